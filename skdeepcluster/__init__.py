@@ -1,0 +1,9 @@
+"""scikit-learn compatible deep clustering."""
+
+from skdeepcluster.estimators._autoencoder import Autoencoder
+from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
+from skdeepcluster.estimators._dec import DECClustering
+
+__version__ = "0.1.0"
+
+__all__ = ["Autoencoder", "AutoencoderGMM", "DECClustering"]

@@ -1,0 +1,1 @@
+"""The estimators, an algorithm a file."""

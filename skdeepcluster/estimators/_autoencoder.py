@@ -1,0 +1,258 @@
+"""The autoencoder as a scikit-learn transformer."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skdeepcluster.estimators._base import (
+    TRAINING_CONSTRAINTS,
+    BaseDeepEstimator,
+    output_dtype,
+    spawn_seeds,
+    warn_interrupted,
+)
+from skdeepcluster.networks import MLPAutoencoder, build, input_moments
+from skdeepcluster.training import (
+    INFERENCE_ROWS,
+    BatchDataset,
+    Net,
+    plain_history,
+    resolve_device,
+)
+
+
+class ReconstructionNet(Net):
+    """Training by mean squared error of the standardised rows."""
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Mean squared error."""
+        target, _, reconstruction = y_pred
+        return torch.nn.functional.mse_loss(reconstruction, target)
+
+
+class Autoencoder(BaseDeepEstimator):
+    """Autoencoder that maps rows to a small latent space and back.
+
+    A dense network d-500-500-2000-m with its mirror is trained to reconstruct its
+    input [1]_, as introduced for deep clustering in [2]_. Rows are centred by feature
+    and divided by one overall standard deviation inside the network, so input needs no
+    scaling where its features share a unit; put a ``StandardScaler`` before it where
+    they don't. Any scikit-learn clusterer can follow in a pipeline.
+
+    Parameters
+    ----------
+    hidden_units : sequence of int, default=(500, 500, 2000)
+        Widths of the encoder's hidden layers; the decoder mirrors them.
+    latent_dim : int, default=10
+        Number of latent dimensions.
+    max_epochs : int, default=50
+        Passes over the data.
+    batch_size : int, default=256
+        Rows in a step, at most.
+    lr : float, default=1e-3
+        Learning rate.
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+        Optimizer; "sgd" has momentum 0.9. Its other arguments go through
+        ``net_params``, as in ``{"optimizer__weight_decay": 1e-4}``.
+    precision : {"float32", "bf16"}, default="float32"
+        Precision of the matrix products in training. "bf16" is up to twice as fast on
+        processors that have it. Predictions are always made in float32.
+    device : str, default="auto"
+        torch device; "auto" takes the GPU where there is one.
+    callbacks : list of skorch callbacks or None, default=None
+        Copies of them listen to the training.
+    net_params : dict or None, default=None
+        Further arguments of :class:`skorch.NeuralNet`.
+    verbose : int, default=0
+        Whether to report each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights and order of batches. None takes fresh entropy; global random
+        generators are neither read nor moved.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The trained network.
+    history_ : dict of list of dict
+        Under "pretraining", one dictionary an epoch with its ``train_loss`` and
+        duration ``dur`` in seconds.
+    n_iter_ : int
+        Epochs run.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in `fit`, where they are all strings.
+
+    References
+    ----------
+    .. [1] Hinton, G. E. and Salakhutdinov, R. R. (2006). Reducing the dimensionality
+       of data with neural networks. Science 313.
+    .. [2] Xie, J., Girshick, R. and Farhadi, A. (2016). Unsupervised deep embedding
+       for clustering analysis. ICML. https://arxiv.org/abs/1511.06335
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdeepcluster import Autoencoder
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> encoder = Autoencoder(hidden_units=(64,), max_epochs=5, random_state=0)
+    >>> make_pipeline(encoder, KMeans(10, random_state=0)).fit_predict(X).shape
+    (1797,)
+    """
+
+    _parameter_constraints: dict = {
+        **TRAINING_CONSTRAINTS,
+        "hidden_units": ["array-like"],
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "precision": [StrOptions({"float32", "bf16"})],
+        "device": [str, torch.device],
+    }
+
+    def __init__(
+        self,
+        hidden_units: Any = (500, 500, 2000),
+        latent_dim: int = 10,
+        *,
+        max_epochs: int = 50,
+        batch_size: int = 256,
+        lr: float = 1e-3,
+        optimizer: str = "adam",
+        precision: str = "float32",
+        device: Any = "auto",
+        callbacks: Any = None,
+        net_params: dict | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.hidden_units = hidden_units
+        self.latent_dim = latent_dim
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.precision = precision
+        self.device = device
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "Autoencoder":
+        """Train the network on ``X``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are unusable, before any training; if training
+            diverges.
+        """
+        X = self._check_input(X, reset=True)
+        self._check_training()
+        if self._fit_module(X):
+            warn_interrupted(self, "training")
+        return self
+
+    def _check_training(self) -> None:
+        super()._check_training()
+        resolve_device(self.device)
+        units = (
+            list(self.hidden_units) if isinstance(self.hidden_units, Iterable) else []
+        )
+        if not all(isinstance(width, Integral) and width > 0 for width in units):
+            raise ValueError(
+                "hidden_units must hold positive whole numbers, as in (500, 2000), got "
+                f"{units!r}."
+            )
+
+    def _fit_module(self, X: Any) -> bool:
+        """Build and train the network; tell whether the user interrupted."""
+        weights_seed, order_seed = spawn_seeds(self.random_state, 2)
+        module = build(
+            MLPAutoencoder,
+            weights_seed,
+            n_features=X.shape[1],
+            hidden_units=self.hidden_units,
+            latent_dim=int(self.latent_dim),
+        )
+        module.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
+        net = self._train(
+            ReconstructionNet,
+            module,
+            X,
+            order_seed,
+            device=resolve_device(self.device),
+            precision=self.precision,
+        )
+        self.module_ = module
+        self.history_ = {"pretraining": plain_history(net)}
+        self.n_iter_ = len(net.history)
+        return net.interrupted
+
+    def _check_unchanged(self) -> None:
+        """Refuse a fitted autoencoder whose parameters now name another network."""
+        config = self.module_.config
+        for name in ("hidden_units", "latent_dim"):
+            now, then = getattr(self, name), config[name]
+            if np.any(np.asarray(now) != np.asarray(then)):
+                raise ValueError(
+                    f"The given autoencoder was fitted with {name}={then} and now has "
+                    f"{name}={now}. Fit it again, or give an unfitted clone."
+                )
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """How well each row is reconstructed; higher is more normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Negative mean squared error over the features, in squared units of ``X``.
+        """
+        check_is_fitted(self)
+        X = self._check_input(X)
+        errors = self._reconstruction_errors(X).astype(output_dtype(X), copy=False)
+        return -errors * self.module_.scale.square().item()
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Negative mean squared reconstruction error; higher is better.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Mean of `score_samples`.
+        """
+        return float(self.score_samples(X).mean(dtype=np.float64))

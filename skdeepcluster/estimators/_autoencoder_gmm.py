@@ -1,0 +1,222 @@
+"""A Gaussian mixture in the latent space of an autoencoder."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.mixture import GaussianMixture
+from sklearn.utils.validation import check_is_fitted
+
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+
+
+class AutoencoderGMM(BaseDeepClusterer):
+    """Gaussian mixture in the latent space of an autoencoder.
+
+    An autoencoder is trained, or given, and a :class:`sklearn.mixture.GaussianMixture`
+    is fitted to the latent rows [1]_. The model is a density of latent rows: it scores
+    how normal a row is, and it draws new rows.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of mixture components.
+    autoencoder : Autoencoder or None, default=None
+        One that is fitted is used as it is, and stays so in clones, so that its
+        training is shared by all the fits of a search; one that isn't is cloned and
+        fitted. None is ``Autoencoder()``.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        Form of the components' covariances.
+    reg_covar : float, default=1e-6
+        Added to the diagonal of the covariances.
+    n_init : int, default=1
+        Restarts of the mixture; the most likely is kept.
+    tol : float, default=1e-3
+        The mixture has converged when its mean log-likelihood gains less.
+    max_iter : int, default=500
+        Iterations of the mixture, at most.
+    verbose : int, default=0
+        Whether to report each epoch of the training.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random. None takes fresh entropy; global random generators
+        are neither read nor moved.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Component of each training row.
+    mixture_ : sklearn.mixture.GaussianMixture
+        The mixture in the latent space.
+    cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
+        Means of the components in the latent space.
+    module_ : torch.nn.Module
+        The trained autoencoder.
+    history_ : dict of list of dict
+        Under "pretraining", one dictionary an epoch with its ``train_loss`` and
+        duration ``dur`` in seconds.
+    n_iter_ : int
+        Iterations of the mixture.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in `fit`, where they are all strings.
+
+    See Also
+    --------
+    DECClustering : Trains latent space and clusters together.
+
+    References
+    ----------
+    .. [1] McLachlan, G. and Peel, D. (2000). Finite mixture models. Wiley.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster import Autoencoder, AutoencoderGMM
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=5)
+    >>> gmm = AutoencoderGMM(10, autoencoder=autoencoder, random_state=0).fit(X)
+    >>> rows, components = gmm.sample(3)
+    >>> rows.shape
+    (3, 64)
+    """
+
+    # The mixture's own parameters are checked by the mixture, under the same names.
+    _parameter_constraints: dict = {
+        **BaseDeepClusterer._parameter_constraints,
+        **{
+            name: GaussianMixture._parameter_constraints[name]
+            for name in ("covariance_type", "reg_covar", "n_init", "tol", "max_iter")
+        },
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        autoencoder: Any = None,
+        covariance_type: str = "full",
+        reg_covar: float = 1e-6,
+        n_init: int = 1,
+        tol: float = 1e-3,
+        max_iter: int = 500,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.autoencoder = autoencoder
+        self.covariance_type = covariance_type
+        self.reg_covar = reg_covar
+        self.n_init = n_init
+        self.tol = tol
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
+        mixture = GaussianMixture(
+            self.n_clusters,
+            covariance_type=self.covariance_type,
+            reg_covar=self.reg_covar,
+            n_init=self.n_init,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            random_state=seed,
+        )
+        self.mixture_ = mixture.fit(Z.astype(np.float64))
+        self.cluster_centers_ = mixture.means_
+        self.n_iter_ = mixture.n_iter_
+
+    def _assignments(self, Z: np.ndarray) -> np.ndarray:
+        return self.mixture_.predict_proba(Z.astype(np.float64))
+
+    def _latent(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self._encode(self._check_input(X)).astype(np.float64)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Log-likelihood of each row in the latent space; higher is more normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Logarithm of the mixture's density at each latent row.
+        """
+        return self.mixture_.score_samples(self._latent(X))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean log-likelihood of the rows in the latent space.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Mean of `score_samples`.
+        """
+        return float(self.score_samples(X).mean())
+
+    def bic(self, X: Any) -> float:
+        """Bayesian information criterion of the mixture on ``X``; lower is better.
+
+        Comparable between mixtures on the same autoencoder only.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        float
+            The criterion.
+        """
+        return float(self.mixture_.bic(self._latent(X)))
+
+    def aic(self, X: Any) -> float:
+        """Akaike information criterion of the mixture on ``X``; lower is better.
+
+        Comparable between mixtures on the same autoencoder only.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        float
+            The criterion.
+        """
+        return float(self.mixture_.aic(self._latent(X)))
+
+    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Draw new rows: latent rows from the mixture, decoded.
+
+        Every call draws the same rows where ``random_state`` is set, as scikit-learn's
+        mixtures do.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features_in_)
+            Rows in the units of the training data.
+        y : ndarray of shape (n_samples,)
+            Component of each row.
+        """
+        check_is_fitted(self)
+        Z, components = self.mixture_.sample(n_samples)
+        return self.inverse_transform(Z), components

@@ -1,0 +1,183 @@
+"""What the clusterers share: a fit told as a story over hooks."""
+
+import copy
+import warnings
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClusterMixin, _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import _check_n_features, check_is_fitted
+
+from skdeepcluster.estimators._autoencoder import Autoencoder
+from skdeepcluster.estimators._base import (
+    BaseDeepEstimator,
+    output_dtype,
+    spawn_seeds,
+    warn_interrupted,
+)
+
+
+class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
+    """A clusterer on the latent space of an autoencoder.
+
+    The story of a fit is told by `fit`. A subclass implements `_start_clusters`, which
+    sets the clusters of latent rows, and `_assignments`, which turns latent rows into
+    probabilities; it may implement `_refine`, a phase of joint training.
+    """
+
+    _parameter_constraints: dict = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
+        """Find the clusters of ``X``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are unusable, before any training; if training
+            diverges.
+        """
+        autoencoder = self._check_autoencoder()
+        X = self._check_input(X, reset=True)
+        self._check_fit(X, autoencoder)
+        pretrain_seed, init_seed, refine_seed = spawn_seeds(self.random_state, 3)
+        interrupted = self._pretrain(X, autoencoder, pretrain_seed)
+        self._start_clusters(self._encode(X), init_seed)
+        if interrupted:
+            warn_interrupted(self, "pretraining")
+        elif self._refine(X, refine_seed):
+            warn_interrupted(self, "the clustering phase")
+        self.labels_ = self._assignments(self._encode(X)).argmax(1).astype(np.int32)
+        self._check_found()
+        return self
+
+    def _check_autoencoder(self) -> Any:
+        """Return the autoencoder to use, fitted or not; never change the user's own."""
+        given = self.autoencoder
+        if isinstance(given, FrozenEstimator):
+            given = given.estimator
+        if given is None:
+            return Autoencoder(verbose=self.verbose)
+        if not isinstance(given, Autoencoder):
+            raise TypeError(
+                f"autoencoder must be an Autoencoder or None, got {given!r}."
+            )
+        if not hasattr(given, "module_"):
+            return clone(given)
+        given._check_unchanged()
+        return given
+
+    def _check_fit(self, X: Any, autoencoder: Any) -> None:
+        """Refuse what can't be fitted, before any training."""
+        if X.shape[0] < self.n_clusters:
+            raise ValueError(
+                f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
+            )
+        if hasattr(autoencoder, "module_"):
+            _check_n_features(autoencoder, X, reset=False)
+        else:
+            autoencoder._validate_params()
+            autoencoder._check_training()
+
+    def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
+        """Set ``module_`` to a trained network; tell whether the user interrupted."""
+        interrupted = False
+        if hasattr(autoencoder, "module_"):
+            self.module_ = copy.deepcopy(autoencoder.module_)
+        else:
+            if autoencoder.random_state is None:
+                autoencoder.random_state = seed
+            interrupted = autoencoder._fit_module(X)
+            self.module_ = autoencoder.module_
+        self.history_ = copy.deepcopy(autoencoder.history_)
+        return interrupted
+
+    @property
+    def _precision(self) -> str:
+        return "float32" if self.autoencoder is None else self.autoencoder.precision
+
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
+        """Set the clusters from latent rows."""
+        raise NotImplementedError
+
+    def _assignments(self, Z: np.ndarray) -> np.ndarray:
+        """Probability of each cluster for each latent row."""
+        raise NotImplementedError
+
+    def _refine(self, X: Any, seed: int) -> bool:
+        """Train network and clusters jointly; tell whether the user interrupted."""
+        return False
+
+    def _check_found(self) -> None:
+        found = len(np.unique(self.labels_))
+        if found < self.n_clusters:
+            warnings.warn(
+                f"{type(self).__name__} found {found} distinct clusters, fewer than "
+                f"n_clusters={self.n_clusters}: the data may hold fewer, or the "
+                "network may have collapsed (see history_).",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Cluster of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Cluster of each row; on the training data, ``labels_``.
+        """
+        check_is_fitted(self)
+        X = self._check_input(X)
+        return self._assignments(self._encode(X)).argmax(1).astype(np.int32)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each cluster for each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters)
+            Soft assignment; rows sum to one.
+        """
+        check_is_fitted(self)
+        X = self._check_input(X)
+        return self._assignments(self._encode(X)).astype(output_dtype(X), copy=False)
+
+    def __sklearn_clone__(self) -> "BaseDeepClusterer":
+        # A fitted autoencoder is given in order to be used as it is: a plain clone
+        # would make every fit of a search train it again.
+        copied = super().__sklearn_clone__()
+        if hasattr(self.autoencoder, "module_"):
+            copied.autoencoder = copy.copy(self.autoencoder)
+        return copied

@@ -1,0 +1,345 @@
+"""Deep embedded clustering (DEC) of Xie, Girshick and Farhadi (2016).
+
+The latent rows z and the centroids mu are trained together to minimise
+``KL(P || Q) + w * MSE(x, decoder(z))``, where
+
+    q_ij ~ (1 + |z_i - mu_j|^2 / alpha)^(-(alpha + 1) / 2)     soft assignment
+    p_ij ~ q_ij^2 / sum_i q_ij                                 target, over all the rows
+
+and w = 0 is DEC itself. See https://arxiv.org/abs/1511.06335.
+"""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+
+from skdeepcluster import functional as F
+from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.estimators._initial import check_init, initial_centers
+from skdeepcluster.heads import StudentTHead
+from skdeepcluster.networks import AutoencoderModule
+from skdeepcluster.training import (
+    Net,
+    PhaseFinished,
+    autocast,
+    in_batches,
+    plain_history,
+)
+
+
+class DECModule(nn.Module):
+    """Autoencoder and head as one module; the decoder runs only where it is paid for.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderModule
+    head : StudentTHead
+    reconstruct : bool
+        Whether to decode.
+    """
+
+    def __init__(
+        self, autoencoder: AutoencoderModule, head: StudentTHead, reconstruct: bool
+    ) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.head = head
+        self.reconstruct = reconstruct
+
+    def assign(self, x: Tensor) -> Tensor:
+        """Soft assignment of rows in the units of the data."""
+        z = self.autoencoder.encode(self.autoencoder.standardize(x)).float()
+        return self.head(z)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Soft assignment, and mean squared error of reconstruction or None."""
+        if not self.reconstruct:
+            return self.assign(x), None
+        target, z, reconstruction = self.autoencoder(x)
+        return self.head(z), nn.functional.mse_loss(reconstruction, target)
+
+
+class DECNet(Net):
+    """Self-training against the target distribution held in ``target``."""
+
+    target: Tensor
+
+    def __init__(
+        self, *args: Any, kl_weight: float, reconstruction_weight: float, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.kl_weight = kl_weight
+        self.reconstruction_weight = reconstruction_weight
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Weighted sum of divergence and reconstruction error."""
+        q, error = y_pred
+        loss = self.kl_weight * F.kl_divergence(self.target[y_true], q)
+        return loss if error is None else loss + self.reconstruction_weight * error
+
+
+class TargetRefresh(Callback):
+    """Recompute the target over all the rows, and stop when labels settle.
+
+    Parameters
+    ----------
+    X : array or CSR matrix
+    interval : int
+        Steps between two refreshes.
+    tol : float
+        Share of changed labels below which the phase ends.
+    """
+
+    def __init__(self, X: Any, interval: int, tol: float) -> None:
+        self.X = X
+        self.interval = interval
+        self.tol = tol
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start counting."""
+        self.step_ = 0
+        self.labels_ = None
+
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Refresh the target when it is due."""
+        if not training:
+            return
+        if self.step_ % self.interval == 0:
+            self._refresh(net)
+        self.step_ += 1
+
+    def _refresh(self, net: Any) -> None:
+        device = torch.device(net.device)
+        with autocast(device, net.precision):
+            q = torch.cat(list(in_batches(net.module_.assign, self.X, device)))
+        labels = q.argmax(1)
+        if self.labels_ is not None:
+            changed = (labels != self.labels_).float().mean().item()
+            net.history.record("label_change", changed)
+            if changed < self.tol:
+                raise PhaseFinished
+        self.labels_ = labels
+        net.target = F.target_distribution(q)
+
+
+class DECClustering(BaseDeepClusterer):
+    """Deep embedded clustering (DEC).
+
+    An autoencoder is pretrained, clusters are initialised in its latent space, and
+    then encoder and centroids are trained together: the soft assignment of each row is
+    pulled towards a sharpened version of itself, computed over all the rows [1]_.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    autoencoder : Autoencoder or None, default=None
+        The autoencoder to start from. One that is fitted is used as it is, and stays
+        so in clones, so that its training is shared by all the fits of a search; one
+        that isn't is cloned and fitted. It also says on which device and in which
+        precision to train. None is ``Autoencoder()``.
+    init : {"k-means"}, array-like, callable or clusterer, default="k-means"
+        Initial clusters: k-means in the latent space; centroids of shape
+        ``(n_clusters, latent_dim)``; a callable ``(Z, n_clusters, random_state)``
+        that returns such centroids; or a scikit-learn clusterer, cloned, whose
+        clusters of latent rows must be ``n_clusters`` in number.
+    n_init : int, default=20
+        Restarts of k-means.
+    alpha : float, default=1.0
+        Degrees of freedom of the Student t kernel.
+    reconstruction_weight : float, default=0.0
+        Weight of the reconstruction error in the clustering phase.
+    update_interval : int, default=140
+        Steps between two updates of the target distribution.
+    tol : float, default=1e-3
+        The clustering phase ends when a smaller share of labels changed between two
+        updates.
+    max_epochs : int, default=50
+        Passes over the data in the clustering phase, at most. With 0, the initial
+        clusters are final.
+    batch_size : int, default=256
+        Rows in a step, at most.
+    lr : float, default=1e-4
+        Learning rate of the clustering phase.
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+        Optimizer of the clustering phase; "sgd" has momentum 0.9.
+    callbacks : list of skorch callbacks or None, default=None
+        Copies of them listen to the clustering phase.
+    net_params : dict or None, default=None
+        Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
+    verbose : int, default=0
+        Whether to report each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random. None takes fresh entropy; global random generators
+        are neither read nor moved.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each training row.
+    cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
+        Centroids in the latent space.
+    module_ : torch.nn.Module
+        The trained autoencoder.
+    history_ : dict of list of dict
+        Under "pretraining" and "clustering", one dictionary an epoch with its
+        ``train_loss`` and duration ``dur`` in seconds and, in the clustering phase,
+        the share ``label_change`` of rows that changed cluster at the last update.
+    n_iter_ : int
+        Epochs of the clustering phase.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in `fit`, where they are all strings.
+
+    See Also
+    --------
+    AutoencoderGMM : A Gaussian mixture in the latent space, without joint training.
+
+    References
+    ----------
+    .. [1] Xie, J., Girshick, R. and Farhadi, A. (2016). Unsupervised deep embedding
+       for clustering analysis. ICML. https://arxiv.org/abs/1511.06335
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster import Autoencoder, DECClustering
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=5)
+    >>> dec = DECClustering(10, autoencoder=autoencoder, max_epochs=5, random_state=0)
+    >>> dec.fit_predict(X).shape
+    (1797,)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepClusterer._parameter_constraints,
+        **TRAINING_CONSTRAINTS,
+        "init": [
+            StrOptions({"k-means"}),
+            "array-like",
+            HasMethods("fit_predict"),
+            callable,
+        ],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "update_interval": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    # Weight of the divergence in the loss.
+    _kl_weight = 1.0
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        autoencoder: Any = None,
+        init: Any = "k-means",
+        n_init: int = 20,
+        alpha: float = 1.0,
+        reconstruction_weight: float = 0.0,
+        update_interval: int = 140,
+        tol: float = 1e-3,
+        max_epochs: int = 50,
+        batch_size: int = 256,
+        lr: float = 1e-4,
+        optimizer: str = "adam",
+        callbacks: Any = None,
+        net_params: dict | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.autoencoder = autoencoder
+        self.init = init
+        self.n_init = n_init
+        self.alpha = alpha
+        self.reconstruction_weight = reconstruction_weight
+        self.update_interval = update_interval
+        self.tol = tol
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _check_fit(self, X: Any, autoencoder: Any) -> None:
+        super()._check_fit(X, autoencoder)
+        self._check_training()
+        check_init(self.init, self.n_clusters, autoencoder.latent_dim)
+
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
+        self.cluster_centers_ = initial_centers(
+            Z, self.init, self.n_clusters, self.n_init, seed
+        )
+        self.n_iter_ = 0
+        self.history_["clustering"] = []
+
+    def _refine(self, X: Any, seed: int) -> bool:
+        device = self.module_.shift.device
+        centers = torch.from_numpy(self.cluster_centers_).to(device)
+        head = StudentTHead(centers, self.alpha)
+        module = DECModule(self.module_, head, self.reconstruction_weight > 0)
+        refresh = TargetRefresh(X, self.update_interval, self.tol)
+        net = self._train(
+            DECNet,
+            module,
+            X,
+            seed,
+            own_callbacks=[refresh],
+            kl_weight=self._kl_weight,
+            reconstruction_weight=self.reconstruction_weight,
+            device=device,
+            precision=self._precision,
+        )
+        self.cluster_centers_ = head.centers.detach().cpu().numpy()
+        self.history_["clustering"] = plain_history(net)
+        self.n_iter_ = len(net.history)
+        return net.interrupted
+
+    def _assignments(self, Z: np.ndarray) -> np.ndarray:
+        centers = torch.from_numpy(self.cluster_centers_)
+
+        def assign(z: Tensor) -> Tensor:
+            return F.student_t(z, centers, self.alpha)
+
+        return torch.cat(list(in_batches(assign, Z, torch.device("cpu")))).numpy()
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Opposite of the objective on ``X``; higher is better.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Negative divergence of the soft assignment of ``X`` from its target, less
+            the weighted reconstruction error of standardised rows.
+        """
+        check_is_fitted(self)
+        X = self._check_input(X)
+        q = torch.from_numpy(self._assignments(self._encode(X)))
+        loss = self._kl_weight * F.kl_divergence(F.target_distribution(q), q).item()
+        if self.reconstruction_weight > 0:
+            errors = self._reconstruction_errors(X)
+            loss += self.reconstruction_weight * errors.mean(dtype=np.float64)
+        return float(-loss)

@@ -1,0 +1,84 @@
+"""What scikit-learn's clustering metrics lack."""
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+
+def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
+    """Share of rows in the right cluster under the best one-to-one matching.
+
+    Clusters are matched to classes by the Hungarian method, each to one at most [1]_.
+    A cluster without a class, or a class without a cluster, counts as wrong. So do
+    rows labelled -1 in ``labels_pred``: noise belongs to no cluster and is matched to
+    no class, so a result that is all noise scores 0.
+
+    Parameters
+    ----------
+    labels_true : array-like of shape (n_samples,)
+        Classes, of any type that sorts.
+    labels_pred : array-like of shape (n_samples,)
+        Clusters, of any type that sorts; the integer -1 marks noise.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; higher is better.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or are 0.
+
+    References
+    ----------
+    .. [1] Kuhn, H. W. (1955). The Hungarian method for the assignment problem. Naval
+       Research Logistics Quarterly 2.
+
+    Examples
+    --------
+    >>> from skdeepcluster.metrics import clustering_accuracy
+    >>> clustering_accuracy(["cat", "cat", "dog", "dog"], [1, 1, 0, 1])
+    0.75
+    >>> clustering_accuracy([0, 0, 1, 1], [0, 0, 1, -1])
+    0.75
+    """
+    labels_true = column_or_1d(labels_true)
+    labels_pred = column_or_1d(labels_pred)
+    check_consistent_length(labels_true, labels_pred)
+    if len(labels_true) == 0:
+        raise ValueError("labels_true and labels_pred are empty.")
+    if labels_pred.dtype.kind in "if":
+        clustered = labels_pred != -1
+    else:
+        clustered = np.ones(len(labels_pred), dtype=bool)
+    if not clustered.any():
+        return 0.0
+    counts = contingency_matrix(labels_true[clustered], labels_pred[clustered])
+    matched = linear_sum_assignment(counts, maximize=True)
+    return float(counts[matched].sum() / len(labels_true))
+
+
+def clustering_accuracy_scorer(estimator: Any, X: Any, y: Any) -> float:
+    """Score a fitted clusterer by `clustering_accuracy` of its predictions.
+
+    A scorer for ``cross_validate`` and searches, where labels exist to look at.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted clusterer with ``predict``, or a pipeline that ends in one.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows.
+    y : array-like of shape (n_samples,)
+        Classes.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; higher is better.
+    """
+    return clustering_accuracy(y, estimator.predict(X))

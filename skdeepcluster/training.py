@@ -1,0 +1,347 @@
+"""Training through skorch: batches, the lean loop, stopping, seeds, devices."""
+
+import contextlib
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.base import clone
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Subset
+
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
+}
+
+# Rows in a forward pass without gradients: large enough for the matrix product to run
+# at full speed, small enough that activations stay within a few megabytes.
+INFERENCE_ROWS = 1024
+
+# Matrix products round differently for odd row counts. Multiples of 32 rows made each
+# row's result the same whatever stands beside it.
+ROW_MULTIPLE = 32
+
+
+class PhaseFinished(Exception):
+    """A phase reached its end before its last epoch."""
+
+
+class BatchDataset(Dataset):
+    """Rows of an array or CSR matrix, handed out as dense batches with their index."""
+
+    def __init__(self, X: Any, y: Any = None) -> None:
+        self.X = X
+
+    def __len__(self) -> int:
+        return self.X.shape[0]
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.rows(np.array([index]))[0], index
+
+    def rows(self, index: Any) -> Tensor:
+        """Dense copy of the rows at an index or slice."""
+        rows = self.X[index]
+        dense = rows.toarray() if sp.issparse(rows) else np.array(rows)
+        return torch.from_numpy(dense)
+
+
+class BatchIterator:
+    """Shuffled batches ``(rows, index)`` sliced out of a whole data set at once.
+
+    Batches are of nearly equal size and at most ``batch_size``: no trailing batch of
+    one row, which batch normalisation can't digest.
+    """
+
+    def __init__(
+        self, dataset: Any, batch_size: int, shuffle: bool = False, seed: int = 0
+    ) -> None:
+        if isinstance(dataset, Subset):
+            self.dataset, self.index = dataset.dataset, np.asarray(dataset.indices)
+        else:
+            self.dataset, self.index = dataset, np.arange(len(dataset))
+        self.batch_size = batch_size
+        self.rng = np.random.default_rng(seed) if shuffle else None
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.index) / self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order = self.index if self.rng is None else self.rng.permutation(self.index)
+        for batch in np.array_split(order, len(self)):
+            yield self.dataset.rows(batch), torch.from_numpy(batch)
+
+
+def autocast(device: torch.device | str, precision: str) -> Any:
+    """Context in which matrix products run in the wanted precision."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, torch.bfloat16)
+
+
+@torch.no_grad()
+def in_batches(
+    function: Callable[[Tensor], Tensor], X: Any, device: torch.device
+) -> Iterator[Tensor]:
+    """Apply a function of rows to all the rows of ``X``, a batch at a time.
+
+    Each result is independent of the other rows of ``X``.
+    """
+    data = BatchDataset(X)
+    for start in range(0, len(data), INFERENCE_ROWS):
+        rows = data.rows(slice(start, start + INFERENCE_ROWS)).to(device)
+        count = len(rows)
+        missing = -count % ROW_MULTIPLE
+        if missing:
+            rows = torch.cat([rows, rows.new_zeros(missing, rows.shape[1])])
+        yield function(rows)[:count]
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Device of that name, ``"auto"`` being the GPU where there is one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        msg = f"device={device!r} can't be used here ({reason}); try device='auto'."
+        raise ValueError(msg) from error
+    return resolved
+
+
+RESERVED = {
+    "module": "the network is built by the estimator",
+    "criterion": "the loss is the estimator's",
+    "dataset": "batches need their own dataset",
+    "max_epochs": "set max_epochs on the estimator",
+    "batch_size": "set batch_size on the estimator",
+    "lr": "set lr on the estimator",
+    "optimizer": "set optimizer on the estimator",
+    "callbacks": "set callbacks on the estimator",
+    "verbose": "set verbose on the estimator",
+    "device": "set device on the estimator",
+}
+PREFIXES = ("optimizer", "iterator_train", "iterator_valid", "callbacks", "compile")
+
+
+def check_net_params(net_params: dict[str, Any] | None) -> dict[str, Any]:
+    """Refuse keywords that skorch would refuse, or ignore, long after."""
+    known = set(inspect.signature(NeuralNet.__init__).parameters) - {"self", "kwargs"}
+    for name in net_params or {}:
+        if name in RESERVED:
+            raise ValueError(f"net_params has {name!r}: {RESERVED[name]}.")
+        prefix, dunder, _ = str(name).partition("__")
+        if name not in known and not (dunder and prefix in PREFIXES):
+            raise ValueError(
+                f"net_params has {name!r}, which skorch.NeuralNet does not take. Use "
+                f"one of its arguments, or a prefix of {', '.join(PREFIXES)} with two "
+                "underscores, as in 'optimizer__weight_decay'."
+            )
+    return dict(net_params or {})
+
+
+def clone_callbacks(callbacks: Any) -> list[Any]:
+    """Fresh copies of a user's callbacks, for skorch changes the ones it runs."""
+    copies = []
+    for item in callbacks or []:
+        name, callback = item if isinstance(item, tuple) else (None, item)
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"callbacks must hold skorch callbacks or (name, callback) pairs, got "
+                f"{item!r}."
+            )
+        copies.append(clone(callback) if name is None else (name, clone(callback)))
+    return copies
+
+
+class Net(NeuralNet):
+    """A skorch net whose loop costs little more than a bare one.
+
+    It differs from its parent in what happens between two batches: the loss is summed
+    on the device and read once an epoch, and only callbacks that listen to batches are
+    told of them. A subclass gives the loss of its phase in `get_loss`, where
+    ``y_true`` is the index of the batch's rows.
+
+    Parameters
+    ----------
+    precision : {"float32", "bf16"}
+        Precision of the matrix products in training.
+    """
+
+    def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.precision = precision
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """Tell the callbacks, and take skorch's way of stopping for what it means."""
+        getattr(self, method_name)(self, **kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **kwargs)
+            except KeyboardInterrupt:
+                # Early stopping raises what a user's Ctrl-C raises.
+                if isinstance(callback, EarlyStopping):
+                    raise PhaseFinished from None
+                raise
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **kw: Any) -> Any:
+        """Train, and remember whether the user interrupted it in ``interrupted``."""
+        self.interrupted = False
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **kw)
+        except PhaseFinished:
+            pass
+        except KeyboardInterrupt:
+            self.interrupted = True
+        if self.history and "train_loss" not in self.history[-1]:
+            self.history.pop()
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **kwargs: Any
+    ) -> None:
+        """Run the batches of an epoch."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        hears = self._has_listener("on_batch_begin", "on_batch_end")
+        self._hears_gradients = self._has_listener("on_grad_computed")
+        total = torch.zeros((), device=self.device)
+        rows = 0
+        try:
+            for batch in iterator:
+                if hears:
+                    self.notify("on_batch_begin", batch=batch, training=training)
+                loss = step_fn(batch, **kwargs)["loss"]
+                count = len(batch[1])
+                total += loss.detach() * count
+                rows += count
+                if hears:
+                    self.history.record_batch(f"{prefix}_loss", loss.item())
+                    self.history.record_batch(f"{prefix}_batch_size", count)
+                    self.notify("on_batch_end", batch=batch, training=training)
+        finally:
+            if rows:
+                self._record_loss(prefix, total.item() / rows)
+
+    def _has_listener(self, *hooks: str) -> bool:
+        return any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in hooks
+        )
+
+    def _record_loss(self, prefix: str, loss: float) -> None:
+        name = f"{prefix}_loss"
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"Training diverged: the {name} of epoch {len(self.history)} is {loss}."
+                " Lower lr, or scale features that are out of proportion."
+            )
+        earlier = [row[name] for row in self.history[:-1] if name in row]
+        self.history.record(name, loss)
+        self.history.record(f"{name}_best", loss < min(earlier, default=math.inf))
+
+    def train_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
+        """One step of the optimizer."""
+        self.optimizer_.zero_grad(set_to_none=True)
+        step = self.train_step_single(batch, **kwargs)
+        if self._hears_gradients:
+            named = list(self.get_all_learnable_params())
+            self.notify(
+                "on_grad_computed", named_parameters=named, batch=batch, training=True
+            )
+        self.optimizer_.step()
+        return step
+
+    def train_step_single(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
+        """Loss and gradients of a batch."""
+        step = self.validation_step(batch)
+        step["loss"].backward()
+        return step
+
+    def validation_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
+        """Loss of a batch."""
+        x, index = (part.to(self.device, non_blocking=True) for part in batch)
+        with autocast(self.device, self.precision):
+            y_pred = self.infer(x)
+        training = self.module_.training
+        loss = self.get_loss(y_pred, index, X=x, training=training)
+        return {"loss": loss, "y_pred": y_pred}
+
+
+def no_criterion() -> None:
+    """Stand in for skorch's criterion, for nets that define `get_loss`."""
+
+
+def train(
+    net_class: type[Net],
+    module: nn.Module,
+    X: Any,
+    *,
+    optimizer: str,
+    seed: int,
+    net_params: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Net:
+    """Train a module in place through skorch and return the net that did.
+
+    Parameters
+    ----------
+    net_class : subclass of Net
+    module : nn.Module
+        Changed in place, and moved to the device of ``settings``.
+    X : array or CSR matrix
+    optimizer : str
+        A key of ``OPTIMIZERS``.
+    seed : int
+        Seed of the order of batches.
+    net_params : dict or None
+        Further keywords of the net; they win over ours.
+    **settings
+        Keywords of the net.
+    """
+    optimizer_class, defaults = OPTIMIZERS[optimizer]
+    keywords: dict[str, Any] = {
+        "criterion": no_criterion,
+        "optimizer": optimizer_class,
+        "optimizer__fused": True,
+        "train_split": None,
+        "dataset": BatchDataset,
+        "iterator_train": BatchIterator,
+        "iterator_valid": BatchIterator,
+        "iterator_train__shuffle": True,
+        "iterator_train__seed": seed,
+        **{f"optimizer__{name}": value for name, value in defaults.items()},
+        **settings,
+        **(net_params or {}),
+    }
+    net = net_class(module, **keywords)
+    net.partial_fit(X)
+    module.eval()
+    return net
+
+
+def plain_history(net: Net) -> list[dict[str, Any]]:
+    """History of a net as a list of plain dictionaries, one an epoch."""
+    return [
+        {name: value for name, value in row.items() if name != "batches"}
+        for row in net.history
+    ]
