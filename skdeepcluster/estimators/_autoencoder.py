@@ -1,6 +1,6 @@
 """The autoencoder as a scikit-learn transformer."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,9 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import LRScheduler
 from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
@@ -28,14 +30,48 @@ from skdeepcluster.training import (
 
 
 class ReconstructionNet(Net):
-    """Training by mean squared error of the standardised rows."""
+    """Training by mean squared error of the standardised rows.
+
+    Parameters
+    ----------
+    noise : float
+        Share of input entries replaced by their column's mean.
+    noise_seed : int
+        Seed of the noise.
+    """
+
+    def __init__(
+        self, *args: Any, noise: float, noise_seed: int, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.noise = noise
+        self.noise_seed = noise_seed
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        """Start the noise's own generator."""
+        generator = torch.Generator(self.device)
+        self._generator = generator.manual_seed(self.noise_seed)
+
+    def infer(self, x: Tensor, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Clean standardised rows, and what is made of noisy ones."""
+        module = self.module_
+        target = rows = module.standardize(x)
+        if self.noise and module.training:
+            draws = torch.rand(x.shape, generator=self._generator, device=x.device)
+            rows = target * (draws >= self.noise)
+        return target, module.decode(module.encode(rows)).float()
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
         """Mean squared error."""
-        target, _, reconstruction = y_pred
+        target, reconstruction = y_pred
         return torch.nn.functional.mse_loss(reconstruction, target)
+
+
+def annealing(epochs: int) -> LRScheduler:
+    """Learning rate that falls to zero along half a cosine."""
+    return LRScheduler(CosineAnnealingLR, T_max=max(epochs, 1))
 
 
 class Autoencoder(BaseDeepEstimator):
@@ -53,12 +89,15 @@ class Autoencoder(BaseDeepEstimator):
         Widths of the encoder's hidden layers; the decoder mirrors them.
     latent_dim : int, default=10
         Number of latent dimensions.
+    noise : float, default=0.2
+        Share of input entries that training hides from the encoder, which has to guess
+        them from the others (denoising).
     max_epochs : int, default=50
         Passes over the data.
     batch_size : int, default=256
         Rows in a step, at most.
     lr : float, default=1e-3
-        Learning rate.
+        Learning rate at the start; it falls to zero along half a cosine.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
         Optimizer; "sgd" has momentum 0.9. Its other arguments go through
         ``net_params``, as in ``{"optimizer__weight_decay": 1e-4}``.
@@ -114,6 +153,7 @@ class Autoencoder(BaseDeepEstimator):
         **TRAINING_CONSTRAINTS,
         "hidden_units": ["array-like"],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "noise": [Interval(Real, 0, 1, closed="left")],
         "precision": [StrOptions({"float32", "bf16"})],
         "device": [str, torch.device],
     }
@@ -123,6 +163,7 @@ class Autoencoder(BaseDeepEstimator):
         hidden_units: Any = (500, 500, 2000),
         latent_dim: int = 10,
         *,
+        noise: float = 0.2,
         max_epochs: int = 50,
         batch_size: int = 256,
         lr: float = 1e-3,
@@ -136,6 +177,7 @@ class Autoencoder(BaseDeepEstimator):
     ) -> None:
         self.hidden_units = hidden_units
         self.latent_dim = latent_dim
+        self.noise = noise
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -178,9 +220,7 @@ class Autoencoder(BaseDeepEstimator):
     def _check_training(self) -> None:
         super()._check_training()
         resolve_device(self.device)
-        units = (
-            list(self.hidden_units) if isinstance(self.hidden_units, Iterable) else []
-        )
+        units = self.hidden_units
         if not all(isinstance(width, Integral) and width > 0 for width in units):
             raise ValueError(
                 "hidden_units must hold positive whole numbers, as in (500, 2000), got "
@@ -189,7 +229,7 @@ class Autoencoder(BaseDeepEstimator):
 
     def _fit_module(self, X: Any) -> bool:
         """Build and train the network; tell whether the user interrupted."""
-        weights_seed, order_seed = spawn_seeds(self.random_state, 2)
+        weights_seed, order_seed, noise_seed = spawn_seeds(self.random_state, 3)
         module = build(
             MLPAutoencoder,
             weights_seed,
@@ -203,6 +243,9 @@ class Autoencoder(BaseDeepEstimator):
             module,
             X,
             order_seed,
+            own_callbacks=[annealing(self.max_epochs)],
+            noise=self.noise,
+            noise_seed=noise_seed,
             device=resolve_device(self.device),
             precision=self.precision,
         )

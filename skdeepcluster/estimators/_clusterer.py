@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import ClusterMixin, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
@@ -63,7 +64,8 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         self._check_fit(X, autoencoder)
         pretrain_seed, init_seed, refine_seed = spawn_seeds(self.random_state, 3)
         interrupted = self._pretrain(X, autoencoder, pretrain_seed)
-        self._start_clusters(self._encode(X), init_seed)
+        with config_context(array_api_dispatch=False):
+            self._start_clusters(self._encode(X), init_seed)
         if interrupted:
             warn_interrupted(self, "pretraining")
         elif self._refine(X, refine_seed):
