@@ -3,7 +3,8 @@
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
 from skdeepcluster.estimators._dec import DECClustering
+from skdeepcluster.estimators._idec import IDECClustering
 
 __version__ = "0.1.0"
 
-__all__ = ["Autoencoder", "AutoencoderGMM", "DECClustering"]
+__all__ = ["Autoencoder", "AutoencoderGMM", "DECClustering", "IDECClustering"]

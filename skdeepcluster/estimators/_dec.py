@@ -72,19 +72,19 @@ class DECNet(Net):
     target: Tensor
 
     def __init__(
-        self, *args: Any, kl_weight: float, reconstruction_weight: float, **kwargs: Any
+        self, *args: Any, loss_weights: tuple[float, float], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.kl_weight = kl_weight
-        self.reconstruction_weight = reconstruction_weight
+        self.loss_weights = loss_weights
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
         """Weighted sum of divergence and reconstruction error."""
         q, error = y_pred
-        loss = self.kl_weight * F.kl_divergence(self.target[y_true], q)
-        return loss if error is None else loss + self.reconstruction_weight * error
+        kl_weight, error_weight = self.loss_weights
+        loss = kl_weight * F.kl_divergence(self.target[y_true], q)
+        return loss if error is None else loss + error_weight * error
 
 
 class TargetRefresh(Callback):
@@ -237,9 +237,6 @@ class DECClustering(BaseDeepClusterer):
         "tol": [Interval(Real, 0, 1, closed="both")],
     }
 
-    # Weight of the divergence in the loss.
-    _kl_weight = 1.0
-
     def __init__(
         self,
         n_clusters: int = 8,
@@ -277,6 +274,11 @@ class DECClustering(BaseDeepClusterer):
         self.verbose = verbose
         self.random_state = random_state
 
+    @property
+    def _loss_weights(self) -> tuple[float, float]:
+        """Weights of the divergence and of the reconstruction error."""
+        return 1.0, self.reconstruction_weight
+
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         super()._check_fit(X, autoencoder)
         self._check_training()
@@ -293,7 +295,7 @@ class DECClustering(BaseDeepClusterer):
         device = self.module_.shift.device
         centers = torch.from_numpy(self.cluster_centers_).to(device)
         head = StudentTHead(centers, self.alpha)
-        module = DECModule(self.module_, head, self.reconstruction_weight > 0)
+        module = DECModule(self.module_, head, self._loss_weights[1] > 0)
         refresh = TargetRefresh(X, self.update_interval, self.tol)
         net = self._train(
             DECNet,
@@ -301,8 +303,7 @@ class DECClustering(BaseDeepClusterer):
             X,
             seed,
             own_callbacks=[refresh],
-            kl_weight=self._kl_weight,
-            reconstruction_weight=self.reconstruction_weight,
+            loss_weights=self._loss_weights,
             device=device,
             precision=self._precision,
         )
@@ -338,8 +339,8 @@ class DECClustering(BaseDeepClusterer):
         check_is_fitted(self)
         X = self._check_input(X)
         q = torch.from_numpy(self._assignments(self._encode(X)))
-        loss = self._kl_weight * F.kl_divergence(F.target_distribution(q), q).item()
-        if self.reconstruction_weight > 0:
-            errors = self._reconstruction_errors(X)
-            loss += self.reconstruction_weight * errors.mean(dtype=np.float64)
+        kl_weight, error_weight = self._loss_weights
+        loss = kl_weight * F.kl_divergence(F.target_distribution(q), q).item()
+        if error_weight > 0:
+            loss += error_weight * self._reconstruction_errors(X).mean(dtype=np.float64)
         return float(-loss)
