@@ -49,8 +49,12 @@ class BatchDataset(Dataset):
     def rows(self, index: Any) -> Tensor:
         """Dense copy of the rows at an index or slice."""
         rows = self.X[index]
-        dense = rows.toarray() if sp.issparse(rows) else np.array(rows)
-        return torch.from_numpy(dense)
+        if sp.issparse(rows):
+            rows = rows.toarray()
+        elif isinstance(index, slice):
+            # A view of the caller's array, which may be read-only: torch warns of it.
+            rows = rows.copy()
+        return torch.from_numpy(rows)
 
 
 class BatchIterator:
