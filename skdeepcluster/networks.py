@@ -1,7 +1,10 @@
 """Autoencoder networks, and their plain form for saving."""
 
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+import math
+import threading
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +15,9 @@ from torch import Tensor, nn
 class AutoencoderModule(nn.Module):
     """What every autoencoder network shares: the scale of the input, and saving.
 
-    A subclass names its constructor's arguments in ``config`` and implements
-    `encode` and `decode` on standardised rows. Rows are centred by feature and divided
+    A subclass names its constructor's arguments in ``config`` and sets ``encoder``, a
+    sequence whose last layer is linear, and ``decoder``, both on standardised rows; or
+    it overrides the methods that use them. Rows are centred by feature and divided
     by *one* number, the overall standard deviation, so that the geometry of the input
     is kept while learning rates mean the same for pixels, word weights and lengths in
     metres. Both live in the module: they travel with it to devices and into files.
@@ -28,6 +32,8 @@ class AutoencoderModule(nn.Module):
 
     shift: Tensor
     scale: Tensor
+    encoder: nn.Sequential
+    decoder: nn.Module
 
     def __init__(self, n_features: int, config: dict[str, Any]) -> None:
         super().__init__()
@@ -49,13 +55,27 @@ class AutoencoderModule(nn.Module):
         """Width of the latent space."""
         return self.config["latent_dim"]
 
+    @property
+    def n_hidden(self) -> int:
+        """Width of the last hidden layer."""
+        last: Any = self.encoder[-1]
+        return last.in_features
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Last hidden layer of standardised rows."""
+        return self.encoder[:-1](x)
+
+    def project(self, h: Tensor) -> Tensor:
+        """Latent rows of what `hidden` returns."""
+        return self.encoder[-1](h)
+
     def encode(self, x: Tensor) -> Tensor:
         """Latent rows of standardised rows."""
-        raise NotImplementedError
+        return self.encoder(x)
 
     def decode(self, z: Tensor) -> Tensor:
         """Standardised rows of latent rows."""
-        raise NotImplementedError
+        return self.decoder(z)
 
     def standardize(self, x: Tensor) -> Tensor:
         """Centre and scale rows given in the units of the data."""
@@ -108,31 +128,197 @@ class MLPAutoencoder(AutoencoderModule):
         self.encoder = dense_stack(widths)
         self.decoder = dense_stack(widths[::-1])
 
+
+class ConvAutoencoder(AutoencoderModule):
+    """Convolutional autoencoder of flattened images.
+
+    Kernels of 5, 5 and 3 pixels with stride 2 give 32, 64 and 128 channels; a dense
+    layer makes the bottleneck, and transposed convolutions mirror it all.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Channels, height and width; any size is halved upwards and restored exactly.
+    latent_dim : int
+        Width of the bottleneck.
+    """
+
+    def __init__(self, image_shape: Sequence[int], latent_dim: int) -> None:
+        super().__init__(
+            math.prod(image_shape),
+            {"image_shape": tuple(image_shape), "latent_dim": latent_dim},
+        )
+        n_channels, *size = image_shape
+        encoder: list[nn.Module] = [nn.Unflatten(1, tuple(image_shape))]
+        decoder: list[nn.Module] = [nn.Flatten()]
+        for n_out, kernel in ((32, 5), (64, 5), (128, 3)):
+            encoder += [nn.Conv2d(n_channels, n_out, kernel, 2, kernel // 2), nn.ReLU()]
+            # A transposed convolution gives odd sizes; one more row where it was even.
+            extra = [1 - side % 2 for side in size]
+            mirrored = nn.ConvTranspose2d(
+                n_out, n_channels, kernel, 2, kernel // 2, (extra[0], extra[1])
+            )
+            decoder = [nn.ReLU(), mirrored, *decoder]
+            n_channels, size = n_out, [(side + 1) // 2 for side in size]
+        width = n_channels * math.prod(size)
+        self.encoder = nn.Sequential(
+            *encoder, nn.Flatten(), nn.Linear(width, latent_dim)
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dim, width),
+            nn.ReLU(),
+            nn.Unflatten(1, (n_channels, *size)),
+            *decoder[1:],
+        )
+
+
+class ForeignAutoencoder(AutoencoderModule):
+    """A user's network in our terms.
+
+    Parameters
+    ----------
+    network : callable
+        Called with ``n_features`` and ``latent_dim`` as keywords, it returns a module
+        with methods ``encode`` and ``decode`` or with attributes ``encoder`` and
+        ``decoder``.
+    n_features : int
+        Number of input columns.
+    latent_dim : int
+        Width of the bottleneck.
+    image_shape : tuple of int or None
+        Shape in which the network wants each row; None is a flat row.
+    seed : int
+        Seed of the weights.
+
+    Raises
+    ------
+    TypeError
+        If the network lacks what it needs.
+    ValueError
+        If what it returns has another shape than it should.
+    """
+
+    def __init__(
+        self,
+        network: Callable[..., nn.Module],
+        n_features: int,
+        latent_dim: int,
+        image_shape: tuple[int, ...] | None,
+        seed: int,
+    ) -> None:
+        super().__init__(
+            n_features,
+            {
+                "network": network,
+                "n_features": n_features,
+                "latent_dim": latent_dim,
+                "image_shape": image_shape,
+                "seed": seed,
+            },
+        )
+        # A device of our own: the network may hold what its state does not, and so
+        # can't be rebuilt from a form without storage.
+        with torch.device("cpu"), global_generator(seed):
+            self.network: Any = network(n_features=n_features, latent_dim=latent_dim)
+        self._shape = image_shape or (n_features,)
+        self._check()
+
+    def _check(self) -> None:
+        name = getattr(self.config["network"], "__name__", repr(self.config["network"]))
+        if not isinstance(self.network, nn.Module):
+            raise TypeError(
+                f"network={name} returned {type(self.network).__name__}; it must "
+                "return a torch.nn.Module."
+            )
+        if not any(
+            callable(getattr(self.network, first, None))
+            and callable(getattr(self.network, second, None))
+            for first, second in (("encode", "decode"), ("encoder", "decoder"))
+        ):
+            raise TypeError(
+                f"network={name} gives a module without methods encode(x) and "
+                "decode(z) or attributes encoder and decoder; add one of the pairs."
+            )
+        n_features, latent_dim = self.config["n_features"], self.config["latent_dim"]
+        was_training = self.network.training
+        self.network.eval()
+        with torch.no_grad(), torch.device("cpu"):
+            shapes: list[tuple[str, tuple[int, ...], tuple[int, int]]] = []
+            z = self.encode(torch.zeros(2, n_features))
+            shapes.append(("encoder", tuple(z.shape), (2, latent_dim)))
+            if z.shape == (2, latent_dim):
+                x = self.decode(z)
+                shapes.append(("decoder", tuple(x.shape), (2, n_features)))
+        self.network.train(was_training)
+        for part, found, wanted in shapes:
+            if found != wanted:
+                raise ValueError(
+                    f"The {part} of network={name} turns 2 rows into shape {found}, "
+                    f"but {wanted} is needed for n_features={n_features} and "
+                    f"latent_dim={latent_dim}; it is called with both."
+                )
+
+    @property
+    def n_hidden(self) -> int:
+        """Width of what `hidden` returns: the latent rows themselves."""
+        return self.latent_dim
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Latent rows of standardised rows: inner layers are the user's own."""
+        return self.encode(x)
+
+    def project(self, h: Tensor) -> Tensor:
+        """Return the rows as they are."""
+        return h
+
     def encode(self, x: Tensor) -> Tensor:
         """Latent rows of standardised rows."""
-        return self.encoder(x)
+        encode: Any = getattr(self.network, "encode", None) or self.network.encoder
+        return encode(x.reshape(len(x), *self._shape))
 
     def decode(self, z: Tensor) -> Tensor:
         """Standardised rows of latent rows."""
-        return self.decoder(z)
+        decode: Any = getattr(self.network, "decode", None) or self.network.decoder
+        return decode(z).flatten(1)
 
 
-def build(factory: Callable[..., nn.Module], seed: int, **config: Any) -> nn.Module:
+_global_generator_lock = threading.RLock()
+
+
+@contextlib.contextmanager
+def global_generator(seed: int) -> Generator[None]:
+    """Seed torch's global generators for a while, then put them back.
+
+    For code that isn't ours and draws from them. One thread at a time is let in.
+    """
+    devices = range(torch.cuda.device_count())
+    with _global_generator_lock, torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def build(
+    factory: type[AutoencoderModule] | type[nn.Module], seed: int, **config: Any
+) -> Any:
     """Build a module whose weights depend on ``seed`` alone.
 
     torch's layers draw their weights from the global generator. Here they are built
     without storage and then drawn as torch would from a generator of our own, so that
     nothing global moves and threads don't disturb each other.
     """
+    if issubclass(factory, ForeignAutoencoder):
+        return factory(**config, seed=seed)
     with torch.device("meta"):
         module = factory(**config)
     module = module.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
+    layer: Any
     for layer in module.modules():
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
-            bound = layer.in_features**-0.5
-            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+            if layer.bias is not None:
+                bound = layer.weight[0].numel() ** -0.5
+                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
         elif hasattr(layer, "reset_parameters"):
             layer.reset_parameters()
     return module

@@ -15,6 +15,8 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
+from skdeepcluster.networks import ForeignAutoencoder, global_generator
+
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {}),
     "adamw": (torch.optim.AdamW, {}),
@@ -312,6 +314,8 @@ def train(
     net_class : subclass of Net
     module : nn.Module
         Changed in place, and moved to the device of ``settings``.
+        A user's network may draw from torch's global generators, as dropout does:
+        they are seeded for it and put back.
     X : array or CSR matrix
     optimizer : str
         A key of ``OPTIMIZERS``.
@@ -338,7 +342,9 @@ def train(
         **(net_params or {}),
     }
     net = net_class(module, **keywords)
-    net.partial_fit(X)
+    foreign = any(isinstance(part, ForeignAutoencoder) for part in module.modules())
+    with global_generator(seed) if foreign else contextlib.nullcontext():
+        net.partial_fit(X)
     module.eval()
     return net
 

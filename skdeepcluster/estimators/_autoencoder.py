@@ -1,5 +1,6 @@
 """The autoencoder as a scikit-learn transformer."""
 
+import math
 from numbers import Integral, Real
 from typing import Any
 
@@ -9,7 +10,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import LRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from skdeepcluster.estimators._base import (
@@ -19,7 +20,13 @@ from skdeepcluster.estimators._base import (
     spawn_seeds,
     warn_interrupted,
 )
-from skdeepcluster.networks import MLPAutoencoder, build, input_moments
+from skdeepcluster.networks import (
+    ConvAutoencoder,
+    ForeignAutoencoder,
+    MLPAutoencoder,
+    build,
+    input_moments,
+)
 from skdeepcluster.training import (
     INFERENCE_ROWS,
     BatchDataset,
@@ -78,7 +85,8 @@ class Autoencoder(BaseDeepEstimator):
     """Autoencoder that maps rows to a small latent space and back.
 
     A dense network d-500-500-2000-m with its mirror is trained to reconstruct its
-    input [1]_, as introduced for deep clustering in [2]_. Rows are centred by feature
+    input [1]_, as introduced for deep clustering in [2]_; rows that are flattened
+    images may go through convolutions instead, as in [3]_. Rows are centred by feature
     and divided by one overall standard deviation inside the network, so input needs no
     scaling where its features share a unit; put a ``StandardScaler`` before it where
     they don't. Any scikit-learn clusterer can follow in a pipeline.
@@ -86,9 +94,21 @@ class Autoencoder(BaseDeepEstimator):
     Parameters
     ----------
     hidden_units : sequence of int, default=(500, 500, 2000)
-        Widths of the encoder's hidden layers; the decoder mirrors them.
+        Widths of the encoder's hidden layers; the decoder mirrors them. Only of the
+        "mlp".
     latent_dim : int, default=10
         Number of latent dimensions.
+    network : {"mlp", "conv"} or callable, default="mlp"
+        "mlp" is dense. "conv" has three convolutions of 32, 64 and 128 channels with
+        stride 2, a dense bottleneck, and their mirror. A :class:`torch.nn.Module`
+        class, or a function that returns a module, is called with the keywords
+        ``n_features`` and ``latent_dim``; the module has methods ``encode(x)`` and
+        ``decode(z)``, or attributes ``encoder`` and ``decoder``, from standardised
+        rows to latent rows and back. It is saved as far as that class or function can
+        be imported.
+    image_shape : tuple of int or None, default=None
+        Channels, height and width of the image that each row is. None takes square
+        grey images for "conv", and gives a network of yours flat rows.
     noise : float, default=0.2
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).
@@ -136,6 +156,8 @@ class Autoencoder(BaseDeepEstimator):
        of data with neural networks. Science 313.
     .. [2] Xie, J., Girshick, R. and Farhadi, A. (2016). Unsupervised deep embedding
        for clustering analysis. ICML. https://arxiv.org/abs/1511.06335
+    .. [3] Guo, X., Liu, X., Zhu, E. and Yin, J. (2017). Deep clustering with
+       convolutional autoencoders. ICONIP.
 
     Examples
     --------
@@ -153,6 +175,8 @@ class Autoencoder(BaseDeepEstimator):
         **TRAINING_CONSTRAINTS,
         "hidden_units": ["array-like"],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "network": [StrOptions({"mlp", "conv"}), callable],
+        "image_shape": ["array-like", None],
         "noise": [Interval(Real, 0, 1, closed="left")],
         "precision": [StrOptions({"float32", "bf16"})],
         "device": [str, torch.device],
@@ -163,6 +187,8 @@ class Autoencoder(BaseDeepEstimator):
         hidden_units: Any = (500, 500, 2000),
         latent_dim: int = 10,
         *,
+        network: Any = "mlp",
+        image_shape: Any = None,
         noise: float = 0.2,
         max_epochs: int = 50,
         batch_size: int = 256,
@@ -177,6 +203,8 @@ class Autoencoder(BaseDeepEstimator):
     ) -> None:
         self.hidden_units = hidden_units
         self.latent_dim = latent_dim
+        self.network = network
+        self.image_shape = image_shape
         self.noise = noise
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -213,6 +241,7 @@ class Autoencoder(BaseDeepEstimator):
         """
         X = self._check_input(X, reset=True)
         self._check_training()
+        self._network(X.shape[1])
         if self._fit_module(X):
             warn_interrupted(self, "training")
         return self
@@ -226,17 +255,59 @@ class Autoencoder(BaseDeepEstimator):
                 "hidden_units must hold positive whole numbers, as in (500, 2000), got "
                 f"{units!r}."
             )
+        if isinstance(self.network, nn.Module):
+            raise TypeError(
+                "network is a module that is built already; give its class, or a "
+                "function that returns a new one."
+            )
+
+    def _network(self, n_features: int) -> tuple[type, dict[str, Any]]:
+        """Class of the network for so many columns, and its arguments."""
+        latent_dim = int(self.latent_dim)
+        if isinstance(self.network, str) and self.network == "mlp":
+            hidden_units = [int(units) for units in self.hidden_units]
+            return MLPAutoencoder, {
+                "n_features": n_features,
+                "hidden_units": hidden_units,
+                "latent_dim": latent_dim,
+            }
+        image_shape = self._image_shape(n_features)
+        if isinstance(self.network, str):
+            return ConvAutoencoder, {
+                "image_shape": image_shape,
+                "latent_dim": latent_dim,
+            }
+        return ForeignAutoencoder, {
+            "network": self.network,
+            "n_features": n_features,
+            "latent_dim": latent_dim,
+            "image_shape": image_shape,
+        }
+
+    def _image_shape(self, n_features: int) -> tuple[int, ...] | None:
+        if self.image_shape is None:
+            if callable(self.network):
+                return None
+            side = math.isqrt(n_features)
+            if side**2 != n_features:
+                raise ValueError(
+                    f"network='conv' needs image_shape: {n_features} columns are no "
+                    "square grey image."
+                )
+            return 1, side, side
+        shape = tuple(int(size) for size in self.image_shape)
+        if len(shape) != 3 or min(shape) < 1 or math.prod(shape) != n_features:
+            raise ValueError(
+                f"image_shape={self.image_shape!r} must be (channels, height, width) "
+                f"with a product of {n_features}, the number of columns of X."
+            )
+        return shape
 
     def _fit_module(self, X: Any) -> bool:
         """Build and train the network; tell whether the user interrupted."""
         weights_seed, order_seed, noise_seed = spawn_seeds(self.random_state, 3)
-        module = build(
-            MLPAutoencoder,
-            weights_seed,
-            n_features=X.shape[1],
-            hidden_units=self.hidden_units,
-            latent_dim=int(self.latent_dim),
-        )
+        network, config = self._network(X.shape[1])
+        module = build(network, weights_seed, **config)
         module.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
         net = self._train(
             ReconstructionNet,
@@ -256,14 +327,16 @@ class Autoencoder(BaseDeepEstimator):
 
     def _check_unchanged(self) -> None:
         """Refuse a fitted autoencoder whose parameters now name another network."""
-        config = self.module_.config
-        for name in ("hidden_units", "latent_dim"):
-            now, then = getattr(self, name), config[name]
-            if np.any(np.asarray(now) != np.asarray(then)):
-                raise ValueError(
-                    f"The given autoencoder was fitted with {name}={then} and now has "
-                    f"{name}={now}. Fit it again, or give an unfitted clone."
-                )
+        network, config = self._network(len(self.module_.shift))
+        then = self.module_.config
+        changed = [name for name in config if config[name] != then.get(name)]
+        if changed or network is not type(self.module_):
+            described = ", ".join(f"{name}={then.get(name)}" for name in changed)
+            raise ValueError(
+                "The given autoencoder was fitted with another network "
+                f"({described or type(self.module_).__name__}) than its parameters now "
+                "name. Fit it again, or give an unfitted clone."
+            )
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How well each row is reconstructed; higher is more normal.

@@ -101,6 +101,7 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         else:
             autoencoder._validate_params()
             autoencoder._check_training()
+            autoencoder._network(X.shape[1])
 
     def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
         """Set ``module_`` to a trained network; tell whether the user interrupted."""
