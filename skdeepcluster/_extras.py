@@ -1,0 +1,34 @@
+"""Optional dependencies, imported where they are first needed."""
+
+import importlib
+from types import ModuleType
+
+
+def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
+    """Import an optional dependency, or say which extra brings it.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module.
+    extra : str
+        Extra of this package that installs it.
+    purpose : str
+        What needs it.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"{purpose} needs {module.partition('.')[0]}, which is not installed: "
+            f"pip install 'skdeepcluster[{extra}]'."
+        ) from error

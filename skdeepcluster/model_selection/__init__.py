@@ -1,0 +1,15 @@
+"""Choose and compare clusterers without labels."""
+
+from skdeepcluster.model_selection._scorers import (
+    calinski_harabasz_scorer,
+    davies_bouldin_scorer,
+    silhouette_scorer,
+)
+from skdeepcluster.model_selection._split import AllData
+
+__all__ = [
+    "AllData",
+    "calinski_harabasz_scorer",
+    "davies_bouldin_scorer",
+    "silhouette_scorer",
+]

@@ -1,0 +1,299 @@
+"""Scorers of clusterings without labels, in a space that no candidate can choose."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.metrics import (
+    calinski_harabasz_score,
+    davies_bouldin_score,
+    silhouette_score,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import normalize
+from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+METRICS = ("euclidean", "cosine")
+
+# Lower than any Davies-Bouldin index of clusters with distinct centres, and finite:
+# the spread over folds of an infinite score is not a number.
+WORST_DAVIES_BOULDIN = 1e6
+
+
+def silhouette(Z: Any, labels: np.ndarray, metric: str) -> float:
+    """Mean silhouette, a row of noise counting 0 as the only row of a cluster does."""
+    clustered = labels != -1
+    if not _comparable(labels[clustered]):
+        return -1.0
+    value = silhouette_score(Z[clustered], labels[clustered], metric=metric)
+    return float(value * clustered.mean())
+
+
+def calinski_harabasz(Z: Any, labels: np.ndarray, metric: str) -> float:
+    """Calinski-Harabasz index times the share of rows that are not noise."""
+    clustered = labels != -1
+    if not _comparable(labels[clustered]):
+        return 0.0
+    rows = _dense_rows(Z[clustered], metric)
+    return float(calinski_harabasz_score(rows, labels[clustered]) * clustered.mean())
+
+
+def negative_davies_bouldin(Z: Any, labels: np.ndarray, metric: str) -> float:
+    """Opposite of the Davies-Bouldin index over the share of rows that aren't noise."""
+    clustered = labels != -1
+    if not _comparable(labels[clustered]):
+        return -WORST_DAVIES_BOULDIN
+    rows = _dense_rows(Z[clustered], metric)
+    value = davies_bouldin_score(rows, labels[clustered]) / clustered.mean()
+    return -float(min(value, WORST_DAVIES_BOULDIN))
+
+
+def _comparable(labels: np.ndarray) -> bool:
+    """Whether there are clusters to tell apart: more than one, and fewer than rows."""
+    return 1 < len(np.unique(labels)) < len(labels)
+
+
+def _dense_rows(Z: Any, metric: str) -> np.ndarray:
+    rows = normalize(Z) if metric == "cosine" else Z
+    return rows.toarray() if sp.issparse(rows) else rows
+
+
+def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarray:
+    """Sorted indices of a sample that depends on its arguments alone."""
+    if sample_size is None or sample_size >= n_samples:
+        return np.arange(n_samples)
+    rng = np.random.default_rng(seed)
+    return np.sort(rng.choice(n_samples, sample_size, replace=False))
+
+
+def predicted_labels(estimator: Any, X: Any, rows: np.ndarray) -> np.ndarray:
+    """Labels of some rows of ``X``, noise being -1 whatever its kind.
+
+    A clusterer without ``predict`` has labels for its training data only.
+    """
+    if hasattr(estimator, "predict"):
+        labels = np.asarray(estimator.predict(_safe_indexing(X, rows)))
+    else:
+        labels = np.asarray(last_step(estimator).labels_)
+        if len(labels) != _num_samples(X):
+            raise ValueError(
+                f"{type(last_step(estimator)).__name__} has no predict, and its "
+                f"{len(labels)} labels_ are not of the {_num_samples(X)} rows to "
+                "score. Score it on its training data: cv=AllData()."
+            )
+        labels = labels[rows]
+    return np.where(labels < 0, -1, labels)
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the final estimator of a pipeline, or the estimator itself."""
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def reference_rows(space: Any, X: Any) -> Any:
+    """Rows of ``X`` in a reference space."""
+    if space is None:
+        Z = X
+    elif hasattr(space, "transform"):
+        Z = space.transform(X)
+    else:
+        Z = space(X)
+    try:
+        return check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "The reference space does not hold rows of finite numbers: give space= a "
+            f"fitted transformer that makes them. {error}"
+        ) from error
+
+
+def check_space(space: Any) -> None:
+    """Refuse what can't be a fixed reference space."""
+    if space is None:
+        return
+    if hasattr(space, "transform"):
+        check_is_fitted(
+            space,
+            msg="space=%(name)s is not fitted. Fit it once, on data of your choice: "
+            "scores are comparable in one fixed space only.",
+        )
+    elif not callable(space):
+        raise TypeError(
+            "space must be None, a fitted transformer, a callable that takes and "
+            f"returns rows, or a list of these, got {space!r}."
+        )
+
+
+class ClusteringScorer:
+    """A scorer ``(estimator, X, y=None)`` made by one of the factories below.
+
+    Parameters
+    ----------
+    index : callable
+        Function of rows, labels and metric.
+    space, metric, sample_size, random_state
+        As in the factories.
+    """
+
+    def __init__(
+        self,
+        index: Callable[[Any, np.ndarray, str], float],
+        space: Any,
+        metric: str,
+        sample_size: int | None,
+        random_state: int,
+    ) -> None:
+        if metric not in METRICS:
+            raise ValueError(f"metric must be one of {METRICS}, got {metric!r}.")
+        if sample_size is not None and sample_size < 2:
+            raise ValueError(f"sample_size must be None or >= 2, got {sample_size!r}.")
+        self.spaces = list(space) if isinstance(space, list | tuple) else [space]
+        if not self.spaces:
+            raise ValueError("space=[] names no space; None is that of the data.")
+        for each in self.spaces:
+            check_space(each)
+        self.index = index
+        self.metric = metric
+        self.sample_size = sample_size
+        self.random_state = random_state
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        """Score the clusters that a fitted estimator makes of ``X``; y is ignored."""
+        rows = sample_rows(_num_samples(X), self.sample_size, self.random_state)
+        labels = predicted_labels(estimator, X, rows)
+        sample = _safe_indexing(X, rows)
+        scores = [
+            self.index(reference_rows(space, sample), labels, self.metric)
+            for space in self.spaces
+        ]
+        return float(np.mean(scores))
+
+    def __repr__(self) -> str:
+        return (
+            f"ClusteringScorer({self.index.__name__}, metric={self.metric!r}, "
+            f"sample_size={self.sample_size})"
+        )
+
+
+def silhouette_scorer(
+    *,
+    space: Any = None,
+    metric: str = "euclidean",
+    sample_size: int | None = 5000,
+    random_state: int = 0,
+) -> ClusteringScorer:
+    """Make a scorer of the mean silhouette in one fixed reference space.
+
+    A score in each candidate's own latent space would not be comparable: an encoder
+    raises it by spreading its clusters, whether they mean something or not [1]_. So
+    the space is fixed here, before any candidate is seen.
+
+    Parameters
+    ----------
+    space : None, fitted transformer, callable, or list of these, default=None
+        Reference space. None is that of the data given to the search: with a pipeline,
+        its untouched input. With a list, the score is the mean over the spaces.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance in the reference space.
+    sample_size : int or None, default=5000
+        Rows to score, at most; the same ones for every candidate. None is all of them.
+    random_state : int, default=0
+        Seed of the sample.
+
+    Returns
+    -------
+    callable
+        Takes ``(estimator, X, y=None)`` and returns a float between -1 and 1, higher
+        being better. One cluster, or as many as rows, scores -1. Rows labelled -1
+        (noise) count 0.
+
+    References
+    ----------
+    .. [1] Wang, Z. et al. (2024). Deep clustering evaluation: how to validate internal
+       clustering validation measures. https://arxiv.org/abs/2403.14830
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skdeepcluster.model_selection import AllData, silhouette_scorer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> search = GridSearchCV(
+    ...     KMeans(random_state=0),
+    ...     {"n_clusters": [2, 3, 4]},
+    ...     scoring=silhouette_scorer(),
+    ...     cv=AllData(),
+    ... )
+    >>> search.fit(X).best_params_
+    {'n_clusters': 2}
+    """
+    return ClusteringScorer(silhouette, space, metric, sample_size, random_state)
+
+
+def calinski_harabasz_scorer(
+    *,
+    space: Any = None,
+    metric: str = "euclidean",
+    sample_size: int | None = 5000,
+    random_state: int = 0,
+) -> ClusteringScorer:
+    """Make a scorer of the Calinski-Harabasz index in one fixed reference space.
+
+    Parameters
+    ----------
+    space : None, fitted transformer, callable, or list of these, default=None
+        Reference space. None is that of the data given to the search: with a pipeline,
+        its untouched input. With a list, the score is the mean over the spaces.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance in the reference space; "cosine" scores rows of unit length.
+    sample_size : int or None, default=5000
+        Rows to score, at most; the same ones for every candidate. None is all of them.
+        They are held densely, also where the space is sparse.
+    random_state : int, default=0
+        Seed of the sample.
+
+    Returns
+    -------
+    callable
+        Takes ``(estimator, X, y=None)`` and returns a float that is not negative,
+        higher being better. One cluster, or as many as rows, scores 0. Noise (-1) is
+        left out, and the score multiplied by the share of the other rows.
+    """
+    return ClusteringScorer(calinski_harabasz, space, metric, sample_size, random_state)
+
+
+def davies_bouldin_scorer(
+    *,
+    space: Any = None,
+    metric: str = "euclidean",
+    sample_size: int | None = 5000,
+    random_state: int = 0,
+) -> ClusteringScorer:
+    """Make a scorer of the *negative* Davies-Bouldin index in a fixed reference space.
+
+    Parameters
+    ----------
+    space : None, fitted transformer, callable, or list of these, default=None
+        Reference space. None is that of the data given to the search: with a pipeline,
+        its untouched input. With a list, the score is the mean over the spaces.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance in the reference space; "cosine" scores rows of unit length.
+    sample_size : int or None, default=5000
+        Rows to score, at most; the same ones for every candidate. None is all of them.
+        They are held densely, also where the space is sparse.
+    random_state : int, default=0
+        Seed of the sample.
+
+    Returns
+    -------
+    callable
+        Takes ``(estimator, X, y=None)`` and returns a float that is not positive,
+        higher being better. One cluster, or as many as rows, scores -1e6. Noise (-1)
+        is left out, and the index divided by the share of the other rows.
+    """
+    return ClusteringScorer(
+        negative_davies_bouldin, space, metric, sample_size, random_state
+    )
