@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
-    BaseDeepEstimator,
+    BaseDecodingEstimator,
     output_dtype,
     spawn_seeds,
     warn_interrupted,
@@ -81,7 +81,7 @@ def annealing(epochs: int) -> LRScheduler:
     return LRScheduler(CosineAnnealingLR, T_max=max(epochs, 1))
 
 
-class Autoencoder(BaseDeepEstimator):
+class Autoencoder(BaseDecodingEstimator):
     """Autoencoder that maps rows to a small latent space and back.
 
     A dense network d-500-500-2000-m with its mirror is trained to reconstruct its

@@ -6,10 +6,11 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.estimators._base import BaseDecodingEstimator
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
 
 
-class AutoencoderGMM(BaseDeepClusterer):
+class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
     """Gaussian mixture in the latent space of an autoencoder.
 
     An autoencoder is trained, or given, and a :class:`sklearn.mixture.GaussianMixture`

@@ -59,7 +59,8 @@ class BaseDeepEstimator(
 ):
     """An estimator whose fitted state is a network with a latent space.
 
-    A subclass sets ``module_``, an `networks.AutoencoderModule`, in `fit`.
+    A subclass sets ``module_``, an `networks.AutoencoderModule`, in `fit`; it may set
+    ``head_``, another module with a ``config``.
     """
 
     def _check_input(self, X: Any, reset: bool = False) -> Any:
@@ -125,17 +126,6 @@ class BaseDeepEstimator(
             **settings,
         )
 
-    def _reconstruction_errors(self, X: Any) -> np.ndarray:
-        """Mean squared error of each standardised row, float32."""
-        module = self.module_
-
-        def error(x: torch.Tensor) -> torch.Tensor:
-            target, _, reconstruction = module(x)
-            return (target - reconstruction).square().mean(1)
-
-        parts = list(in_batches(error, X, module.shift.device))
-        return torch.cat(parts).cpu().numpy()
-
     def transform(self, X: Any) -> np.ndarray:
         """Map rows to the latent space.
 
@@ -152,6 +142,43 @@ class BaseDeepEstimator(
         check_is_fitted(self)
         X = self._check_input(X)
         return self._encode(X).astype(output_dtype(X), copy=False)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.latent_dim
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: networks.to_state(value) if isinstance(value, nn.Module) else value
+            for name, value in super().__getstate__().items()
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        for name in {"module_", "head_"} & set(state):
+            state[name] = networks.from_state(state[name])
+        super().__setstate__(state)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class BaseDecodingEstimator(BaseDeepEstimator):
+    """An estimator whose network has a decoder."""
+
+    def _reconstruction_errors(self, X: Any) -> np.ndarray:
+        """Mean squared error of each standardised row, float32."""
+        module = self.module_
+
+        def error(x: torch.Tensor) -> torch.Tensor:
+            target, _, reconstruction = module(x)
+            return (target - reconstruction).square().mean(1)
+
+        parts = list(in_batches(error, X, module.shift.device))
+        return torch.cat(parts).cpu().numpy()
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Map latent rows back to the units of the data.
@@ -184,28 +211,6 @@ class BaseDeepEstimator(
             X[start : start + len(rows)] = rows.cpu().numpy()
             start += len(rows)
         return X
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.module_.latent_dim
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "module_" in state:
-            state["module_"] = networks.to_state(state["module_"])
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        if "module_" in state:
-            state["module_"] = networks.from_state(state["module_"])
-        super().__setstate__(state)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def output_dtype(X: Any) -> Any:

@@ -26,8 +26,9 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
     """A clusterer on the latent space of an autoencoder.
 
     The story of a fit is told by `fit`. A subclass implements `_start_clusters`, which
-    sets the clusters of latent rows, and `_assignments`, which turns latent rows into
-    probabilities; it may implement `_refine`, a phase of joint training.
+    sets the clusters of latent rows, and `_labels`, which tells the cluster of latent
+    rows (or is a `BaseSoftClusterer`); it may implement `_refine`, a phase of joint
+    training.
     """
 
     _parameter_constraints: dict = {
@@ -70,7 +71,7 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
             warn_interrupted(self, "pretraining")
         elif self._refine(X, refine_seed):
             warn_interrupted(self, "the clustering phase")
-        self.labels_ = self._assignments(self._encode(X)).argmax(1).astype(np.int32)
+        self.labels_ = self._labels(self._encode(X))
         self._check_found()
         return self
 
@@ -124,8 +125,8 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         """Set the clusters from latent rows."""
         raise NotImplementedError
 
-    def _assignments(self, Z: np.ndarray) -> np.ndarray:
-        """Probability of each cluster for each latent row."""
+    def _labels(self, Z: np.ndarray) -> np.ndarray:
+        """Cluster of each latent row, int32."""
         raise NotImplementedError
 
     def _refine(self, X: Any, seed: int) -> bool:
@@ -158,7 +159,26 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         """
         check_is_fitted(self)
         X = self._check_input(X)
-        return self._assignments(self._encode(X)).argmax(1).astype(np.int32)
+        return self._labels(self._encode(X))
+
+    def __sklearn_clone__(self) -> "BaseDeepClusterer":
+        # A fitted autoencoder is given in order to be used as it is: a plain clone
+        # would make every fit of a search train it again.
+        copied = super().__sklearn_clone__()
+        if hasattr(self.autoencoder, "module_"):
+            copied.autoencoder = copy.copy(self.autoencoder)
+        return copied
+
+
+class BaseSoftClusterer(BaseDeepClusterer):
+    """A clusterer that gives probabilities: it implements `_assignments`."""
+
+    def _assignments(self, Z: np.ndarray) -> np.ndarray:
+        """Probability of each cluster for each latent row."""
+        raise NotImplementedError
+
+    def _labels(self, Z: np.ndarray) -> np.ndarray:
+        return self._assignments(Z).argmax(1).astype(np.int32)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each cluster for each row.
@@ -176,11 +196,3 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         check_is_fitted(self)
         X = self._check_input(X)
         return self._assignments(self._encode(X)).astype(output_dtype(X), copy=False)
-
-    def __sklearn_clone__(self) -> "BaseDeepClusterer":
-        # A fitted autoencoder is given in order to be used as it is: a plain clone
-        # would make every fit of a search train it again.
-        copied = super().__sklearn_clone__()
-        if hasattr(self.autoencoder, "module_"):
-            copied.autoencoder = copy.copy(self.autoencoder)
-        return copied

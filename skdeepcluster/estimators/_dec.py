@@ -20,8 +20,8 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from skdeepcluster import functional as F
-from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS
-from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, BaseDecodingEstimator
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
 from skdeepcluster.estimators._initial import check_init, initial_centers
 from skdeepcluster.heads import StudentTHead
 from skdeepcluster.networks import AutoencoderModule
@@ -131,7 +131,7 @@ class TargetRefresh(Callback):
         net.target = F.target_distribution(q)
 
 
-class DECClustering(BaseDeepClusterer):
+class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
     """Deep embedded clustering (DEC).
 
     An autoencoder is pretrained, clusters are initialised in its latent space, and
