@@ -1,0 +1,23 @@
+"""Settings that must hold before scipy is imported, and shared data."""
+
+import os
+
+# scikit-learn skips its check of array API dispatch without it.
+os.environ["SCIPY_ARRAY_API"] = "1"
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """1100 digits as float32, shared: the write flag is off."""
+    X = load_digits().data[:1100].astype(np.float32)
+    X.setflags(write=False)
+    return X
+
+
+@pytest.fixture(scope="session")
+def digits_target():
+    return load_digits().target[:1100]

@@ -1,0 +1,58 @@
+"""Every public estimator, and instances of it that fit in milliseconds."""
+
+import inspect
+import warnings
+
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+
+import skdeepcluster
+from skdeepcluster import Autoencoder
+
+ESTIMATORS = [
+    value
+    for name in skdeepcluster.__all__
+    if inspect.isclass(value := getattr(skdeepcluster, name))
+    and issubclass(value, BaseEstimator)
+]
+
+
+def settings_for(cls, **settings):
+    """The settings that an estimator has a parameter for."""
+    names = inspect.signature(cls).parameters
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def tiny_autoencoder(**settings):
+    return Autoencoder(
+        **{"hidden_units": (16,), "latent_dim": 3, "max_epochs": 3, **settings}
+    )
+
+
+def tiny(cls, **changes):
+    """A small instance: whatever it has of these parameters is set."""
+    settings = {
+        "hidden_units": (16,),
+        "latent_dim": 3,
+        "autoencoder": tiny_autoencoder(),
+        "n_clusters": 4,
+        "n_init": 2,
+        "max_epochs": 3,
+        "random_state": 0,
+        **changes,
+    }
+    return cls(**settings_for(cls, **settings))
+
+
+def fitted(estimator, X, y=None):
+    """Fit quietly: a few epochs of a tiny network may lose a cluster."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return estimator.fit(X, y)
+
+
+def is_clusterer(cls):
+    return cls.__sklearn_tags__(cls()).estimator_type == "clusterer"
+
+
+CLUSTERERS = [cls for cls in ESTIMATORS if is_clusterer(cls)]
