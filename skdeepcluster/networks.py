@@ -92,11 +92,29 @@ class AutoencoderModule(nn.Module):
         return x, z, self.decode(z).float()
 
 
+class AlignedLinear(nn.Linear):
+    """Linear layer whose result for a row does not depend on its place in the batch.
+
+    Matrix products with few columns sum a row in an order that depends on its
+    alignment in memory, unless rows are multiples of 16 bytes.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the affine map of the rows."""
+        missing = -self.in_features % 4
+        if not missing or self.out_features > 16:
+            return super().forward(x)
+        weight = nn.functional.pad(self.weight, (0, missing))
+        return nn.functional.linear(
+            nn.functional.pad(x, (0, missing)), weight, self.bias
+        )
+
+
 def dense_stack(widths: Sequence[int]) -> nn.Sequential:
     """Linear layers with rectifiers between them and none after the last."""
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        layers += [AlignedLinear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
