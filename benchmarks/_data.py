@@ -1,0 +1,93 @@
+"""Labelled data sets for the benchmarks; labels only score.
+
+Files are looked for in the folder ``$SKDEEPCLUSTER_DATA``: ``mnist.npz`` with arrays
+``X`` (uint8, 70,000 x 784) and ``y``, and ``reuters8.jsonl.gz`` with a JSON object
+``{"label", "text"}`` a line. What isn't there comes from scikit-learn, where it can.
+"""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import fetch_openml, load_digits
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+def _local(name):
+    folder = os.environ.get("SKDEEPCLUSTER_DATA")
+    path = Path(folder, name) if folder else None
+    return path if path and path.exists() else None
+
+
+def _pixels(X):
+    return np.asarray(X, dtype=np.float32) / np.float32(255)
+
+
+def _openml(name):
+    X, y = fetch_openml(name, version=1, return_X_y=True, as_frame=False)
+    return _pixels(X), y.astype(int)
+
+
+def _idx(path):
+    """Array in an IDX file: a magic number that ends in the rank, sizes, bytes."""
+    raw = gzip.decompress(path.read_bytes())
+    rank = raw[3]
+    shape = np.frombuffer(raw, ">i4", count=rank, offset=4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def digits():
+    """1,797 digits of 8 x 8 pixels, part of scikit-learn."""
+    X, y = load_digits(return_X_y=True)
+    return X.astype(np.float32), y
+
+
+def mnist():
+    """70,000 digits of 28 x 28 pixels."""
+    path = _local("mnist.npz")
+    if path is None:
+        return _openml("mnist_784")
+    with np.load(path) as file:
+        return _pixels(file["X"]), file["y"]
+
+
+def fashion():
+    """70,000 pictures of clothes, 28 x 28 pixels."""
+    if not DEBIAN_FASHION.exists():
+        return _openml("Fashion-MNIST")
+    images, labels = (
+        np.concatenate(
+            [
+                _idx(DEBIAN_FASHION / f"{part}-{kind}-ubyte.gz")
+                for part in ("train", "t10k")
+            ]
+        )
+        for kind in ("images-idx3", "labels-idx1")
+    )
+    return _pixels(images.reshape(len(images), -1)), labels
+
+
+def reuters(max_features=2000):
+    """News of the eight largest topics as a sparse matrix of word weights."""
+    path = _local("reuters8.jsonl.gz")
+    if path is None:
+        raise FileNotFoundError(
+            "reuters8.jsonl.gz was not found: set SKDEEPCLUSTER_DATA to its folder."
+        )
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        documents = [json.loads(line) for line in lines]
+    vectorizer = TfidfVectorizer(
+        max_features=max_features,
+        sublinear_tf=True,
+        stop_words="english",
+        dtype=np.float32,
+    )
+    X = vectorizer.fit_transform(document["text"] for document in documents)
+    return X, np.array([document["label"] for document in documents])
+
+
+LOADERS = {"digits": digits, "mnist": mnist, "fashion": fashion, "reuters": reuters}

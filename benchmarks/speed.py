@@ -1,0 +1,265 @@
+"""Time our training and prediction over bare hand-written torch loops.
+
+Both sides of each pair run in turn on the same data, in one process, and the medians
+are printed with their ratio. The bare loops do the arithmetic of ours and nothing else:
+
+pretraining   shuffled index, ``torch.from_numpy(X[index])``, standardisation, noise
+              mask of ``torch.rand``, encoder, decoder, mean squared error, backward,
+              fused Adam; no loss is read. Sparse rows are densified by ``toarray``.
+DEC           the same batches, standardisation, encoder, Student t assignment,
+              Kullback-Leibler divergence from the target, fused Adam; the target is
+              refreshed over all the rows every 140 steps, 1024 rows at a time.
+prediction    1024 rows at a time: standardisation, encoder, nearest centroid.
+
+Ours is timed by its own history, an epoch's duration; prediction by the clock around
+`predict`, with its input checks. Memory is the peak of a fresh process during `predict`
+above what it held just before.
+"""
+
+import argparse
+import itertools
+import math
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import nn
+
+from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster import functional as F
+from skdeepcluster.training import autocast
+
+BATCH, REFRESH, CHUNK = 256, 140, 1024
+N_CLUSTERS = 10
+
+
+def pixel_like(n_samples, n_features, seed=0):
+    """Noisy copies of ten prototypes, two thirds of the values zero."""
+    rng = np.random.default_rng(seed)
+    prototypes = rng.normal(-0.5, 1, (N_CLUSTERS, n_features)).astype(np.float32)
+    X = rng.standard_normal((n_samples, n_features), dtype=np.float32)
+    X *= 0.3
+    X += prototypes[rng.integers(N_CLUSTERS, size=n_samples)]
+    return np.clip(X, 0, 1, out=X)
+
+
+def text_like(n_samples, n_features, density=0.005, seed=0):
+    """Sparse rows."""
+    rng = np.random.default_rng(seed)
+    return sp.random(
+        n_samples, n_features, density, format="csr", dtype=np.float32, rng=rng
+    )
+
+
+def batches(X, rng):
+    order = rng.permutation(X.shape[0])
+    for index in np.array_split(order, math.ceil(X.shape[0] / BATCH)):
+        rows = X[index]
+        dense = rows.toarray() if sp.issparse(rows) else rows
+        yield torch.from_numpy(dense), torch.from_numpy(index)
+
+
+def layers(widths):
+    stack = []
+    for n_in, n_out in itertools.pairwise(widths):
+        stack += [nn.Linear(n_in, n_out), nn.ReLU()]
+    return nn.Sequential(*stack[:-1])
+
+
+class Bare:
+    """The hand-written loops, on a copy of a fitted autoencoder's weights."""
+
+    def __init__(self, autoencoder, precision):
+        module = autoencoder.module_
+        config = module.config
+        widths = [config["n_features"], *config["hidden_units"], config["latent_dim"]]
+        self.encoder, self.decoder = layers(widths), layers(widths[::-1])
+        self.encoder.load_state_dict(module.encoder.state_dict())
+        self.decoder.load_state_dict(module.decoder.state_dict())
+        self.shift, self.scale = module.shift.clone(), module.scale.clone()
+        self.precision = precision
+
+    def pretrain(self, X, epochs=1, noise=0.2):
+        rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+        parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
+        optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+        start = time.perf_counter()
+        for _ in range(epochs):
+            for x, _ in batches(X, rng):
+                optimizer.zero_grad(set_to_none=True)
+                with autocast("cpu", self.precision):
+                    target = (x - self.shift) / self.scale
+                    kept = torch.rand(x.shape, generator=generator) >= noise
+                    reconstruction = self.decoder(self.encoder(target * kept))
+                nn.functional.mse_loss(reconstruction.float(), target).backward()
+                optimizer.step()
+        return (time.perf_counter() - start) / epochs
+
+    @torch.no_grad()
+    def assign(self, X, centers):
+        return torch.cat(
+            [
+                F.student_t(
+                    self.encoder(
+                        (torch.from_numpy(X[i : i + CHUNK]) - self.shift) / self.scale
+                    ).float(),
+                    centers,
+                )
+                for i in range(0, len(X), CHUNK)
+            ]
+        )
+
+    def dec(self, X, centers):
+        rng = np.random.default_rng(0)
+        centers = nn.Parameter(torch.from_numpy(centers.copy()))
+        parameters = [*self.encoder.parameters(), centers]
+        optimizer = torch.optim.Adam(parameters, lr=1e-4, fused=True)
+        start = time.perf_counter()
+        for step, (x, index) in enumerate(batches(X, rng)):
+            if step % REFRESH == 0:
+                with autocast("cpu", self.precision):
+                    q = self.assign(X, centers)
+                target = F.target_distribution(q)
+            optimizer.zero_grad(set_to_none=True)
+            with autocast("cpu", self.precision):
+                z = self.encoder((x - self.shift) / self.scale)
+            q = F.student_t(z.float(), centers)
+            F.kl_divergence(target[index], q).backward()
+            optimizer.step()
+        return time.perf_counter() - start
+
+    def predict(self, X, centers):
+        centers = torch.from_numpy(centers)
+        start = time.perf_counter()
+        self.assign(X, centers).argmax(1)
+        return time.perf_counter() - start
+
+
+def epoch_seconds(estimator, phase):
+    return np.median([epoch["dur"] for epoch in estimator.history_[phase]])
+
+
+def compare(ours, bare, repeats):
+    """Medians of seconds of two functions that run in turn."""
+    pairs = np.array([(ours(), bare()) for _ in range(repeats)])
+    return np.median(pairs, axis=0)
+
+
+def report(name, ours, bare, steps=None):
+    extra = f"{(ours - bare) / steps * 1e3:+9.3f} ms a step" if steps else ""
+    print(f"{name:<34}{ours:9.3f}{bare:9.3f}{ours / bare:8.3f}{extra}", flush=True)
+
+
+def pretraining(name, X, autoencoder, repeats):
+    start = autoencoder.fit(X)
+    precision = autoencoder.precision
+
+    def ours():
+        return epoch_seconds(autoencoder.fit(X), "pretraining")
+
+    def bare():
+        return Bare(start, precision).pretrain(X, autoencoder.max_epochs)
+
+    steps = math.ceil(X.shape[0] / BATCH)
+    report(name, *compare(ours, bare, repeats), steps)
+
+
+def clustering(name, X, precision, repeats):
+    autoencoder = Autoencoder(max_epochs=1, precision=precision, random_state=0).fit(X)
+    centers = autoencoder.transform(X[:N_CLUSTERS])
+    dec = DECClustering(
+        N_CLUSTERS, autoencoder=autoencoder, init=centers, max_epochs=1, tol=0
+    )
+
+    def ours():
+        return epoch_seconds(dec.fit(X), "clustering")
+
+    def bare():
+        return Bare(autoencoder, precision).dec(X, centers)
+
+    steps = math.ceil(X.shape[0] / BATCH)
+    report(name, *compare(ours, bare, repeats), steps)
+
+
+MEMORY = """
+import gc, pickle, sys
+import numpy as np
+
+def held(field):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+with open(sys.argv[1], "rb") as file:
+    estimator = pickle.load(file)
+X = np.load(sys.argv[2])
+gc.collect()
+before = held("VmRSS")
+estimator.predict(X)
+print((held("VmHWM") - before) / 1024)
+"""
+
+
+def prediction(X, repeats):
+    autoencoder = Autoencoder(max_epochs=0, random_state=0).fit(X)
+    centers = autoencoder.transform(X[:N_CLUSTERS])
+    dec = DECClustering(
+        N_CLUSTERS, autoencoder=autoencoder, init=centers, max_epochs=0
+    ).fit(X)
+
+    def ours():
+        start = time.perf_counter()
+        dec.predict(X)
+        return time.perf_counter() - start
+
+    def bare():
+        return Bare(autoencoder, "float32").predict(X, centers)
+
+    report("predict", *compare(ours, bare, repeats))
+    with tempfile.TemporaryDirectory() as folder:
+        model, rows = Path(folder, "model.pkl"), Path(folder, "X.npy")
+        model.write_bytes(pickle.dumps(dec))
+        np.save(rows, X)
+        command = [sys.executable, "-c", MEMORY, model, rows]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+    print(f"{'predict, peak above the input':<34}{float(result.stdout):9.1f} MB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
+    parser.add_argument("--repeats", type=int, default=5)
+    names = ["pretraining", "dec", "small", "sparse", "predict"]
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    options = parser.parse_args()
+    n = 7_000 if options.quick else 70_000
+    wide = pixel_like(n, 784)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    print(f"{'seconds':<34}{'ours':>9}{'bare':>9}{'ratio':>8}", flush=True)
+    if "pretraining" in options.only:
+        for precision in ("float32", "bf16"):
+            net = Autoencoder(max_epochs=1, precision=precision, random_state=0)
+            name = f"pretraining epoch, {precision}"
+            pretraining(name, wide, net, options.repeats)
+    if "dec" in options.only:
+        for precision in ("float32", "bf16"):
+            clustering(f"DEC epoch, {precision}", wide, precision, options.repeats)
+    if "small" in options.only:
+        net = Autoencoder((32,), 4, max_epochs=20, random_state=0)
+        X = pixel_like(20_000, 64)
+        pretraining("pretraining epoch, 64-32-4", X, net, options.repeats)
+    if "sparse" in options.only:
+        X = text_like(n // 7 * 2, 10_000)
+        net = Autoencoder(max_epochs=1, random_state=0)
+        pretraining("pretraining epoch, sparse 0.5 %", X, net, options.repeats)
+    if "predict" in options.only:
+        prediction(wide, options.repeats)
+
+
+if __name__ == "__main__":
+    main()
