@@ -1,7 +1,6 @@
 """Tests of choosing and comparing clusterers without labels."""
 
 import pickle
-import re
 
 import numpy as np
 import pytest
@@ -174,7 +173,7 @@ def test_clusterer_without_predict_is_scored_on_its_training_data(blobs):
     assert silhouette_scorer()(clusterer, blobs) == pytest.approx(expected)
     pipeline = make_pipeline(StandardScaler(), DBSCAN(eps=0.5)).fit(blobs)
     assert -1 < silhouette_scorer()(pipeline, blobs) < 1
-    with pytest.raises(ValueError, match=re.escape("cv=AllData()")):
+    with pytest.raises(ValueError, match="no predict"):
         silhouette_scorer()(clusterer, blobs[:50])
 
 

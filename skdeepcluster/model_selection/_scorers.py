@@ -10,10 +10,11 @@ from sklearn.metrics import (
     davies_bouldin_score,
     silhouette_score,
 )
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import normalize
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from skdeepcluster._fitted import fitted_labels, sample_rows
 
 METRICS = ("euclidean", "cosine")
 
@@ -27,7 +28,10 @@ def silhouette(Z: Any, labels: np.ndarray, metric: str) -> float:
     clustered = labels != -1
     if not _comparable(labels[clustered]):
         return -1.0
-    value = silhouette_score(Z[clustered], labels[clustered], metric=metric)
+    rows = Z[clustered]
+    if metric == "precomputed":
+        rows = rows[:, clustered]
+    value = silhouette_score(rows, labels[clustered], metric=metric)
     return float(value * clustered.mean())
 
 
@@ -58,38 +62,6 @@ def _comparable(labels: np.ndarray) -> bool:
 def _dense_rows(Z: Any, metric: str) -> np.ndarray:
     rows = normalize(Z) if metric == "cosine" else Z
     return rows.toarray() if sp.issparse(rows) else rows
-
-
-def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarray:
-    """Sorted indices of a sample that depends on its arguments alone."""
-    if sample_size is None or sample_size >= n_samples:
-        return np.arange(n_samples)
-    rng = np.random.default_rng(seed)
-    return np.sort(rng.choice(n_samples, sample_size, replace=False))
-
-
-def predicted_labels(estimator: Any, X: Any, rows: np.ndarray) -> np.ndarray:
-    """Labels of some rows of ``X``, noise being -1 whatever its kind.
-
-    A clusterer without ``predict`` has labels for its training data only.
-    """
-    if hasattr(estimator, "predict"):
-        labels = np.asarray(estimator.predict(_safe_indexing(X, rows)))
-    else:
-        labels = np.asarray(last_step(estimator).labels_)
-        if len(labels) != _num_samples(X):
-            raise ValueError(
-                f"{type(last_step(estimator)).__name__} has no predict, and its "
-                f"{len(labels)} labels_ are not of the {_num_samples(X)} rows to "
-                "score. Score it on its training data: cv=AllData()."
-            )
-        labels = labels[rows]
-    return np.where(labels < 0, -1, labels)
-
-
-def last_step(estimator: Any) -> Any:
-    """Return the final estimator of a pipeline, or the estimator itself."""
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def reference_rows(space: Any, X: Any) -> Any:
@@ -162,7 +134,7 @@ class ClusteringScorer:
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score the clusters that a fitted estimator makes of ``X``; y is ignored."""
         rows = sample_rows(_num_samples(X), self.sample_size, self.random_state)
-        labels = predicted_labels(estimator, X, rows)
+        labels = fitted_labels(estimator, X, rows)
         sample = _safe_indexing(X, rows)
         scores = [
             self.index(reference_rows(space, sample), labels, self.metric)

@@ -1,0 +1,405 @@
+"""Comparison of clusterers of any kind, with and without labels."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import (
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+    pairwise_distances,
+)
+from sklearn.pipeline import _name_estimators
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples, check_consistent_length
+
+from skdeepcluster._extras import import_extra
+from skdeepcluster._fitted import fitted_labels, latent_rows, sample_rows
+from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.model_selection._report import html_report, plot_table
+from skdeepcluster.model_selection._scorers import (
+    METRICS,
+    calinski_harabasz,
+    check_space,
+    negative_davies_bouldin,
+    reference_rows,
+    silhouette,
+)
+
+COLUMNS = [
+    "n_clusters",
+    "noise",
+    "silhouette",
+    "pooled_silhouette",
+    "calinski_harabasz",
+    "davies_bouldin",
+    "stability",
+    "accuracy",
+    "nmi",
+    "ari",
+    "fit_seconds",
+    "predict_seconds",
+    "peak_memory_mb",
+    "error",
+]
+
+
+@dataclass(eq=False)
+class ClustererComparison:
+    """What `compare_clusterers` found.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row for each candidate; see `compare_clusterers` for its columns.
+    estimators : dict of str to estimator
+        The candidates fitted to all the data; those that failed are missing.
+    labels : dict of str to ndarray of shape (n_samples,)
+        Their clusters.
+    rows : ndarray
+        Indices of the rows that were scored and are drawn.
+    sample : array or sparse matrix
+        Those rows in the reference space.
+    spaces : dict of str to array
+        The same rows in every distinct space of a candidate.
+    metric : str
+        Distance in all the spaces.
+    """
+
+    table: Any
+    estimators: dict[str, Any]
+    labels: dict[str, np.ndarray]
+    rows: np.ndarray
+    sample: Any
+    spaces: dict[str, Any]
+    metric: str
+
+    @property
+    def best_name(self) -> str:
+        """Name of the candidate with the highest pooled silhouette."""
+        if not self.estimators:
+            raise ValueError("Every candidate failed: see table['error'].")
+        return str(self.table["pooled_silhouette"].idxmax())
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the scores of all candidates beside each other.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+            The figure drawn on.
+        """
+        return plot_table(self.table, ax)
+
+    def to_html(self, path: Any = None) -> str:
+        """Write a report with table and pictures as one file.
+
+        Parameters
+        ----------
+        path : str or Path, default=None
+            File to write. None writes nothing.
+
+        Returns
+        -------
+        str
+            The report: a page that needs no other file and no network.
+        """
+        page = html_report(self)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html()
+
+
+def compare_clusterers(
+    estimators: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    space: Any = None,
+    metric: str = "euclidean",
+    n_runs: int = 3,
+    subsample: float = 0.8,
+    sample_size: int | None = 2000,
+    random_state: int = 0,
+    progress: bool | None = None,
+) -> ClustererComparison:
+    """Compare clusterers of any kind on the same rows.
+
+    Every candidate is cloned and fitted to all the rows, and then fitted again, with
+    other seeds, to subsamples of them. A candidate that fails has a row that says why.
+
+    Scores are taken on a sample of rows. The *pooled* silhouette is the mean over all
+    the spaces at hand [1]_: the reference space and each candidate's own. The own
+    space of a candidate is its latent space, where it can ``transform`` rows and
+    ``inverse_transform`` them back, or what the earlier steps of a pipeline made of
+    the rows. Equal spaces count once.
+
+    Parameters
+    ----------
+    estimators : dict of str to clusterer, or list of (str, clusterer) or clusterer
+        Candidates: scikit-learn clusterers, mixtures, pipelines that end in one.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), or list
+        Rows to cluster.
+    y : array-like of shape (n_samples,), default=None
+        Classes to judge by; no candidate sees them.
+    space : None, fitted transformer or callable, default=None
+        Reference space of the scores; None is that of ``X``.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance in all the spaces.
+    n_runs : int, default=3
+        Fits of each candidate, the one to all the rows included; 1 skips stability.
+    subsample : float, default=0.8
+        Share of rows in the other fits. With 1, only the seeds differ, and a candidate
+        without one is trivially stable.
+    sample_size : int or None, default=2000
+        Rows to score, at most. None is all of them; silhouettes need a matrix of the
+        distances between all pairs.
+    random_state : int, default=0
+        Seed of samples, and of the candidates: a ``random_state`` that is None is set
+        in the first fit, and every one in the others.
+    progress : bool or None, default=None
+        Whether to show a progress bar. None shows one on a terminal only.
+
+    Returns
+    -------
+    ClustererComparison
+        Its ``table`` has, for each candidate,
+
+        - ``n_clusters`` and ``noise``, the share of rows labelled -1;
+        - ``silhouette``, ``calinski_harabasz`` and ``davies_bouldin`` (lower is better)
+          in the reference space, noise counting as in `silhouette_scorer` and its
+          siblings, and ``pooled_silhouette``;
+        - ``stability``: mean adjusted Rand index between all pairs of fits, on the rows
+          that both have seen;
+        - ``accuracy``, ``nmi`` and ``ari`` where ``y`` is given;
+        - ``fit_seconds`` and ``predict_seconds`` for all the rows;
+        - ``peak_memory_mb``: highest resident memory in the fit above that at its
+          start, where Linux tells; what a fit takes from memory that earlier ones gave
+          back to the process is not seen;
+        - ``error``: of what class and what it says, or empty.
+
+    References
+    ----------
+    .. [1] Wang, Z. et al. (2024). Deep clustering evaluation: how to validate internal
+       clustering validation measures. https://arxiv.org/abs/2403.14830
+
+    Examples
+    --------
+    >>> from sklearn.cluster import DBSCAN, KMeans
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeepcluster.model_selection import compare_clusterers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> comparison = compare_clusterers([KMeans(3), DBSCAN()], X, y)
+    >>> comparison.table["n_clusters"].to_dict()
+    {'kmeans': 3, 'dbscan': 2}
+    """
+    pandas = import_extra("pandas", "compare", "compare_clusterers")
+    tqdm = import_extra("tqdm", "compare", "compare_clusterers").tqdm
+    candidates = name_candidates(estimators)
+    if not candidates:
+        raise ValueError("estimators holds no clusterer to compare.")
+    check_space(space)
+    check_settings(metric, n_runs, subsample)
+    if y is not None:
+        check_consistent_length(X, y)
+    rows = sample_rows(_num_samples(X), sample_size, random_state)
+    sample = reference_rows(space, _safe_indexing(X, rows))
+
+    records: dict[str, dict[str, Any]] = {}
+    fits: dict[str, Any] = {}
+    disable = None if progress is None else not progress
+    for name, estimator in tqdm(candidates.items(), unit="candidate", disable=disable):
+        try:
+            fit = fit_candidate(estimator, X, n_runs, subsample, random_state)
+            fit.space = reference_rows(
+                None, latent_rows(fit.estimator, _safe_indexing(X, rows))
+            )
+            records[name] = describe(fit, sample, rows, y, metric)
+            fits[name] = fit
+        except Exception as error:
+            records[name] = {"error": f"{type(error).__name__}: {error}"}
+
+    spaces = distinct_spaces(sample, {name: fit.space for name, fit in fits.items()})
+    sampled = {name: fit.labels[rows] for name, fit in fits.items()}
+    for name, value in pooled_silhouettes([sample, *spaces.values()], sampled, metric):
+        records[name]["pooled_silhouette"] = value
+    table = pandas.DataFrame.from_dict(records, orient="index", columns=COLUMNS)
+    table["error"] = table["error"].fillna("")
+    if y is None:
+        table = table.drop(columns=["accuracy", "nmi", "ari"])
+    return ClustererComparison(
+        table,
+        {name: fit.estimator for name, fit in fits.items()},
+        {name: fit.labels for name, fit in fits.items()},
+        rows,
+        sample,
+        spaces,
+        metric,
+    )
+
+
+def name_candidates(estimators: Any) -> dict[str, Any]:
+    """Candidates by name, in their order."""
+    if isinstance(estimators, Mapping):
+        return dict(estimators)
+    pairs = list(estimators)
+    if not all(isinstance(pair, tuple) for pair in pairs):
+        pairs = _name_estimators(pairs)
+    candidates = dict(pairs)
+    if len(candidates) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"estimators must have names that differ, got {names}.")
+    return candidates
+
+
+def check_settings(metric: str, n_runs: int, subsample: float) -> None:
+    """Refuse settings before any fit."""
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {METRICS}, got {metric!r}.")
+    if n_runs < 1:
+        raise ValueError(f"n_runs must be at least 1, got {n_runs}.")
+    if not 0 < subsample <= 1:
+        raise ValueError(f"subsample must be in (0, 1], got {subsample}.")
+
+
+def fit_candidate(
+    estimator: Any, X: Any, n_runs: int, subsample: float, seed: int
+) -> SimpleNamespace:
+    """Fit to all the rows, and to subsamples for the stability."""
+    n_samples = _num_samples(X)
+    everything = np.arange(n_samples)
+    fitted = seeded(estimator, seed, only_unset=True)
+    with peak_memory() as memory:
+        start = time.perf_counter()
+        fitted.fit(X)
+        fit_seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    labels = fitted_labels(fitted, X)
+    predict_seconds = time.perf_counter() - start
+    runs = [(everything, labels)]
+    for run in range(1, n_runs):
+        size = max(2, round(subsample * n_samples))
+        part = sample_rows(n_samples, size, seed + run)
+        rows = _safe_indexing(X, part)
+        other = seeded(estimator, seed + run).fit(rows)
+        runs.append((part, fitted_labels(other, rows)))
+    return SimpleNamespace(
+        estimator=fitted,
+        labels=labels,
+        stability=agreement(runs),
+        fit_seconds=fit_seconds,
+        predict_seconds=predict_seconds if hasattr(fitted, "predict") else np.nan,
+        peak_memory_mb=memory.megabytes,
+    )
+
+
+def seeded(estimator: Any, seed: int, only_unset: bool = False) -> Any:
+    """Clone of an estimator with every ``random_state`` in it set, or every None."""
+    copied = clone(estimator)
+    states = {
+        name: seed
+        for name, value in copied.get_params().items()
+        if (name == "random_state" or name.endswith("__random_state"))
+        and (value is None or not only_unset)
+    }
+    return copied.set_params(**states)
+
+
+def agreement(runs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Mean adjusted Rand index between pairs of fits, on the rows they share."""
+    scores = []
+    for (rows_a, labels_a), (rows_b, labels_b) in combinations(runs, 2):
+        _, in_a, in_b = np.intersect1d(rows_a, rows_b, return_indices=True)
+        scores.append(adjusted_rand_score(labels_a[in_a], labels_b[in_b]))
+    return float(np.mean(scores)) if scores else np.nan
+
+
+@contextmanager
+def peak_memory() -> Iterator[SimpleNamespace]:
+    """Measure the highest resident memory above that at the start, on Linux."""
+    peak = SimpleNamespace(megabytes=np.nan)
+    try:
+        # Resets the kernel's high-water mark of this process.
+        Path("/proc/self/clear_refs").write_text("5")
+        start = resident("VmRSS")
+    except OSError:
+        start = None
+    yield peak
+    if start is not None:
+        peak.megabytes = max(0.0, (resident("VmHWM") - start) / 1024)
+
+
+def resident(field: str) -> int:
+    """Kilobytes of this process's memory under a name of the kernel's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0])
+
+
+def distinct_spaces(sample: Any, spaces: dict[str, Any]) -> dict[str, Any]:
+    """Spaces that differ from the reference and from each other."""
+    distinct: dict[str, Any] = {}
+    for name, Z in spaces.items():
+        known = [sample, *distinct.values()]
+        if not any(same_rows(Z, other) for other in known):
+            distinct[name] = Z
+    return distinct
+
+
+def same_rows(A: Any, B: Any) -> bool:
+    """Whether two arrays or sparse matrices hold the same numbers."""
+    if A.shape != B.shape:
+        return False
+    difference = A - B
+    return not (difference.nnz if hasattr(difference, "nnz") else difference.any())
+
+
+def describe(
+    fit: SimpleNamespace, sample: Any, rows: np.ndarray, y: Any, metric: str
+) -> dict[str, Any]:
+    """Row of the table, without the pooled silhouette."""
+    labels = fit.labels
+    sampled = labels[rows]
+    record = {
+        "n_clusters": len(np.unique(labels[labels != -1])),
+        "noise": float(np.mean(labels == -1)),
+        "silhouette": silhouette(sample, sampled, metric),
+        "calinski_harabasz": calinski_harabasz(sample, sampled, metric),
+        "davies_bouldin": -negative_davies_bouldin(sample, sampled, metric),
+        "stability": fit.stability,
+        "fit_seconds": fit.fit_seconds,
+        "predict_seconds": fit.predict_seconds,
+        "peak_memory_mb": fit.peak_memory_mb,
+    }
+    if y is not None:
+        record["accuracy"] = clustering_accuracy(y, labels)
+        record["nmi"] = normalized_mutual_info_score(y, labels)
+        record["ari"] = adjusted_rand_score(y, labels)
+    return record
+
+
+def pooled_silhouettes(
+    spaces: Iterable[Any], labels: dict[str, np.ndarray], metric: str
+) -> Iterator[tuple[str, float]]:
+    """Mean silhouette of each candidate's labels over all the spaces."""
+    scores: dict[str, list[float]] = {name: [] for name in labels}
+    for Z in spaces:
+        distances = pairwise_distances(Z, metric=metric)
+        for name, each in labels.items():
+            scores[name].append(silhouette(distances, each, "precomputed"))
+    for name, values in scores.items():
+        yield name, float(np.mean(values))

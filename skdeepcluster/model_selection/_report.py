@@ -1,0 +1,174 @@
+"""Table, bars and page of a comparison."""
+
+import base64
+import html
+import io
+from typing import Any
+
+import numpy as np
+
+from skdeepcluster._extras import import_extra
+
+PANELS = {
+    "pooled_silhouette": "pooled silhouette",
+    "silhouette": "silhouette",
+    "stability": "stability",
+    "accuracy": "accuracy",
+    "nmi": "NMI",
+    "ari": "ARI",
+    "fit_seconds": "fit, seconds",
+}
+
+STYLE = """
+body { font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
+  padding: 0 1rem; color: #222; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; }
+th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:last-child { text-align: left; }
+tr.best { background: #eaf4ea; font-weight: bold; }
+img { max-width: 100%; }
+dt { font-weight: bold; }
+"""
+
+MEANINGS = {
+    "n_clusters": "clusters found.",
+    "noise": "share of rows that belong to no cluster.",
+    "silhouette": "in the reference space, between -1 and 1; higher is better.",
+    "pooled_silhouette": "mean silhouette over the reference space and the spaces of "
+    "all candidates; higher is better.",
+    "calinski_harabasz": "spread between clusters over that within, in the reference "
+    "space; higher is better.",
+    "davies_bouldin": "likeness of each cluster and the one most like it, in the "
+    "reference space; lower is better.",
+    "stability": "mean adjusted Rand index between fits with other seeds and rows, "
+    "1 being the same clusters each time. Stable clusters may still be wrong.",
+    "accuracy": "share of rows in the right cluster under the best matching.",
+    "nmi": "normalized mutual information with the classes.",
+    "ari": "adjusted Rand index with the classes.",
+    "fit_seconds": "for all the rows.",
+    "predict_seconds": "for all the rows, where the candidate can label new ones.",
+    "peak_memory_mb": "highest resident memory in the fit above that at its start.",
+    "error": "why a candidate has no figures.",
+}
+
+
+def plot_table(table: Any, ax: Any) -> Any:
+    """Draw a panel of bars for each score that any candidate has."""
+    plt = import_extra("matplotlib.pyplot", "compare", "ClustererComparison.plot")
+    names = [name for name in PANELS if name in table and table[name].notna().any()]
+    if not names:
+        raise ValueError("Every candidate failed: see table['error'].")
+    if ax is None:
+        size = (1.5 + 2.2 * len(names), 1.2 + 0.35 * len(table))
+        ax = plt.subplots(figsize=size, layout="constrained")[1]
+    ax.set_axis_off()
+    best = table["pooled_silhouette"].idxmax()
+    colors = ["C2" if name == best else "C0" for name in table.index]
+    places = np.arange(len(table))
+    width = 1 / (1.15 * len(names) - 0.15)
+    for i, name in enumerate(names):
+        panel = ax.inset_axes([1.15 * width * i, 0, width, 1])
+        values = table[name].to_numpy(dtype=float)
+        bars = panel.barh(places, np.nan_to_num(values), color=colors)
+        texts = ["failed" if np.isnan(value) else f"{value:.3g}" for value in values]
+        panel.bar_label(bars, texts, padding=3, fontsize="small")
+        panel.margins(x=0.3)
+        panel.set_ylim(len(table) - 0.5, -0.5)
+        panel.set_yticks(places, list(table.index) if i == 0 else [])
+        panel.set_xticks([])
+        panel.axvline(0, color="black", linewidth=0.8)
+        panel.set_title(PANELS[name], fontsize="medium")
+        panel.spines[:].set_visible(False)
+    return ax.figure
+
+
+def html_report(comparison: Any) -> str:
+    """Page with the table, the bars and pictures of every candidate."""
+    # Imported here: scoring needs no pictures.
+    from matplotlib.figure import Figure
+
+    from skdeepcluster.plotting import (
+        ClusterSizesDisplay,
+        EmbeddingDisplay,
+        SilhouetteDisplay,
+    )
+
+    parts = [html_table(comparison)]
+    if comparison.estimators:
+        figure = Figure(
+            figsize=(14, 1.2 + 0.4 * len(comparison.table)), layout="constrained"
+        )
+        plot_table(comparison.table, figure.subplots())
+        parts += ["<h2>Scores</h2>", to_image(figure, "Scores of the candidates")]
+    for name in comparison.estimators:
+        labels = comparison.labels[name][comparison.rows]
+        Z = comparison.spaces.get(name, comparison.sample)
+        figure = Figure(figsize=(16, 4.5), layout="constrained")
+        left, middle, right = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
+        EmbeddingDisplay.from_predictions(Z, labels, title="its own space", ax=left)
+        if len(np.unique(labels[labels != -1])) > 1:
+            SilhouetteDisplay.from_predictions(
+                comparison.sample,
+                labels,
+                metric=comparison.metric,
+                title="in the reference space",
+                ax=middle,
+            )
+        else:
+            middle.set_axis_off()
+        ClusterSizesDisplay.from_predictions(
+            comparison.labels[name], title="all rows", ax=right
+        )
+        parts += [
+            f"<h2>{html.escape(name)}</h2>",
+            to_image(figure, f"Clusters: {name}"),
+        ]
+    meanings = "".join(
+        f"<dt>{name}</dt><dd>{MEANINGS[name]}</dd>" for name in comparison.table
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>Comparison of clusterers</title><style>{STYLE}</style></head><body>"
+        f"<h1>Comparison of clusterers</h1>{''.join(parts)}"
+        f"<h2>How to read the table</h2><dl>{meanings}</dl></body></html>"
+    )
+
+
+def html_table(comparison: Any) -> str:
+    """Table of a comparison, the pick of the pooled silhouette in bold."""
+    table = comparison.table
+    best = comparison.best_name if comparison.estimators else None
+    head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in ["", *table])
+    lines = []
+    for name, row in table.iterrows():
+        cells = "".join(f"<td>{html.escape(to_text(value))}</td>" for value in row)
+        mark = ' class="best"' if name == best else ""
+        lines.append(f"<tr{mark}><th>{html.escape(str(name))}</th>{cells}</tr>")
+    note = ""
+    if best is not None:
+        rows, spaces = len(comparison.rows), 1 + len(comparison.spaces)
+        note = (
+            f"<p>Highest pooled silhouette: <b>{html.escape(best)}</b>. Scores are "
+            f"those of {rows:,} rows in {spaces} space{'s' * (spaces > 1)}.</p>"
+        )
+    return (
+        f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>{note}'
+    )
+
+
+def to_text(value: Any) -> str:
+    """Cell of the table."""
+    if isinstance(value, str):
+        return value
+    if np.isnan(value):
+        return "n/a"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
+
+
+def to_image(figure: Any, text: str) -> str:
+    """Image tag that holds a figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}">'

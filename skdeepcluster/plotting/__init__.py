@@ -1,0 +1,21 @@
+"""Pictures of clusterings, in the manner of scikit-learn's displays."""
+
+from skdeepcluster.plotting._bars import ClusterSizesDisplay, ConfidenceDisplay
+from skdeepcluster.plotting._confusion import MatchedConfusionDisplay
+from skdeepcluster.plotting._embedding import EmbeddingDisplay
+from skdeepcluster.plotting._images import ClusterImagesDisplay
+from skdeepcluster.plotting._silhouette import SilhouetteDisplay
+from skdeepcluster.plotting._terms import TopTermsDisplay, top_terms
+from skdeepcluster.plotting._training import TrainingHistoryDisplay
+
+__all__ = [
+    "ClusterImagesDisplay",
+    "ClusterSizesDisplay",
+    "ConfidenceDisplay",
+    "EmbeddingDisplay",
+    "MatchedConfusionDisplay",
+    "SilhouetteDisplay",
+    "TopTermsDisplay",
+    "TrainingHistoryDisplay",
+    "top_terms",
+]

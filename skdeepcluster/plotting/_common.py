@@ -1,0 +1,57 @@
+"""What the displays share: matplotlib on demand, colours, arguments."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from skdeepcluster._extras import import_extra
+from skdeepcluster._fitted import last_step
+
+NOISE_COLOR = (0.75, 0.75, 0.75, 1.0)
+
+# Angle between neighbouring hues that spreads any number of them evenly.
+GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+
+
+def pyplot() -> Any:
+    """Return matplotlib's pyplot."""
+    return import_extra("matplotlib.pyplot", "plot", "Plotting")
+
+
+def new_axes(ax: Any, width: float = 6.4, height: float = 4.8) -> Any:
+    """Return the given axes, or new ones on a figure of the given inches."""
+    if ax is not None:
+        return ax
+    return pyplot().subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def cluster_colors(labels: np.ndarray) -> dict[Any, Any]:
+    """Colour of each label, noise (-1) being grey.
+
+    The first ten are matplotlib's own; more of them cycle through hues in three
+    lightnesses, so that twenty can be told apart.
+    """
+    found = [label for label in np.unique(labels) if label != -1]
+    if len(found) <= 10:
+        colors = pyplot().colormaps["tab10"](np.arange(len(found)))
+    else:
+        from matplotlib.colors import hsv_to_rgb
+
+        steps = np.arange(len(found))
+        hue = steps * GOLDEN_RATIO % 1
+        value = np.array([0.95, 0.7, 0.45])[steps % 3]
+        saturation = np.array([0.9, 0.6, 1.0])[steps // 3 % 3]
+        colors = hsv_to_rgb(np.column_stack([hue, saturation, value]))
+    by_label = dict(zip(found, colors, strict=True))
+    return {-1: NOISE_COLOR, **by_label} if -1 in labels else by_label
+
+
+def label_name(label: Any) -> str:
+    """Name of a cluster in a picture."""
+    return "noise" if label == -1 else str(label)
+
+
+def estimator_name(estimator: Any) -> str:
+    """Name of an estimator in a title."""
+    return type(last_step(estimator)).__name__

@@ -1,0 +1,160 @@
+"""Clusters against classes."""
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils.validation import check_consistent_length
+
+from skdeepcluster._fitted import fitted_labels
+from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.plotting._common import (
+    estimator_name,
+    label_name,
+    new_axes,
+)
+
+
+class MatchedConfusionDisplay:
+    """Classes against clusters, each cluster in the column under its class.
+
+    Classes and clusters are matched one to one by the Hungarian method. Clusters that
+    no class is left for, and noise, come last. Make it with `from_estimator` or
+    `from_predictions`.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_classes, n_clusters)
+        Rows of each class in each cluster.
+    classes : ndarray of shape (n_classes,)
+        Names of the classes.
+    clusters : ndarray of shape (n_clusters,)
+        Labels of the clusters.
+    title : str, default=""
+        Title of the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes drawn on.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    """
+
+    def __init__(
+        self,
+        counts: np.ndarray,
+        classes: np.ndarray,
+        clusters: np.ndarray,
+        *,
+        title: str = "",
+    ) -> None:
+        self.counts = counts
+        self.classes = classes
+        self.clusters = clusters
+        self.title = title
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any, *, ax: Any = None
+    ) -> "MatchedConfusionDisplay":
+        """Draw the clusters of a fitted clusterer against classes.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted clusterer or a pipeline that ends in one.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        MatchedConfusionDisplay
+            The display, drawn.
+        """
+        labels = fitted_labels(estimator, X)
+        return cls.from_predictions(y, labels, title=estimator_name(estimator), ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls, y: Any, labels: Any, *, title: str = "", ax: Any = None
+    ) -> "MatchedConfusionDisplay":
+        """Draw given clusters against classes.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            Classes.
+        labels : array-like of shape (n_samples,)
+            Clusters; -1 is noise.
+        title : str, default=""
+            Title of the picture.
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        MatchedConfusionDisplay
+            The display, drawn.
+        """
+        y, labels = np.asarray(y), np.asarray(labels)
+        check_consistent_length(y, labels)
+        counts = contingency_matrix(y, labels)
+        classes, clusters = np.unique(y), np.unique(labels)
+        # Noise never takes a class from a cluster.
+        matched, columns = linear_sum_assignment(
+            np.where(clusters == -1, -1, counts), maximize=True
+        )
+        order = columns[clusters[columns] != -1]
+        noise = np.flatnonzero(clusters == -1)
+        spare = np.setdiff1d(np.arange(len(clusters)), [*order, *noise])
+        columns = np.concatenate([order, spare, noise]).astype(int)
+        unmatched = np.setdiff1d(np.arange(len(classes)), matched)
+        rows = np.concatenate([matched, unmatched])
+        accuracy = clustering_accuracy(y, labels)
+        title = f"{title} (accuracy {accuracy:.3f})".lstrip()
+        display = cls(
+            counts[np.ix_(rows, columns)], classes[rows], clusters[columns], title=title
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> "MatchedConfusionDisplay":
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        MatchedConfusionDisplay
+            The display.
+        """
+        n_classes, n_clusters = self.counts.shape
+        ax = new_axes(ax, max(6.4, 0.45 * n_clusters), max(4.8, 0.4 * n_classes))
+        shares = self.counts / self.counts.sum(1, keepdims=True)
+        image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        ax.figure.colorbar(image, ax=ax, label="share of the class")
+        for (row, column), count in np.ndenumerate(self.counts):
+            if count:
+                color = "white" if shares[row, column] > 0.5 else "black"
+                ax.text(
+                    column,
+                    row,
+                    str(count),
+                    ha="center",
+                    va="center",
+                    color=color,
+                    fontsize=9 if n_clusters <= 12 else 7,
+                )
+        ax.set_xticks(np.arange(n_clusters), [label_name(c) for c in self.clusters])
+        ax.set_yticks(np.arange(n_classes), [str(name) for name in self.classes])
+        ax.set(xlabel="cluster", ylabel="class", title=self.title)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

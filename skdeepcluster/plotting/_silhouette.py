@@ -1,0 +1,183 @@
+"""Silhouettes of clusters as blades."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import silhouette_samples
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples, check_consistent_length
+
+from skdeepcluster._fitted import fitted_labels, sample_rows
+from skdeepcluster.plotting._common import (
+    cluster_colors,
+    estimator_name,
+    label_name,
+    new_axes,
+)
+
+
+class SilhouetteDisplay:
+    """Silhouette of every row, sorted within its cluster.
+
+    Make it with `from_estimator` or `from_predictions`.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+        Silhouettes of rows.
+    labels : ndarray of shape (n_samples,)
+        Their clusters.
+    title : str, default=""
+        Title of the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes drawn on.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    """
+
+    def __init__(self, values: np.ndarray, labels: np.ndarray, *, title: str = ""):
+        self.values = values
+        self.labels = labels
+        self.title = title
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        space: Any = None,
+        metric: str = "euclidean",
+        sample_size: int | None = 5000,
+        random_state: int = 0,
+        ax: Any = None,
+    ) -> "SilhouetteDisplay":
+        """Draw the silhouettes of a fitted clusterer.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted clusterer or a pipeline that ends in one.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        space : None, or fitted transformer, default=None
+            Where to measure distances; None is the space of ``X``. Silhouettes of two
+            estimators compare in one space only.
+        metric : str, default="euclidean"
+            Distance.
+        sample_size : int or None, default=5000
+            Rows to score, at most. None is all of them.
+        random_state : int, default=0
+            Seed of the sample.
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        SilhouetteDisplay
+            The display, drawn.
+        """
+        labels = fitted_labels(estimator, X)
+        rows = sample_rows(_num_samples(X), sample_size, random_state)
+        Z = _safe_indexing(X, rows)
+        return cls.from_predictions(
+            Z if space is None else space.transform(Z),
+            labels[rows],
+            metric=metric,
+            sample_size=None,
+            title=estimator_name(estimator),
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        labels: Any,
+        *,
+        metric: str = "euclidean",
+        sample_size: int | None = 5000,
+        random_state: int = 0,
+        title: str = "",
+        ax: Any = None,
+    ) -> "SilhouetteDisplay":
+        """Draw the silhouettes of given labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_dims)
+            Rows in the space to measure in.
+        labels : array-like of shape (n_samples,)
+            Clusters; rows of noise (-1) are left out.
+        metric : str, default="euclidean"
+            Distance.
+        sample_size : int or None, default=5000
+            Rows to score, at most. None is all of them.
+        random_state : int, default=0
+            Seed of the sample.
+        title : str, default=""
+            Title of the picture.
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        SilhouetteDisplay
+            The display, drawn.
+        """
+        labels = np.asarray(labels)
+        check_consistent_length(X, labels)
+        rows = sample_rows(_num_samples(X), sample_size, random_state)
+        rows = rows[labels[rows] != -1]
+        labels = labels[rows]
+        if len(np.unique(labels)) < 2:
+            raise ValueError("A silhouette needs two clusters; labels has fewer.")
+        values = silhouette_samples(_safe_indexing(X, rows), labels, metric=metric)
+        return cls(values, labels, title=title).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> "SilhouetteDisplay":
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        SilhouetteDisplay
+            The display.
+        """
+        colors = cluster_colors(self.labels)
+        ax = new_axes(ax, height=max(4.8, 0.25 * len(colors)))
+        gap = max(1.0, 0.01 * len(self.values))
+        start = 0.0
+        for label, color in colors.items():
+            values = np.sort(self.values[self.labels == label])[::-1]
+            heights = start + np.arange(len(values) + 1)
+            ax.stairs(values, heights, orientation="horizontal", fill=True, color=color)
+            ax.annotate(
+                label_name(label),
+                (0, start + len(values) / 2),
+                xycoords=("axes fraction", "data"),
+                xytext=(-4, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize="small",
+            )
+            start += len(values) + gap
+        mean = self.values.mean()
+        ax.axvline(mean, color="black", linestyle="--", linewidth=1)
+        ax.set(
+            xlabel=f"silhouette (mean {mean:.2f}, dashed)",
+            yticks=[],
+            title=self.title,
+            ylim=(start, -gap),
+        )
+        ax.set_ylabel("cluster", labelpad=18)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
