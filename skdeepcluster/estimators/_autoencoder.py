@@ -109,7 +109,7 @@ class Autoencoder(BaseDecodingEstimator):
     image_shape : tuple of int or None, default=None
         Channels, height and width of the image that each row is. None takes square
         grey images for "conv", and gives a network of yours flat rows.
-    noise : float, default=0.2
+    noise : float, default=0.0
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).
     max_epochs : int, default=50
@@ -189,7 +189,7 @@ class Autoencoder(BaseDecodingEstimator):
         *,
         network: Any = "mlp",
         image_shape: Any = None,
-        noise: float = 0.2,
+        noise: float = 0.0,
         max_epochs: int = 50,
         batch_size: int = 256,
         lr: float = 1e-3,
