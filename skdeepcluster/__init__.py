@@ -2,9 +2,18 @@
 
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
+from skdeepcluster.estimators._autoencoder_kmeans import AutoencoderKMeans
+from skdeepcluster.estimators._dcn import DCNClustering
 from skdeepcluster.estimators._dec import DECClustering
 from skdeepcluster.estimators._idec import IDECClustering
 
 __version__ = "0.1.0"
 
-__all__ = ["Autoencoder", "AutoencoderGMM", "DECClustering", "IDECClustering"]
+__all__ = [
+    "Autoencoder",
+    "AutoencoderGMM",
+    "AutoencoderKMeans",
+    "DCNClustering",
+    "DECClustering",
+    "IDECClustering",
+]

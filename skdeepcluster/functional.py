@@ -77,3 +77,49 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     floor = torch.finfo(q.dtype).tiny
     log_ratio = p.clamp(min=floor).log() - q.clamp(min=floor).log()
     return (p * log_ratio).sum(1).mean()
+
+
+def distance_to_center(z: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
+    """Mean squared distance of rows to the centre of their cluster.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, n_dims)
+    centers : Tensor of shape (n_clusters, n_dims)
+    labels : Tensor of shape (n_samples,)
+        Cluster of each row.
+
+    Returns
+    -------
+    Tensor of shape ()
+    """
+    return (z - centers[labels]).square().sum(1).mean()
+
+
+def running_means(
+    centers: Tensor, counts: Tensor, z: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Means after further rows, equation 8 of Yang et al. (2017) for a whole batch.
+
+    Taking the rows one by one, each with the step ``1 / count``, gives the same.
+
+    Parameters
+    ----------
+    centers : Tensor of shape (n_clusters, n_dims)
+        Means so far.
+    counts : Tensor of shape (n_clusters,)
+        Number of rows in each mean.
+    z : Tensor of shape (n_samples, n_dims)
+        Further rows.
+    labels : Tensor of shape (n_samples,)
+        Cluster of each.
+
+    Returns
+    -------
+    centers : Tensor of shape (n_clusters, n_dims)
+    counts : Tensor of shape (n_clusters,)
+    """
+    one_hot = torch.nn.functional.one_hot(labels, len(centers)).to(z.dtype)
+    added = counts + one_hot.sum(0)
+    shift = one_hot.T @ (z - centers[labels])
+    return centers + shift / added.clamp(min=1).unsqueeze(1), added

@@ -1,0 +1,141 @@
+"""k-means in the latent space of an autoencoder."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skdeepcluster import functional as F
+from skdeepcluster.estimators._base import BaseDecodingEstimator
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.estimators._initial import initial_centers
+from skdeepcluster.training import in_batches
+
+
+def nearest_centers(Z: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, float]:
+    """Nearest centre of each row, and the sum of squared distances to them."""
+    means = torch.from_numpy(centers)
+
+    def distance(z: Tensor) -> Tensor:
+        return F.squared_distances(z, means)
+
+    distances = torch.cat(list(in_batches(distance, Z, torch.device("cpu"))))
+    nearest, labels = distances.min(1)
+    return labels.numpy().astype(np.int32), nearest.sum(dtype=torch.float64).item()
+
+
+class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
+    """k-means in the latent space of an autoencoder.
+
+    An autoencoder is trained, or given, and :class:`sklearn.cluster.KMeans` is fitted
+    to the latent rows, as at the start of deep embedded clustering [1]_. With
+    ``autoencoder=Autoencoder(network="conv")`` it is what is known as CNN + k-means.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    autoencoder : Autoencoder or None, default=None
+        One that is fitted is used as it is, and stays so in clones, so that its
+        training is shared by all the fits of a search; one that isn't is cloned and
+        fitted. None is ``Autoencoder()``.
+    n_init : int, default=20
+        Restarts of k-means; the tightest clusters are kept.
+    verbose : int, default=0
+        Whether to report each epoch of the training.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random. None takes fresh entropy; global random generators
+        are neither read nor moved.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each training row.
+    cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
+        Centroids in the latent space.
+    inertia_ : float
+        Sum of squared latent distances to the nearest centroid.
+    module_ : torch.nn.Module
+        The trained autoencoder.
+    history_ : dict of list of dict
+        Under "pretraining", one dictionary an epoch with its ``train_loss`` and
+        duration ``dur`` in seconds.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in `fit`, where they are all strings.
+
+    See Also
+    --------
+    AutoencoderGMM : A Gaussian mixture in place of k-means.
+    DCNClustering : Trains the latent space for k-means.
+
+    References
+    ----------
+    .. [1] Xie, J., Girshick, R. and Farhadi, A. (2016). Unsupervised deep embedding
+       for clustering analysis. ICML. https://arxiv.org/abs/1511.06335
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster import Autoencoder, AutoencoderKMeans
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = Autoencoder(network="conv", max_epochs=1)
+    >>> kmeans = AutoencoderKMeans(10, autoencoder=autoencoder, random_state=0)
+    >>> kmeans.fit_predict(X).shape
+    (1797,)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepClusterer._parameter_constraints,
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        autoencoder: Any = None,
+        n_init: int = 20,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.autoencoder = autoencoder
+        self.n_init = n_init
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
+        self.cluster_centers_ = initial_centers(
+            Z, "k-means", self.n_clusters, self.n_init, seed
+        )
+        self.inertia_ = nearest_centers(Z, self.cluster_centers_)[1]
+
+    def _labels(self, Z: np.ndarray) -> np.ndarray:
+        return nearest_centers(Z, self.cluster_centers_)[0]
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Opposite of the sum of squared latent distances; higher is better.
+
+        Comparable between clusters on the same autoencoder only.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Negative sum, over the rows, of the squared distance to the centroid.
+        """
+        check_is_fitted(self)
+        Z = self._encode(self._check_input(X))
+        return -nearest_centers(Z, self.cluster_centers_)[1]
