@@ -1,5 +1,8 @@
 """Autoencoder networks, and their plain form for saving."""
 
+# torch annotates part of its functions only.
+# pyright: reportUnknownMemberType=false
+
 import contextlib
 import itertools
 import math
@@ -45,7 +48,8 @@ class AutoencoderModule(nn.Module):
         """Fix the centre and scale of the input."""
         with np.errstate(over="ignore"):
             shift = shift.astype(np.float32)
-        if not (np.isfinite(shift).all() and np.isfinite(np.float32(scale))):
+            representable = np.isfinite([*shift, np.float32(scale)]).all()
+        if not representable:
             raise ValueError("X has values too large for float32; rescale them.")
         self.shift.copy_(torch.from_numpy(shift))
         self.scale.fill_(scale)
@@ -99,14 +103,14 @@ class AlignedLinear(nn.Linear):
     alignment in memory, unless rows are multiples of 16 bytes.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Return the affine map of the rows."""
         missing = -self.in_features % 4
         if not missing or self.out_features > 16:
-            return super().forward(x)
+            return super().forward(input)
         weight = nn.functional.pad(self.weight, (0, missing))
         return nn.functional.linear(
-            nn.functional.pad(x, (0, missing)), weight, self.bias
+            nn.functional.pad(input, (0, missing)), weight, self.bias
         )
 
 
@@ -357,6 +361,7 @@ def from_state(state: dict[str, Any]) -> nn.Module:
     return module.eval()
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def input_moments(data: Any, rows: int) -> tuple[np.ndarray, float]:
     """Mean of each column and overall standard deviation.
 
@@ -383,4 +388,4 @@ def input_moments(data: Any, rows: int) -> tuple[np.ndarray, float]:
         squares += np.square(block, out=block).sum(0)
     mean = total / len(data)
     scale = float(np.sqrt(np.maximum(squares / len(data) - mean**2, 0).mean()))
-    return origin + mean, scale if scale > np.finfo(np.float32).tiny else 1.0
+    return origin + mean, 1.0 if scale <= np.finfo(np.float32).tiny else scale

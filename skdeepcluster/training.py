@@ -69,10 +69,10 @@ class BatchIterator:
     def __init__(
         self, dataset: Any, batch_size: int, shuffle: bool = False, seed: int = 0
     ) -> None:
+        self.dataset: Any = dataset
+        self.index = np.arange(len(dataset))
         if isinstance(dataset, Subset):
             self.dataset, self.index = dataset.dataset, np.asarray(dataset.indices)
-        else:
-            self.dataset, self.index = dataset, np.arange(len(dataset))
         self.batch_size = batch_size
         self.rng = np.random.default_rng(seed) if shuffle else None
 
@@ -139,18 +139,27 @@ RESERVED = {
 PREFIXES = ("optimizer", "iterator_train", "iterator_valid", "callbacks", "compile")
 
 
-def check_net_params(net_params: dict[str, Any] | None) -> dict[str, Any]:
+def check_net_params(
+    net_params: dict[str, Any] | None, optimizer: str
+) -> dict[str, Any]:
     """Refuse keywords that skorch would refuse, or ignore, long after."""
+    optimizer_class = OPTIMIZERS[optimizer][0]
+    arguments = {*inspect.signature(optimizer_class).parameters, "param_groups"}
     known = set(inspect.signature(NeuralNet.__init__).parameters) - {"self", "kwargs"}
     for name in net_params or {}:
         if name in RESERVED:
             raise ValueError(f"net_params has {name!r}: {RESERVED[name]}.")
-        prefix, dunder, _ = str(name).partition("__")
+        prefix, dunder, argument = str(name).partition("__")
         if name not in known and not (dunder and prefix in PREFIXES):
             raise ValueError(
                 f"net_params has {name!r}, which skorch.NeuralNet does not take. Use "
                 f"one of its arguments, or a prefix of {', '.join(PREFIXES)} with two "
                 "underscores, as in 'optimizer__weight_decay'."
+            )
+        if prefix == "optimizer" and argument.split("__")[0] not in arguments:
+            raise ValueError(
+                f"net_params has {name!r}, but {optimizer_class.__name__} takes no "
+                f"{argument!r}; it takes {', '.join(sorted(arguments))}."
             )
     return dict(net_params or {})
 

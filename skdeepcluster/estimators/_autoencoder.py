@@ -250,7 +250,7 @@ class Autoencoder(BaseDecodingEstimator):
         super()._check_training()
         resolve_device(self.device)
         units = self.hidden_units
-        if not all(isinstance(width, Integral) and width > 0 for width in units):
+        if not all(isinstance(width, Integral) and int(width) > 0 for width in units):
             raise ValueError(
                 "hidden_units must hold positive whole numbers, as in (500, 2000), got "
                 f"{units!r}."
@@ -354,7 +354,7 @@ class Autoencoder(BaseDecodingEstimator):
         check_is_fitted(self)
         X = self._check_input(X)
         errors = self._reconstruction_errors(X).astype(output_dtype(X), copy=False)
-        return -errors * self.module_.scale.square().item()
+        return -errors * self.module_.scale.item() ** 2
 
     def score(self, X: Any, y: Any = None) -> float:
         """Negative mean squared reconstruction error; higher is better.
