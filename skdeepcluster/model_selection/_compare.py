@@ -68,7 +68,7 @@ class ClustererComparison:
     sample : array or sparse matrix
         Those rows in the reference space.
     spaces : dict of str to array
-        The same rows in every distinct space of a candidate.
+        The same rows in each candidate's own space; equal spaces are one object.
     metric : str
         Distance in all the spaces.
     """
@@ -234,7 +234,7 @@ def compare_clusterers(
         except Exception as error:
             records[name] = {"error": f"{type(error).__name__}: {error}"}
 
-    spaces = distinct_spaces(sample, {name: fit.space for name, fit in fits.items()})
+    spaces = share_equal(sample, {name: fit.space for name, fit in fits.items()})
     sampled = {name: fit.labels[rows] for name, fit in fits.items()}
     for name, value in pooled_silhouettes([sample, *spaces.values()], sampled, metric):
         records[name]["pooled_silhouette"] = value
@@ -350,14 +350,16 @@ def resident(field: str) -> int:
     return int(status.split(f"{field}:")[1].split()[0])
 
 
-def distinct_spaces(sample: Any, spaces: dict[str, Any]) -> dict[str, Any]:
-    """Spaces that differ from the reference and from each other."""
-    distinct: dict[str, Any] = {}
+def share_equal(sample: Any, spaces: dict[str, Any]) -> dict[str, Any]:
+    """Spaces by candidate, equal ones being one object, as is the reference."""
+    distinct = [sample]
+    shared: dict[str, Any] = {}
     for name, Z in spaces.items():
-        known = [sample, *distinct.values()]
-        if not any(same_rows(Z, other) for other in known):
-            distinct[name] = Z
-    return distinct
+        known = next((other for other in distinct if same_rows(Z, other)), None)
+        if known is None:
+            distinct.append(Z)
+        shared[name] = Z if known is None else known
+    return shared
 
 
 def same_rows(A: Any, B: Any) -> bool:
@@ -395,9 +397,9 @@ def describe(
 def pooled_silhouettes(
     spaces: Iterable[Any], labels: dict[str, np.ndarray], metric: str
 ) -> Iterator[tuple[str, float]]:
-    """Mean silhouette of each candidate's labels over all the spaces."""
+    """Mean silhouette of each candidate's labels over the distinct spaces."""
     scores: dict[str, list[float]] = {name: [] for name in labels}
-    for Z in spaces:
+    for Z in {id(Z): Z for Z in spaces}.values():
         distances = pairwise_distances(Z, metric=metric)
         for name, each in labels.items():
             scores[name].append(silhouette(distances, each, "precomputed"))

@@ -103,7 +103,7 @@ def html_report(comparison: Any) -> str:
         parts += ["<h2>Scores</h2>", to_image(figure, "Scores of the candidates")]
     for name in comparison.estimators:
         labels = comparison.labels[name][comparison.rows]
-        Z = comparison.spaces.get(name, comparison.sample)
+        Z = comparison.spaces[name]
         figure = Figure(figsize=(16, 4.5), layout="constrained")
         left, middle, right = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
         EmbeddingDisplay.from_predictions(Z, labels, title="its own space", ax=left)
@@ -147,7 +147,9 @@ def html_table(comparison: Any) -> str:
         lines.append(f"<tr{mark}><th>{html.escape(str(name))}</th>{cells}</tr>")
     note = ""
     if best is not None:
-        rows, spaces = len(comparison.rows), 1 + len(comparison.spaces)
+        rows = len(comparison.rows)
+        known = [comparison.sample, *comparison.spaces.values()]
+        spaces = len({id(Z) for Z in known})
         note = (
             f"<p>Highest pooled silhouette: <b>{html.escape(best)}</b>. Scores are "
             f"those of {rows:,} rows in {spaces} space{'s' * (spaces > 1)}.</p>"
