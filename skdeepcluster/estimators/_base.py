@@ -88,17 +88,11 @@ class BaseDeepEstimator(
             return module.encode(module.standardize(x))
 
         parts = list(in_batches(encode, X, module.shift.device))
-        z = torch.cat(parts).cpu().numpy()
-        if not np.isfinite(z).all():
-            raise ValueError(
-                "The network's output for X is not finite: X holds values far outside "
-                "those of the training data, or the training diverged; lower lr."
-            )
-        return z
+        return finite(torch.cat(parts).cpu().numpy())
 
     def _check_training(self) -> None:
         """Refuse training parameters that skorch would trip over much later."""
-        check_net_params(self.net_params)
+        check_net_params(self.net_params, self.optimizer)
         clone_callbacks(self.callbacks)
 
     def _train(
@@ -178,7 +172,7 @@ class BaseDecodingEstimator(BaseDeepEstimator):
             return (target - reconstruction).square().mean(1)
 
         parts = list(in_batches(error, X, module.shift.device))
-        return torch.cat(parts).cpu().numpy()
+        return finite(torch.cat(parts).cpu().numpy())
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Map latent rows back to the units of the data.
@@ -213,6 +207,16 @@ class BaseDecodingEstimator(BaseDeepEstimator):
         return X
 
 
+def finite(output: np.ndarray) -> np.ndarray:
+    """Return what a network made of rows, if it is finite."""
+    if not np.isfinite(output).all():
+        raise ValueError(
+            "The network's output for X is not finite: X holds values far outside "
+            "those of the training data, or the training diverged; lower lr."
+        )
+    return output
+
+
 def output_dtype(X: Any) -> Any:
     """Floating point type of results for an input."""
     return np.float64 if X.dtype == np.float64 else np.float32
@@ -224,5 +228,5 @@ def warn_interrupted(estimator: Any, phase: str) -> None:
         f"{type(estimator).__name__}.fit was interrupted during {phase}: it keeps what "
         "was learned so far.",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=4,
     )

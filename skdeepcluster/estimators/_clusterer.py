@@ -141,7 +141,7 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
                 f"n_clusters={self.n_clusters}: the data may hold fewer, or the "
                 "network may have collapsed (see history_).",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def predict(self, X: Any) -> np.ndarray:

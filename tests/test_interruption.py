@@ -1,0 +1,122 @@
+"""Ctrl-C ends a fit with what was learned; early stopping ends its phase only."""
+
+import signal
+import warnings
+
+import numpy as np
+import pytest
+from discovery import CLUSTERERS, ESTIMATORS, settings_for, tiny, tiny_autoencoder
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback, EarlyStopping
+
+TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
+TWO_PHASES = [cls for cls in TRAINERS if settings_for(cls, autoencoder=None)]
+
+
+class Interrupt(Callback):
+    """What a user does, in the hook and epoch named."""
+
+    def __init__(self, hook, how, epoch=2):
+        self.hook = hook
+        self.how = how
+        self.epoch = epoch
+
+    def act(self, net):
+        if len(net.history) < self.epoch:
+            return
+        if self.how == "signal":
+            signal.raise_signal(signal.SIGINT)
+        else:
+            raise KeyboardInterrupt
+
+    def on_batch_begin(self, net, **kwargs):
+        if self.hook == "batch":
+            self.act(net)
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.hook == "epoch":
+            self.act(net)
+
+
+interruptions = pytest.mark.parametrize(
+    "interrupt",
+    [
+        Interrupt("batch", "signal"),
+        Interrupt("epoch", "signal"),
+        Interrupt("batch", "raise"),
+        Interrupt("epoch", "raise"),
+        Interrupt("batch", "signal", epoch=1),
+    ],
+    ids=lambda it: f"{it.hook}-{it.how}-{it.epoch}",
+)
+
+
+@pytest.fixture(scope="module")
+def X(digits):
+    return digits[:200]
+
+
+def fit_interrupted(estimator, X, phase):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert estimator.fit(X) is estimator
+    told = [str(warning.message) for warning in caught]
+    assert sum(f"interrupted during {phase}" in message for message in told) == 1, told
+    assert {warning.category for warning in caught} == {ConvergenceWarning}
+    assert {warning.filename for warning in caught} == {__file__}
+    assert np.isfinite(estimator.transform(X)).all()
+    if hasattr(estimator, "labels_"):
+        assert_array_equal(estimator.predict(X), estimator.labels_)
+
+
+@interruptions
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_interrupted_in_the_first_phase(cls, interrupt, X):
+    autoencoder = tiny_autoencoder(max_epochs=5, callbacks=[interrupt])
+    callbacks = None if settings_for(cls, autoencoder=None) else [interrupt]
+    estimator = tiny(cls, autoencoder=autoencoder, callbacks=callbacks, max_epochs=5)
+    fit_interrupted(estimator, X, "pretraining" if cls in CLUSTERERS else "training")
+    epochs = {phase: len(rows) for phase, rows in estimator.history_.items()}
+    whole = interrupt.epoch if interrupt.hook == "epoch" else interrupt.epoch - 1
+    assert epochs.pop("pretraining") in (whole, interrupt.epoch)
+    assert set(epochs.values()) <= {0}, "the next phase ran"
+
+
+@interruptions
+@pytest.mark.parametrize("cls", TWO_PHASES)
+def test_interrupted_in_the_clustering_phase(cls, interrupt, X):
+    estimator = tiny(cls, callbacks=[interrupt], max_epochs=5, tol=0.0)
+    fit_interrupted(estimator, X, "the clustering phase")
+    epochs = {phase: len(rows) for phase, rows in estimator.history_.items()}
+    assert epochs.pop("pretraining") == 3
+    assert set(epochs.values()) <= {interrupt.epoch - 1, interrupt.epoch}
+
+
+def stop_at_once():
+    return EarlyStopping(
+        "train_loss", patience=1, threshold=1e9, threshold_mode="abs", sink=str
+    )
+
+
+def fit_without_interruption(estimator, X):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.fit(X)
+    assert not any("interrupted" in str(warning.message) for warning in caught)
+    return {phase: len(rows) for phase, rows in estimator.history_.items()}
+
+
+@pytest.mark.parametrize("cls", TWO_PHASES)
+def test_early_stopping_ends_its_phase_only(cls, X):
+    autoencoder = tiny_autoencoder(max_epochs=5, callbacks=[stop_at_once()])
+    epochs = fit_without_interruption(tiny(cls, autoencoder=autoencoder, tol=0.0), X)
+    assert epochs.pop("pretraining") == 2
+    assert set(epochs.values()) == {3}
+
+
+@pytest.mark.parametrize("cls", TRAINERS)
+def test_early_stopping_of_the_last_phase(cls, X):
+    estimator = tiny(cls, callbacks=[stop_at_once()], max_epochs=5, tol=0.0)
+    epochs = fit_without_interruption(estimator, X)
+    assert list(epochs.values())[-1] == 2

@@ -1,0 +1,297 @@
+"""Bad input gives an error that names it, before any training."""
+
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from discovery import (
+    CLUSTERERS,
+    ESTIMATORS,
+    fitted,
+    settings_for,
+    tiny,
+    tiny_autoencoder,
+)
+from numpy.testing import assert_array_equal
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster.training import Net
+
+BAD_PARAMETERS = {
+    "n_clusters": [0, -1, 2.5, "three"],
+    "autoencoder": [KMeans(), "mlp", Autoencoder],
+    "init": ["kmeans++", None, 3],
+    "n_init": [0],
+    "hidden_units": [(16, 0), (16, 2.5), 16, "wide"],
+    "latent_dim": [0, 2.5],
+    "noise": [-0.1, 1.0],
+    "alpha": [0, -1],
+    "gamma": [-1],
+    "reconstruction_weight": [-1],
+    "update_interval": [0],
+    "tol": [-1],
+    "max_epochs": [-1, 1.5],
+    "max_iter": [-1],
+    "batch_size": [0],
+    "lr": [0, -1e-3, np.nan],
+    "optimizer": ["adagrad", None],
+    "precision": ["float8"],
+    "device": ["abacus", 3],
+    "covariance_type": ["round"],
+    "reg_covar": [-1],
+    "callbacks": [["EarlyStopping"], [print], 3],
+    "net_params": [
+        "fast",
+        {"lr": 0.1},
+        {"modul": 1},
+        {"optimzer__weight_decay": 1},
+        {"optimizer__wait_decay": 1},
+    ],
+    "random_state": ["now"],
+    "verbose": ["loud"],
+}
+
+AUTOENCODER_PARAMETERS = [
+    (name, value)
+    for name, values in settings_for(Autoencoder, **BAD_PARAMETERS).items()
+    for value in values
+]
+
+# Every estimator with every parameter of these that it has.
+CASES = [
+    (cls, name, value)
+    for cls in ESTIMATORS
+    for name, values in settings_for(cls, **BAD_PARAMETERS).items()
+    for value in values
+]
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def fail(*args, **kwargs):
+        pytest.fail("training ran")
+
+    monkeypatch.setattr(Net, "fit_loop", fail)
+
+
+@pytest.fixture(scope="module")
+def X(digits):
+    return digits[:60]
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(("cls", "name", "value"), CASES)
+def test_bad_parameter(cls, name, value, X):
+    with pytest.raises((ValueError, TypeError), match=name):
+        tiny(cls, **{name: value}).fit(X)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", CLUSTERERS)
+@pytest.mark.parametrize(("name", "value"), AUTOENCODER_PARAMETERS)
+def test_bad_parameter_of_the_autoencoder(cls, name, value, X):
+    autoencoder = tiny_autoencoder(**{name: value})
+    with pytest.raises((ValueError, TypeError), match=name):
+        tiny(cls, autoencoder=autoencoder).fit(X)
+
+
+ROWS = np.random.RandomState(0).normal(size=(20, 5))
+
+
+def with_value(value):
+    X = ROWS.copy()
+    X[3, 2] = value
+    return X
+
+
+BAD_DATA = {
+    "NaN": (with_value(np.nan), "NaN"),
+    "infinity": (with_value(np.inf), "infinity"),
+    "sparse NaN": (sp.csr_matrix(with_value(np.nan)), "NaN"),
+    "too large": (with_value(1e300), "too large for float32"),
+    "no rows": (ROWS[:0], "0 sample"),
+    "no columns": (ROWS[:, :0], "0 feature"),
+    "one row": (ROWS[:1], "1 sample|n_samples"),
+    "one dimension": (ROWS[0], "2D array"),
+    "three dimensions": (ROWS.reshape(5, 4, 5), "dim 3"),
+    "complex": (ROWS.astype(complex), "Complex data"),
+    "strings": (np.full((20, 5), "a"), "could not convert string|numeric"),
+    "None": (None, "2D array"),
+}
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("kind", BAD_DATA)
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_bad_data(cls, kind):
+    X, message = BAD_DATA[kind]
+    with pytest.raises((ValueError, TypeError), match=message):
+        tiny(cls).fit(X)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", CLUSTERERS)
+def test_more_clusters_than_rows(cls, X):
+    with pytest.raises(ValueError, match="n_samples=3 should be >= n_clusters=4"):
+        tiny(cls).fit(X[:3])
+
+
+@contextmanager
+def error_naming(*words):
+    """Allow a ValueError, if it names the way out."""
+    try:
+        yield
+    except ValueError as error:
+        if not any(word in str(error) for word in words):
+            raise
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_bad_rows_after_fit(cls, X):
+    estimator = fitted(tiny(cls), X)
+    wide = np.hstack([X, X])
+    far = np.full_like(X, 3e38)
+    for name in ("transform", "predict", "predict_proba", "score_samples", "score"):
+        method = getattr(estimator, name, None)
+        if method is None:
+            continue
+        with pytest.raises(ValueError, match="expecting 64 features"):
+            method(wide)
+        with pytest.raises(ValueError, match="NaN"):
+            method(np.full_like(X, np.nan))
+        with error_naming("finite"):
+            assert np.isfinite(method(far)).all(), name
+    if hasattr(estimator, "inverse_transform"):
+        with pytest.raises(ValueError, match="columns"):
+            estimator.inverse_transform(np.zeros((2, 5)))
+
+
+# data at the edge: a finite result, or an error that names the way out
+
+
+def fit_at_the_edge(estimator, X):
+    """Fit; check that it warns of lost clusters and of nothing else."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.fit(X)
+    assert {warning.category for warning in caught} <= {ConvergenceWarning}, caught
+    if hasattr(estimator, "labels_"):
+        found = len(np.unique(estimator.labels_))
+        warned = any("distinct clusters" in str(warning.message) for warning in caught)
+        assert warned == (found < estimator.n_clusters)
+        assert_array_equal(estimator.predict(X), estimator.labels_)
+    for name in ("transform", "predict_proba", "score_samples", "score"):
+        if hasattr(estimator, name):
+            assert np.isfinite(getattr(estimator, name)(X)).all(), name
+    return estimator
+
+
+def distinct_rows(count):
+    return ROWS[np.arange(40) % count]
+
+
+EDGES = {
+    "constant features": np.hstack([ROWS, np.full((20, 3), 7.0)]),
+    "one constant feature": np.full((20, 1), 7.0),
+    "all rows equal": distinct_rows(1),
+    "two distinct rows": distinct_rows(2),
+    "zeros": np.zeros((20, 5)),
+    "sparse zeros": sp.csr_matrix((20, 5)),
+    "large": ROWS * 1e8,
+    "small": ROWS * 1e-8,
+    "huge": ROWS * 1e20,
+    "tiny": ROWS * 1e-20,
+    "far from zero": ROWS + 1e8,
+    "mixed": ROWS * [1e8, 1, 1, 1, 1e-8],
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_edges_give_finite_results(cls, edge):
+    fit_at_the_edge(tiny(cls), EDGES[edge])
+
+
+@pytest.mark.parametrize("cls", CLUSTERERS)
+def test_too_few_distinct_rows_warn(cls):
+    with pytest.warns(ConvergenceWarning, match="distinct clusters") as caught:
+        estimator = tiny(cls).fit(distinct_rows(2))
+    assert len(np.unique(estimator.labels_)) <= 2
+    assert {warning.filename for warning in caught} >= {__file__}
+
+
+@pytest.mark.parametrize("exponent", [-27, 27])
+@pytest.mark.parametrize("cls", CLUSTERERS)
+def test_the_unit_of_the_data_does_not_matter(cls, exponent, X):
+    expected = fitted(tiny(cls), X)
+    actual = fitted(tiny(cls), X * np.float32(2.0**exponent))
+    assert_array_equal(actual.labels_, expected.labels_)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("lr", [1e2, 1e10, 1e30])
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_running_away_is_named(cls, lr, optimizer, X):
+    settings = {"lr": lr, "optimizer": optimizer, "max_epochs": 5}
+    candidates = [tiny(cls, autoencoder=tiny_autoencoder(**settings), **settings)]
+    if "lr" in settings_for(cls, lr=lr):
+        candidates.append(tiny(cls, **settings))
+    for estimator in candidates:
+        with error_naming("lr", "reg_covar"):
+            fit_at_the_edge(estimator, X)
+
+
+# what is given instead of a name
+
+
+def test_init_of_the_wrong_shape(X):
+    for init in (np.zeros((4, 2)), np.zeros((3, 3)), np.zeros(4)):
+        with pytest.raises(ValueError, match=r"init|2D array"):
+            tiny(DECClustering, init=init).fit(X)
+
+
+def test_init_callable_of_the_wrong_shape(X):
+    def first_rows(Z, n_clusters, random_state):
+        return Z[: n_clusters - 1]
+
+    with pytest.raises(ValueError, match=r"init gives centroids of shape \(3, 3\)"):
+        tiny(DECClustering, init=first_rows).fit(X)
+
+
+@pytest.mark.parametrize("clusterer", [KMeans(3), GaussianMixture(3)])
+def test_init_clusterer_with_another_number_of_clusters(clusterer, X):
+    with pytest.raises(ValueError, match=r"init found 3 clusters.*n_clusters=4"):
+        tiny(DECClustering, init=clusterer).fit(X)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", CLUSTERERS)
+class TestGivenAutoencoder:
+    @pytest.fixture
+    def autoencoder(self, X):
+        return tiny_autoencoder(max_epochs=0)
+
+    def fit(self, autoencoder, X, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(Net, "fit_loop", lambda *args, **kwargs: None)
+            return autoencoder.fit(X)
+
+    def test_for_other_features(self, cls, autoencoder, X, monkeypatch):
+        self.fit(autoencoder, X, monkeypatch)
+        with pytest.raises(ValueError, match="expecting 64 features"):
+            tiny(cls, autoencoder=autoencoder).fit(X[:, :10])
+
+    def test_changed_since_its_fit(self, cls, autoencoder, X, monkeypatch):
+        self.fit(autoencoder, X, monkeypatch).set_params(latent_dim=5)
+        with pytest.raises(ValueError, match="fitted with another network"):
+            tiny(cls, autoencoder=autoencoder).fit(X)
+
+    def test_with_other_widths(self, cls, autoencoder, X, monkeypatch):
+        self.fit(autoencoder, X, monkeypatch).set_params(hidden_units=(8, 8))
+        with pytest.raises(ValueError, match="fitted with another network"):
+            tiny(cls, autoencoder=autoencoder).fit(X)
