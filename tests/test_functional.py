@@ -1,0 +1,117 @@
+"""Each formula against an oracle that is written as loops."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skdeepcluster import functional as F
+from skdeepcluster.heads import StudentTHead
+
+
+def tensor(array):
+    return torch.tensor(np.asarray(array, dtype=np.float64))
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.RandomState(0)
+    return rng.normal(size=(7, 3)), rng.normal(size=(4, 3))
+
+
+def distance(a, b):
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+def student_t(z, centers, alpha):
+    q = np.empty((len(z), len(centers)))
+    for i, row in enumerate(z):
+        kernel = [
+            (1 + distance(row, center) / alpha) ** (-(alpha + 1) / 2)
+            for center in centers
+        ]
+        for j, value in enumerate(kernel):
+            q[i, j] = value / sum(kernel)
+    return q
+
+
+def target(q):
+    n_samples, n_clusters = q.shape
+    frequency = [sum(q[i, j] for i in range(n_samples)) for j in range(n_clusters)]
+    p = np.empty_like(q)
+    for i in range(n_samples):
+        weight = [q[i, j] ** 2 / frequency[j] for j in range(n_clusters)]
+        for j in range(n_clusters):
+            p[i, j] = weight[j] / sum(weight)
+    return p
+
+
+def divergence(p, q):
+    total = 0.0
+    for i in range(len(p)):
+        for j in range(p.shape[1]):
+            if p[i, j] > 0:
+                total += p[i, j] * math.log(p[i, j] / q[i, j])
+    return total / len(p)
+
+
+def test_squared_distances(rows):
+    z, centers = rows
+    expected = [[distance(row, center) for center in centers] for row in z]
+    assert_allclose(F.squared_distances(*map(tensor, rows)), expected)
+
+
+def test_squared_distances_keep_small_differences_far_from_zero():
+    z = torch.tensor([[1e4, 1e4]])
+    centers = torch.tensor([[1e4 + 0.25, 1e4], [1e4, 1e4]])
+    assert_array_equal(F.squared_distances(z, centers), [[0.0625, 0.0]])
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
+def test_student_t(rows, alpha):
+    q = F.student_t(*map(tensor, rows), alpha)
+    assert_allclose(q, student_t(*rows, alpha))
+    assert_allclose(StudentTHead(tensor(rows[1]), alpha)(tensor(rows[0])).detach(), q)
+
+
+def test_target_distribution(rows):
+    q = student_t(*rows, 1.0)
+    assert_allclose(F.target_distribution(tensor(q)), target(q))
+
+
+def test_target_sharpens(rows):
+    q = student_t(*rows, 1.0)
+    p = F.target_distribution(tensor(q)).numpy()
+    assert (-(p * np.log(p)).sum(1)).mean() < (-(q * np.log(q)).sum(1)).mean()
+
+
+def test_kl_divergence(rows):
+    q = student_t(*rows, 1.0)
+    p = target(q)
+    p[0] = [1, 0, 0, 0]
+    actual = F.kl_divergence(tensor(p), tensor(q)).item()
+    assert actual == pytest.approx(divergence(p, q))
+    assert F.kl_divergence(tensor(q), tensor(q)).item() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e10, 1e20, 1e38])
+def test_extremes_stay_finite_with_their_gradients(size):
+    z = torch.tensor([[size, 0.0], [-size, 1.0]], requires_grad=True)
+    head = StudentTHead(torch.tensor([[0.0, 0.0], [1.0, size]]))
+    q = head(z)
+    p = F.target_distribution(q.detach())
+    loss = F.kl_divergence(p, q)
+    loss.backward()
+    assert_allclose(q.detach().sum(1), 1, rtol=1e-6)
+    assert_allclose(p.sum(1), 1, rtol=1e-6)
+    assert math.isfinite(loss.item())
+    assert torch.isfinite(z.grad).all()
+    assert torch.isfinite(head.centers.grad).all()
+
+
+def test_a_cluster_that_nobody_wants_gets_no_target():
+    q = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    assert_array_equal(F.target_distribution(q), q)
+    assert F.kl_divergence(q, q).item() == 0

@@ -1,0 +1,81 @@
+"""Matched accuracy against a search of all matchings."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.model_selection import cross_validate
+
+from skdeepcluster.metrics import clustering_accuracy, clustering_accuracy_scorer
+
+
+def best_of_all_matchings(labels_true, labels_pred):
+    classes = list(np.unique(labels_true))
+    clusters = [label for label in np.unique(labels_pred) if label != -1]
+    # Clusters may go without a class.
+    classes += [None] * len(clusters)
+    best = 0
+    for chosen in itertools.permutations(classes, len(clusters)):
+        matching = dict(zip(clusters, chosen, strict=True))
+        hits = sum(
+            label != -1 and matching[label] == truth
+            for truth, label in zip(labels_true, labels_pred, strict=True)
+        )
+        best = max(best, hits)
+    return best / len(labels_true)
+
+
+@pytest.mark.parametrize("noise", [False, True])
+@pytest.mark.parametrize("sizes", [(3, 3), (2, 4), (4, 2), (1, 3), (3, 1)])
+def test_matches_brute_force(sizes, noise):
+    rng = np.random.RandomState(0)
+    for _ in range(20):
+        labels_true = rng.randint(sizes[0], size=12)
+        labels_pred = rng.randint(-1 if noise else 0, sizes[1], size=12)
+        expected = best_of_all_matchings(labels_true, labels_pred)
+        assert clustering_accuracy(labels_true, labels_pred) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.float64,
+        lambda labels: np.array(["a", "bb", "c"])[labels],
+        lambda labels: np.array(["a", "bb", "c"], dtype=object)[labels],
+        lambda labels: labels.astype(np.uint8),
+        list,
+    ],
+)
+def test_labels_of_any_type(convert):
+    rng = np.random.RandomState(0)
+    labels_true, labels_pred = rng.randint(3, size=(2, 30))
+    expected = clustering_accuracy(labels_true, labels_pred)
+    assert clustering_accuracy(convert(labels_true), labels_pred) == expected
+    assert clustering_accuracy(labels_true, convert(labels_pred)) == expected
+
+
+def test_bounds():
+    labels = np.arange(6) % 3
+    assert clustering_accuracy(labels, (labels + 1) % 3) == 1
+    assert clustering_accuracy(labels, np.full(6, -1)) == 0
+    assert clustering_accuracy(labels, np.zeros(6, int)) == pytest.approx(1 / 3)
+
+
+def test_bad_labels():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clustering_accuracy([0, 1], [0])
+    with pytest.raises(ValueError, match="empty"):
+        clustering_accuracy([], [])
+
+
+def test_scorer_in_cross_validation(digits, digits_target):
+    names = np.array([f"digit {digit}" for digit in range(10)])
+    scores = cross_validate(
+        KMeans(10, n_init=3, random_state=0),
+        digits,
+        names[digits_target],
+        cv=3,
+        scoring={"accuracy": clustering_accuracy_scorer, "ari": "adjusted_rand_score"},
+    )
+    assert scores["test_accuracy"].min() > 0.5

@@ -1,0 +1,241 @@
+"""Batches, the loop and what callbacks hear, seeds, devices."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from discovery import tiny, tiny_autoencoder
+from numpy.testing import assert_allclose, assert_array_equal
+from skorch.callbacks import Callback, EpochScoring, GradientNormClipping
+from skorch.dataset import ValidSplit
+from torch.utils.data import Subset
+
+from skdeepcluster import DECClustering
+from skdeepcluster.training import (
+    INFERENCE_ROWS,
+    ROW_MULTIPLE,
+    BatchDataset,
+    BatchIterator,
+    check_net_params,
+    clone_callbacks,
+    in_batches,
+    resolve_device,
+)
+
+
+@pytest.fixture
+def X():
+    return np.arange(1000, dtype=np.float32).reshape(250, 4)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 83, 249, 250, 1000])
+def test_batches_cover_every_row_once(X, batch_size, shuffle):
+    iterator = BatchIterator(BatchDataset(X), batch_size, shuffle=shuffle)
+    batches = list(iterator)
+    assert len(batches) == len(iterator) == -(-250 // batch_size)
+    sizes = [len(index) for _, index in batches]
+    assert max(sizes) <= batch_size
+    assert max(sizes) - min(sizes) <= 1
+    order = torch.cat([index for _, index in batches]).numpy()
+    assert_array_equal(np.sort(order), np.arange(250))
+    assert (order != np.arange(250)).any() == shuffle
+    for rows, index in batches:
+        assert_array_equal(rows, X[index.numpy()])
+
+
+def test_batches_of_a_subset_keep_their_index_in_the_whole(X):
+    chosen = [5, 200, 17, 3]
+    subset = Subset(BatchDataset(X), chosen)
+    batches = list(BatchIterator(subset, 3, shuffle=True, seed=1))
+    assert sorted(int(i) for _, index in batches for i in index) == sorted(chosen)
+    for rows, index in batches:
+        assert_array_equal(rows, X[index.numpy()])
+
+
+def test_order_depends_on_seed_and_epoch(X):
+    def orders(seed):
+        iterator = BatchIterator(BatchDataset(X), 250, shuffle=True, seed=seed)
+        return [next(iter(iterator))[1].tolist() for _ in range(2)]
+
+    assert orders(0) == orders(0)
+    assert orders(0) != orders(1)
+    assert orders(0)[0] != orders(0)[1]
+
+
+def test_dataset_gives_dense_copies(X):
+    dense, sparse = BatchDataset(X), BatchDataset(sp.csr_array(X))
+    rows = dense.rows(slice(0, 3))
+    assert_array_equal(rows, sparse.rows(slice(0, 3)))
+    assert_array_equal(dense.rows(np.array([4, 2])), X[[4, 2]])
+    assert_array_equal(dense[7][0], X[7])
+    rows.zero_()
+    assert X[1].any()
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 1024, 1025, 3000])
+def test_in_batches_pads_and_cuts(count):
+    X = np.random.RandomState(0).normal(size=(count, 3)).astype(np.float32)
+    sizes = []
+
+    def double(rows):
+        sizes.append(len(rows))
+        return 2 * rows
+
+    result = torch.cat(list(in_batches(double, X, torch.device("cpu"))))
+    assert_array_equal(result, 2 * X)
+    assert max(sizes) <= INFERENCE_ROWS
+    assert not any(size % ROW_MULTIPLE for size in sizes)
+
+
+# Estimators run copies of callbacks, so these tell a variable that all copies share.
+heard: dict[str, list] = {"begin": [], "end": [], "gradients": []}
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    for told in heard.values():
+        told.clear()
+
+
+class Batches(Callback):
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        heard["begin"].append((len(batch[1]), training))
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        heard["end"].append((len(batch[1]), training))
+
+
+class Gradients(Callback):
+    def on_grad_computed(self, net, named_parameters=None, **kwargs):
+        heard["gradients"].append([name for name, _ in named_parameters])
+
+
+def test_callbacks_hear_of_every_batch(X):
+    callbacks = [Batches(), ("second", Gradients())]
+    autoencoder = tiny_autoencoder(batch_size=100, callbacks=callbacks).fit(X)
+    assert heard["begin"] == heard["end"]
+    assert len(heard["end"]) == len(heard["gradients"]) == 3 * 3
+    assert sum(rows for rows, _ in heard["end"]) == 3 * 250
+    assert all(training for _, training in heard["end"])
+    assert "encoder.0.weight" in heard["gradients"][0]
+    assert all("batches" not in epoch for epoch in autoencoder.history_["pretraining"])
+
+
+def test_listening_changes_nothing(X):
+    plain = tiny_autoencoder(random_state=0).fit(X)
+    heeded = tiny_autoencoder(random_state=0, callbacks=[Batches()]).fit(X)
+    assert_array_equal(heeded.transform(X), plain.transform(X))
+    losses = [
+        [epoch["train_loss"] for epoch in model.history_["pretraining"]]
+        for model in (plain, heeded)
+    ]
+    assert_allclose(losses[0], losses[1])
+
+
+def test_history_is_plain(X):
+    history = tiny_autoencoder(max_epochs=4).fit(X).history_["pretraining"]
+    assert [epoch["epoch"] for epoch in history] == [1, 2, 3, 4]
+    for epoch in history:
+        assert type(epoch) is dict
+        assert epoch["train_loss"] > 0
+        assert epoch["dur"] >= 0
+    best = np.minimum.accumulate([epoch["train_loss"] for epoch in history])
+    assert [epoch["train_loss_best"] for epoch in history] == [
+        epoch["train_loss"] == low for epoch, low in zip(history, best, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_validation_split(X, container, digits):
+    net_params = {"train_split": ValidSplit(5)}
+    autoencoder = tiny_autoencoder(net_params=net_params)
+    rows = container(digits[:200])
+    dec = tiny(
+        DECClustering,
+        autoencoder=autoencoder,
+        net_params=net_params,
+        callbacks=[Batches()],
+    ).fit(rows)
+    for epochs in dec.history_.values():
+        assert len(epochs) > 0
+        assert all(epoch["valid_loss"] > 0 for epoch in epochs)
+    told = {training: 0 for training in (True, False)}
+    for count, training in heard["end"]:
+        told[training] += count
+    assert told == {True: 160 * dec.n_iter_, False: 40 * dec.n_iter_}
+
+
+def moved(X, **settings):
+    """How far training moves the latent rows."""
+    start, end = (
+        tiny_autoencoder(max_epochs=epochs, random_state=0, **settings).fit(X)
+        for epochs in (0, 3)
+    )
+    return np.abs(end.transform(X) - start.transform(X)).max()
+
+
+@pytest.mark.parametrize(
+    "net_params",
+    [
+        {"optimizer__weight_decay": 0.5},
+        {"optimizer__betas": (0.5, 0.9)},
+        {"iterator_train__shuffle": False, "iterator_train__batch_size": 50},
+    ],
+)
+def test_net_params_reach_skorch(X, net_params):
+    assert moved(X, net_params=net_params) != moved(X)
+
+
+def test_skorch_callbacks_work(X):
+    clipping = [GradientNormClipping(1e-6)]
+    assert 0 < moved(X, optimizer="sgd", lr=0.1) < np.inf
+    assert moved(X, optimizer="sgd", lr=0.1, callbacks=clipping) < 1e-5
+
+
+def test_verbose(X, capsys):
+    tiny_autoencoder().fit(X)
+    assert capsys.readouterr().out == ""
+    tiny_autoencoder(verbose=1).fit(X)
+    assert "train_loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("net_params", "message"),
+    [
+        ({"lr": 1}, "set lr on the estimator"),
+        ({"criterion": 1}, "the loss is the estimator's"),
+        ({"modul": 1}, "skorch.NeuralNet does not take"),
+        ({"optimiser__lr": 1}, "does not take"),
+        ({"optimizer__": 1}, "Adam takes no ''"),
+        ({"optimizer__momentum": 0.5}, "Adam takes no 'momentum'"),
+    ],
+)
+def test_check_net_params(net_params, message):
+    with pytest.raises(ValueError, match=message):
+        check_net_params(net_params, "adam")
+
+
+def test_check_net_params_lets_good_ones_pass():
+    good = {"train_split": None, "optimizer__param_groups": [], "compile": False}
+    assert check_net_params(good, "adam") == good
+    assert check_net_params({"optimizer__momentum": 0.5}, "sgd")
+    assert check_net_params(None, "adam") == {}
+
+
+def test_clone_callbacks():
+    scoring = EpochScoring("r2")
+    (copied,) = clone_callbacks([("named", scoring)])
+    assert copied[0] == "named"
+    assert copied[1] is not scoring
+    assert clone_callbacks(None) == []
+    with pytest.raises(TypeError, match="callbacks must hold skorch callbacks"):
+        clone_callbacks([EpochScoring])
+
+
+def test_resolve_device():
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device(torch.device("cpu")).type == "cpu"
+    assert resolve_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(ValueError, match="device='abacus'.*try device='auto'"):
+        resolve_device("abacus")
