@@ -44,7 +44,7 @@ class ReducedHDBSCAN(ClusterMixin, BaseEstimator):
         Z = reduced(X, self.n_components, self.random_state)
         rng = np.random.default_rng(self.random_state)
         sample = rng.permutation(len(Z))[: self.max_rows]
-        labels = HDBSCAN(min_cluster_size=50, copy=True).fit_predict(Z[sample])
+        labels = HDBSCAN(50, min_samples=5, copy=True).fit_predict(Z[sample])
         nearest = KNeighborsClassifier(1).fit(Z[sample], labels)
         self.labels_ = nearest.predict(Z)
         return self
