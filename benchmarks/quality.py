@@ -61,38 +61,25 @@ def gaussian_mixture(n_clusters, seed, wide):
     return make_pipeline(PCA(50, random_state=seed), mixture) if wide else mixture
 
 
-def dec_paper(n_clusters, seed, precision):
-    """DEC trained as its paper trains it: SGD, after a long pretraining with noise."""
-    return DECClustering(
-        n_clusters,
-        autoencoder=Autoencoder(max_epochs=50, noise=0.2, precision=precision),
-        optimizer="sgd",
-        lr=0.01,
-        update_interval=140,
-        tol=1e-3,
-        n_init=20,
-        random_state=seed,
-    )
-
-
-def methods(wide, precision):
+def methods(wide):
     """Name to factory ``(n_clusters, seed)``: methods that stand alone."""
     return {
         "kmeans": lambda k, seed: KMeans(k, n_init=10, random_state=seed),
         "gmm": partial(gaussian_mixture, wide=wide),
         "hdbscan": lambda k, seed: ReducedHDBSCAN(random_state=seed),
-        "dec-paper": partial(dec_paper, precision=precision),
     }
 
 
-# Name to class of methods that take the shared autoencoder.
+# Name to class of methods that take the shared autoencoder. DEC's paper trains by SGD,
+# after a pretraining with noise (--noise).
 SHARING = {
     "ae-kmeans": AutoencoderKMeans,
     "ae-gmm": AutoencoderGMM,
     "dec": DECClustering,
+    "dec-paper": partial(DECClustering, optimizer="sgd", lr=0.01),
     "idec": IDECClustering,
 }
-NAMES = ["kmeans", "gmm", "hdbscan", *SHARING, "dec-paper"]
+NAMES = ["kmeans", "gmm", "hdbscan", *SHARING]
 SCORES = {
     "ACC": clustering_accuracy,
     "NMI": normalized_mutual_info_score,
@@ -106,10 +93,10 @@ def timed(function, *args):
     return result, time.perf_counter() - start
 
 
-def run(X, y, seed, names, autoencoder, precision):
+def run(X, y, seed, names, autoencoder):
     """Yield name, scores and seconds of each method, for one seed."""
     k = len(np.unique(y))
-    factories = methods(X.shape[1] > WIDE, precision)
+    factories = methods(X.shape[1] > WIDE)
     pretraining = 0.0
     if set(names) & set(SHARING):
         _, pretraining = timed(autoencoder.fit, X)
@@ -146,24 +133,30 @@ def main():
     parser.add_argument(
         "--epochs", type=int, default=50, help="of the shared pretraining"
     )
+    parser.add_argument(
+        "--noise", type=float, default=0.0, help="of the shared pretraining"
+    )
+    parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()
 
     X, y = LOADERS[options.data]()
     results = {name: [] for name in options.methods}
-    for seed in range(options.seeds):
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    for seed in seeds:
         autoencoder = Autoencoder(
             max_epochs=options.epochs,
+            noise=options.noise,
             precision=options.precision,
             random_state=seed,
         )
-        runs = run(X, y, seed, options.methods, autoencoder, options.precision)
+        runs = run(X, y, seed, options.methods, autoencoder)
         for name, scores, seconds in runs:
             results[name].append((scores, seconds))
             shown = " ".join(f"{score:.3f}" for score in scores)
             # A run may take hours: what is known so far should not be lost with it.
             print(f"{name} seed {seed}: {shown} {seconds:.1f} s", file=sys.stderr)
     shape = f"{X.shape[0]} x {X.shape[1]}, {len(np.unique(y))} classes"
-    print(f"\n{options.data}: {shape}, seeds 0 to {options.seeds - 1}\n")
+    print(f"\n{options.data}: {shape}, seeds {seeds[0]} to {seeds[-1]}\n")
     print(table(results))
 
 
