@@ -160,7 +160,7 @@ def test_validation_split(X, container, digits):
     for epochs in dec.history_.values():
         assert len(epochs) > 0
         assert all(epoch["valid_loss"] > 0 for epoch in epochs)
-    told = {training: 0 for training in (True, False)}
+    told = dict.fromkeys((True, False), 0)
     for count, training in heard["end"]:
         told[training] += count
     assert told == {True: 160 * dec.n_iter_, False: 40 * dec.n_iter_}
@@ -237,5 +237,5 @@ def test_resolve_device():
     assert resolve_device("cpu") == torch.device("cpu")
     assert resolve_device(torch.device("cpu")).type == "cpu"
     assert resolve_device("auto").type in ("cpu", "cuda")
-    with pytest.raises(ValueError, match="device='abacus'.*try device='auto'"):
+    with pytest.raises(ValueError, match=r"device='abacus'.*try device='auto'"):
         resolve_device("abacus")

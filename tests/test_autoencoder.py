@@ -1,0 +1,103 @@
+"""The autoencoder: reconstruction, scores, parameters."""
+
+import numpy as np
+import pytest
+from discovery import tiny_autoencoder
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+
+from skdeepcluster import Autoencoder
+from skdeepcluster.metrics import clustering_accuracy
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    return Autoencoder((128,), 10, max_epochs=30, random_state=0).fit(digits)
+
+
+def test_scores_are_errors_in_the_units_of_the_data(trained, digits):
+    X = 100 + 50 * digits[:200]
+    model = tiny_autoencoder(random_state=0).fit(X)
+    errors = ((X - model.inverse_transform(model.transform(X))) ** 2).mean(1)
+    assert_allclose(model.score_samples(X), -errors, rtol=1e-3)
+    assert model.score(X) == pytest.approx(-errors.mean(), rel=1e-4)
+
+
+def test_training_reconstructs(trained, digits):
+    losses = [epoch["train_loss"] for epoch in trained.history_["pretraining"]]
+    assert trained.n_iter_ == len(losses) == 30
+    assert losses[-1] < 0.5 * losses[0]
+    assert -trained.score(digits) < 0.5 * digits.var(0).mean()
+    pca = PCA(2).fit(digits)
+    of_pca = ((digits - pca.inverse_transform(pca.transform(digits))) ** 2).mean()
+    assert -trained.score(digits) < of_pca
+
+
+def test_strange_rows_score_lower(trained, digits):
+    noise = np.random.default_rng(0).permuted(digits, axis=1)
+    assert trained.score(noise) < 2 * trained.score(digits)
+    worst = np.quantile(trained.score_samples(noise), 0.5)
+    assert worst < np.quantile(trained.score_samples(digits), 0.1)
+
+
+def test_quality_floor(trained, digits, digits_target):
+    labels = KMeans(10, n_init=5, random_state=0).fit_predict(trained.transform(digits))
+    assert clustering_accuracy(digits_target, labels) > 0.55
+
+
+def test_pipeline_with_a_clusterer(digits):
+    pipeline = make_pipeline(
+        tiny_autoencoder(random_state=0), KMeans(3, n_init=1, random_state=0)
+    )
+    labels = pipeline.fit_predict(digits[:100])
+    assert_array_equal(pipeline.predict(digits[:100]), labels)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_inverse_transform(trained, digits, dtype):
+    Z = trained.transform(digits[:7].astype(dtype))
+    assert Z.dtype == dtype
+    X = trained.inverse_transform(Z)
+    assert X.shape == (7, 64)
+    assert X.dtype == dtype
+
+
+def test_input_is_centred_and_divided_by_one_number(digits):
+    module = tiny_autoencoder(max_epochs=0).fit(digits).module_
+    assert_allclose(module.shift.numpy(), digits.mean(0), rtol=1e-5)
+    assert module.scale.item() == pytest.approx(np.sqrt(digits.var(0).mean()))
+
+
+def test_noise_is_drawn_from_the_seed(digits):
+    X = digits[:100]
+
+    def latent(noise, seed=0):
+        model = tiny_autoencoder(noise=noise, random_state=seed)
+        return model.fit(X).transform(X)
+
+    assert_array_equal(latent(0.5), latent(0.5))
+    assert (latent(0.5) != latent(0.0)).any()
+
+
+@pytest.mark.parametrize("widths", [[16], (16,), np.array([16])])
+def test_hidden_units_of_any_sequence(digits, widths):
+    X = digits[:50]
+    expected = tiny_autoencoder(random_state=0).fit(X).transform(X)
+    model = tiny_autoencoder(hidden_units=widths, random_state=0).fit(X)
+    assert_array_equal(model.transform(X), expected)
+
+
+def test_no_hidden_layer_is_linear(digits):
+    model = tiny_autoencoder(hidden_units=()).fit(digits[:50])
+    a, b = model.transform(digits[:2])
+    middle = model.transform(digits[:2].mean(0, keepdims=True))[0]
+    assert_allclose(middle, (a + b) / 2, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_every_optimizer_learns(digits, optimizer):
+    model = tiny_autoencoder(optimizer=optimizer, lr=1e-2, max_epochs=10)
+    losses = model.set_params(random_state=0).fit(digits).history_["pretraining"]
+    assert losses[-1]["train_loss"] < losses[0]["train_loss"]

@@ -1,0 +1,272 @@
+"""DEC and IDEC: targets, initial clusters, shared autoencoders, objective, quality."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from discovery import fitted, tiny, tiny_autoencoder
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.frozen import FrozenEstimator
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
+from test_functional import divergence, student_t, target
+
+from skdeepcluster import Autoencoder, DECClustering, IDECClustering
+from skdeepcluster.metrics import clustering_accuracy
+
+
+@pytest.fixture(scope="module")
+def X(digits):
+    return digits[:200]
+
+
+@pytest.fixture(scope="module")
+def autoencoder(X):
+    return tiny_autoencoder(random_state=0, max_epochs=10).fit(X)
+
+
+@pytest.fixture
+def dec(autoencoder):
+    return tiny(DECClustering, autoencoder=autoencoder, batch_size=32, tol=0.0)
+
+
+def state(estimator):
+    weights = estimator.module_.state_dict()
+    return {name: value.clone() for name, value in weights.items()}
+
+
+def assert_same_state(actual, expected):
+    assert actual.keys() == expected.keys()
+    for name in expected:
+        assert torch.equal(actual[name], expected[name]), name
+
+
+# the target distribution
+
+
+class Targets(Callback):
+    """Keeps each batch's target, and the assignment of all rows at the time."""
+
+    def on_batch_begin(self, net, **kwargs):
+        with torch.no_grad():
+            z = net.module_.autoencoder(torch.from_numpy(self.rows))[1]
+        centers = net.module_.head.centers.detach()
+        q = student_t(z.numpy(), centers.numpy(), 1.0)
+        seen.append((net.target, q))
+
+    rows = np.empty(0)
+
+
+seen: list = []
+
+
+@pytest.fixture
+def targets(X):
+    Targets.rows = X.copy()
+    seen.clear()
+    return Targets()
+
+
+def test_target_is_of_all_the_rows_and_refreshed_on_time(dec, X, targets):
+    fitted(dec.set_params(update_interval=5, callbacks=[targets]), X)
+    assert len(seen) == 3 * 7
+    for start in range(0, len(seen), 5):
+        held, q = seen[start]
+        assert_allclose(held.numpy(), target(q), rtol=2e-3, atol=1e-5)
+        for later, _ in seen[start : start + 5]:
+            assert later is held
+    assert len({id(held) for held, _ in seen}) == 5
+
+
+def test_tol_ends_the_phase(dec, X):
+    dec.set_params(update_interval=1, max_epochs=20)
+    assert fitted(dec.set_params(tol=0.0), X).n_iter_ == 20
+    stopped = fitted(dec.set_params(tol=1.0), X)
+    assert stopped.n_iter_ == 1
+    assert len(stopped.history_["clustering"]) == 1
+    assert stopped.history_["clustering"][0]["label_change"] < 1.0
+    assert len(stopped.history_["pretraining"]) == 10
+
+
+# initial clusters
+
+
+def test_init_by_an_array(dec, X):
+    centers = np.random.RandomState(0).normal(size=(4, 3))
+    before = centers.copy()
+    fitted(dec.set_params(init=centers, max_epochs=0), X)
+    assert_array_equal(dec.cluster_centers_, centers.astype(np.float32))
+    fitted(dec.set_params(init=centers.tolist()), X)
+    assert_array_equal(dec.cluster_centers_, centers.astype(np.float32))
+    fitted(dec.set_params(init=centers, max_epochs=3), X)
+    assert (dec.cluster_centers_ != centers.astype(np.float32)).any()
+    assert_array_equal(centers, before)
+
+
+def test_init_by_a_callable(dec, X):
+    def choose(Z, n_clusters, random_state):
+        assert Z.shape == (len(X), 3)
+        assert Z.dtype == np.float32
+        return Z[random_state.choice(len(Z), n_clusters, replace=False)]
+
+    fitted(dec.set_params(init=choose, max_epochs=0), X)
+    rows = {row.tobytes() for row in dec.transform(X)}
+    assert all(center.tobytes() in rows for center in dec.cluster_centers_)
+    again = fitted(clone(dec), X)
+    assert_array_equal(again.cluster_centers_, dec.cluster_centers_)
+
+
+@pytest.mark.parametrize(
+    "clusterer",
+    [AgglomerativeClustering(4), GaussianMixture(4, random_state=0), KMeans(4)],
+)
+def test_init_by_a_clusterer(dec, X, clusterer):
+    before = dict(vars(clusterer))
+    fitted(dec.set_params(init=clusterer, max_epochs=0), X)
+    assert vars(clusterer) == before
+    again = fitted(clone(dec), X)
+    assert_array_equal(again.cluster_centers_, dec.cluster_centers_)
+    if clusterer.get_params().get("random_state", 0) is None:
+        return
+    Z = dec.transform(X)
+    labels = clone(clusterer).fit_predict(Z)
+    means = [Z[labels == label].mean(0) for label in range(4)]
+    assert_allclose(dec.cluster_centers_, means, rtol=1e-5)
+
+
+class Halves:
+    """A clusterer that leaves some rows out as noise."""
+
+    def get_params(self, deep=True):
+        return {}
+
+    def fit_predict(self, Z):
+        labels = np.arange(len(Z)) % 4
+        labels[:50] = -1
+        return labels
+
+
+def test_noise_of_the_initial_clusterer_counts_for_no_cluster(dec, X):
+    fitted(dec.set_params(init=Halves(), max_epochs=0), X)
+    Z, labels = dec.transform(X)[50:], (np.arange(len(X)) % 4)[50:]
+    means = [Z[labels == label].mean(0) for label in range(4)]
+    assert_allclose(dec.cluster_centers_, means, rtol=1e-5)
+
+
+# a shared autoencoder
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, FrozenEstimator])
+def test_a_fitted_autoencoder_is_shared_and_never_changed(dec, X, wrap, monkeypatch):
+    autoencoder = dec.autoencoder
+    module, before = autoencoder.module_, state(autoencoder)
+    history = copy.deepcopy(autoencoder.history_)
+
+    def fail(*args):
+        pytest.fail("the autoencoder was trained again")
+
+    monkeypatch.setattr(Autoencoder, "_fit_module", fail)
+    dec.set_params(autoencoder=wrap(autoencoder))
+    fitted(dec, X)
+    fitted(clone(dec), X)
+    fitted(clone(clone(dec)), X)
+    search = GridSearchCV(dec, {"n_clusters": [2, 3]}, cv=2)
+    fitted(search, X)
+    assert autoencoder.module_ is module
+    assert_same_state(state(autoencoder), before)
+    assert autoencoder.history_ == history
+    best = search.best_estimator_
+    assert best.history_["pretraining"] == history["pretraining"]
+    assert best.module_ is not module
+    moved = state(best)
+    assert any(not torch.equal(moved[name], before[name]) for name in before)
+
+
+def test_an_unfitted_autoencoder_stays_unfitted(X):
+    autoencoder = tiny_autoencoder()
+    dec = fitted(tiny(DECClustering, autoencoder=autoencoder), X)
+    assert not hasattr(autoencoder, "module_")
+    assert autoencoder.random_state is None
+    assert not hasattr(clone(dec).autoencoder, "module_")
+
+
+def test_no_epochs_leave_the_initial_clusters(dec, X):
+    before = state(dec.autoencoder)
+    fitted(dec.set_params(max_epochs=0), X)
+    assert_same_state(state(dec), before)
+    assert dec.n_iter_ == 0
+    assert dec.history_["clustering"] == []
+    kmeans = KMeans(4, n_init=20, random_state=0).fit(dec.transform(X))
+    assert clustering_accuracy(kmeans.labels_, dec.labels_) > 0.8
+
+
+# the objective
+
+
+def test_decoder_is_trained_only_for_its_weight(dec, X):
+    before = state(dec.autoencoder)
+    for weight in (0.0, 1.0):
+        after = state(fitted(dec.set_params(reconstruction_weight=weight), X))
+        changed = {
+            name.split(".")[0] for name in after if (after[name] != before[name]).any()
+        }
+        assert changed == ({"encoder", "decoder"} if weight else {"encoder"})
+
+
+def test_idec_is_dec_with_other_weights(dec, X):
+    dec.set_params(reconstruction_weight=1.0, lr=1e-3)
+    idec = tiny(
+        IDECClustering, autoencoder=dec.autoencoder, batch_size=32, tol=0.0, gamma=1.0
+    )
+    fitted(dec, X)
+    fitted(idec, X)
+    assert_same_state(state(idec), state(dec))
+    assert idec.score(X) == dec.score(X)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+@pytest.mark.parametrize("alpha", [1.0, 2.0])
+def test_score_is_minus_the_objective(dec, X, alpha, weight):
+    fitted(dec.set_params(alpha=alpha, reconstruction_weight=weight), X)
+    rows = X[:50]
+    Z = dec.transform(rows)
+    q = student_t(Z.astype(float), dec.cluster_centers_.astype(float), alpha)
+    errors = ((rows - dec.inverse_transform(Z)) ** 2).mean() / X.var(0).mean()
+    expected = divergence(target(q), q) + weight * errors
+    assert dec.score(rows) == pytest.approx(-expected, rel=1e-4)
+    assert_allclose(dec.predict_proba(rows), q, rtol=1e-4)
+    assert_array_equal(dec.predict(rows), q.argmax(1))
+
+
+def test_clustering_phase_improves_the_objective(dec, X):
+    start = fitted(clone(dec).set_params(max_epochs=0), X).score(X)
+    idec = tiny(IDECClustering, autoencoder=dec.autoencoder, max_epochs=0, gamma=0.1)
+    first = fitted(idec, X).score(X)
+    assert fitted(idec.set_params(max_epochs=30), X).score(X) > first
+    losses = fitted(dec.set_params(max_epochs=10, update_interval=1000), X).history_
+    clustering = [epoch["train_loss"] for epoch in losses["clustering"]]
+    assert clustering[-1] < clustering[0]
+    assert np.isfinite(start)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_precision_of_the_autoencoder_is_used(X, precision):
+    autoencoder = tiny_autoencoder(precision=precision, random_state=0)
+    dec = fitted(tiny(DECClustering, autoencoder=autoencoder), X)
+    assert dec.transform(X).dtype == np.float32
+    exact = fitted(tiny(DECClustering, autoencoder=tiny_autoencoder(random_state=0)), X)
+    difference = np.abs(dec.transform(X) - exact.transform(X)).max()
+    assert (difference > 0) == (precision == "bf16")
+    assert difference < 0.2 * np.abs(exact.transform(X)).max()
+
+
+@pytest.mark.parametrize("cls", [DECClustering, IDECClustering])
+def test_quality_floor(cls, digits, digits_target):
+    autoencoder = Autoencoder((128,), 10, max_epochs=30, random_state=0).fit(digits)
+    model = cls(10, autoencoder=autoencoder, max_epochs=20, random_state=0)
+    labels = fitted(model, digits).labels_
+    assert clustering_accuracy(digits_target, labels) > 0.6
