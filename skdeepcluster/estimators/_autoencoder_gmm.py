@@ -58,7 +58,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
         Iterations of the mixture.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen in `fit`, where they are all strings.
 
     See Also
@@ -130,7 +130,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         return self.mixture_.predict_proba(Z.astype(np.float64))
 
-    def _latent(self, X: Any) -> np.ndarray:
+    def _latent_rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return self._encode(self._check_input(X)).astype(np.float64)
 
@@ -147,7 +147,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
         ndarray of shape (n_samples,)
             Logarithm of the mixture's density at each latent row.
         """
-        return self.mixture_.score_samples(self._latent(X))
+        return self.mixture_.score_samples(self._latent_rows(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of the rows in the latent space.
@@ -181,7 +181,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
         float
             The criterion.
         """
-        return float(self.mixture_.bic(self._latent(X)))
+        return float(self.mixture_.bic(self._latent_rows(X)))
 
     def aic(self, X: Any) -> float:
         """Akaike information criterion of the mixture on ``X``; lower is better.
@@ -198,7 +198,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
         float
             The criterion.
         """
-        return float(self.mixture_.aic(self._latent(X)))
+        return float(self.mixture_.aic(self._latent_rows(X)))
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Draw new rows: latent rows from the mixture, decoded.
@@ -213,7 +213,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features_in_)
+        X : ndarray of shape (n_samples, `n_features_in_`)
             Rows in the units of the training data.
         y : ndarray of shape (n_samples,)
             Component of each row.
