@@ -198,7 +198,7 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
         Epochs of the clustering phase.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen in `fit`, where they are all strings.
 
     See Also
