@@ -16,6 +16,7 @@ extensions = [
 exclude_patterns = ["_build", "examples", "auto_examples/*.ipynb"]
 myst_enable_extensions = ["dollarmath"]
 
+templates_path = ["_templates"]
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
