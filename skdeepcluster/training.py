@@ -188,7 +188,7 @@ class Net(NeuralNet):
 
     Parameters
     ----------
-    precision : {"float32", "bf16"}
+    precision : {"float32", "bf16"}, default="float32"
         Precision of the matrix products in training.
     """
 
@@ -330,7 +330,7 @@ def train(
         A key of ``OPTIMIZERS``.
     seed : int
         Seed of the order of batches.
-    net_params : dict or None
+    net_params : dict or None, default=None
         Further keywords of the net; they win over ours.
     **settings
         Keywords of the net.
