@@ -101,8 +101,12 @@ def expected_failures(estimator):
 
 
 def run_check(check, estimator):
+    # A few epochs of a tiny network may lose a cluster; test_validation asks for the
+    # warning where it is due.
     try:
-        check(estimator)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            check(estimator)
     except SkipTest as skipped:
         pytest.fail(f"A check was skipped: {skipped}")
 
