@@ -184,7 +184,7 @@ class BaseDecodingEstimator(BaseDeepEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features_in_)
+        ndarray of shape (n_samples, `n_features_in_`)
             Reconstructed rows.
         """
         check_is_fitted(self)
