@@ -1,0 +1,527 @@
+"""Clusters of a nearest-neighbour graph: many small communities, merged to a few.
+
+Rows are nodes, tied to their nearest neighbours with weights that count shared
+neighbours. Communities of high resolution follow the shapes that k-means cuts; then
+they are merged until the wanted number remains. Of several ways to merge, the one is
+kept whose clusters say most about a random walk: the mutual information
+
+    I = sum_ab J_ab log(J_ab / (p_a p_b))
+
+of the clusters a and b at the two ends of a walk of a few steps, J being their joint
+distribution. It grows with clean cuts and with balanced sizes, and weighs one against
+the other without a parameter of its own.
+"""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import validate_data
+
+from skdeepcluster._extras import import_extra
+
+# Distances in more dimensions cost time and tell neighbours no better.
+MAX_DIMS = 50
+
+# Exact search takes seconds up to here and grows with the square of the rows.
+EXACT_ROWS = 100_000
+
+# Steps of the random walk: enough to leave a community, too few to forget a cluster.
+WALK = 4
+
+# A longer walk sees fewer clusters; this one is for counting them.
+COUNTING_WALK = 5
+
+EDGES_AT_ONCE = 500_000
+
+
+def reduce_dims(X: Any, seed: int) -> np.ndarray:
+    """Principal components of wide or sparse rows, float32."""
+    dims = min(MAX_DIMS, X.shape[0] - 1, X.shape[1] - 1)
+    if sp.issparse(X):
+        if dims < 1:
+            return X.toarray().astype(np.float32)
+        return TruncatedSVD(dims, random_state=seed).fit_transform(X.astype(np.float32))
+    X = np.asarray(X, dtype=np.float32)
+    if X.shape[1] <= MAX_DIMS:
+        return X
+    return PCA(dims, random_state=seed).fit_transform(X)
+
+
+def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:
+    """Exact search, or an approximate one for many rows where it is installed."""
+    if n_samples > EXACT_ROWS:
+        try:
+            pynndescent = import_extra("pynndescent", "graph", "An approximate search")
+        except ImportError:
+            warnings.warn(
+                f"An exact search among {n_samples} rows is slow: pip install "
+                "'skdeepcluster[graph]' for an approximate one, or give neighbors.",
+                stacklevel=2,
+            )
+        else:
+            return pynndescent.PyNNDescentTransformer(
+                n_neighbors=n_neighbors, random_state=seed
+            )
+    return NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
+
+
+def neighbor_graph(X: Any, n_neighbors: int, neighbors: Any, seed: int) -> sp.csr_array:
+    """Directed graph of nearest neighbours: ones, and none on the diagonal.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    n_neighbors : int
+        At most; no row has more neighbours than there are other rows.
+    neighbors : transformer or None
+        Gives a sparse graph of neighbours, as `KNeighborsTransformer` does.
+    seed : int
+
+    Returns
+    -------
+    csr_array of shape (n_samples, n_samples), float32
+    """
+    n_neighbors = min(n_neighbors, X.shape[0] - 1)
+    if neighbors is None:
+        neighbors = neighbor_search(X.shape[0], n_neighbors, seed)
+    if isinstance(neighbors, NearestNeighbors):
+        graph = neighbors.fit(X).kneighbors_graph()
+    else:
+        graph = clone(neighbors).fit_transform(X)
+    graph = sp.coo_array(graph)
+    if graph.shape != (X.shape[0], X.shape[0]):
+        raise ValueError(
+            f"neighbors gives a graph of shape {graph.shape} for {X.shape[0]} rows; "
+            "use a transformer like sklearn.neighbors.KNeighborsTransformer."
+        )
+    other = graph.row != graph.col
+    row, col = graph.row[other], graph.col[other]
+    lonely = np.setdiff1d(np.arange(X.shape[0]), row)
+    if len(lonely):
+        raise ValueError(
+            f"neighbors finds no neighbour of row {lonely[0]}; give every row one or "
+            "more, as with a number of neighbours in place of a radius."
+        )
+    ones = np.ones(len(row), dtype=np.float32)
+    return sp.csr_array((ones, (row, col)), shape=graph.shape)
+
+
+def shared_neighbors(graph: sp.csr_array) -> sp.csr_array:
+    """Weigh the edges of a neighbour graph, either way, by the neighbours they share.
+
+    The weight is the Jaccard index of the neighbourhoods of both ends, each with its
+    own node in it.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_nodes, n_nodes)
+        Ones, and none on the diagonal.
+
+    Returns
+    -------
+    csr_array of shape (n_nodes, n_nodes), float32
+        Symmetric.
+    """
+    n_nodes = graph.shape[0]
+    around = sp.csr_array(graph + sp.eye_array(n_nodes, dtype=np.float32))
+    sizes = np.diff(around.indptr)
+    upper = sp.coo_array(sp.triu(graph.maximum(graph.T)))
+    weights = np.empty(upper.nnz, dtype=np.float32)
+    for start in range(0, upper.nnz, EDGES_AT_ONCE):
+        part = slice(start, start + EDGES_AT_ONCE)
+        i, j = upper.row[part], upper.col[part]
+        shared = around[i].multiply(around[j]).sum(1)
+        weights[part] = shared / (sizes[i] + sizes[j] - shared)
+    half = sp.csr_array((weights, (upper.row, upper.col)), shape=graph.shape)
+    return sp.csr_array(half + half.T)
+
+
+def communities(
+    weights: sp.csr_array, n_least: int, resolution: float, seed: int
+) -> np.ndarray:
+    """Communities of high modularity, ``n_least`` in number or more."""
+    clustering = import_extra("sknetwork.clustering", "graph", "A graph of neighbours")
+    adjacency = sp.csr_matrix(weights)
+    while True:
+        louvain = clustering.Louvain(
+            resolution=resolution, shuffle_nodes=True, random_state=seed
+        )
+        labels = louvain.fit_predict(adjacency)
+        if labels.max() + 1 >= n_least:
+            return labels
+        resolution *= 2
+
+
+def degree_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Measure closeness as Zhang et al. (2012): links a node, from both sides."""
+    return links * (1 / sizes[:, None] ** 2 + 1 / sizes**2)
+
+
+def modularity_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Measure closeness by the modularity that merging gains."""
+    degrees = links.sum(1)
+    return links - np.outer(degrees, degrees) / degrees.sum()
+
+
+def agglomerate(
+    links: np.ndarray, sizes: np.ndarray, n_clusters: int, linkage: Any
+) -> np.ndarray:
+    """Merge the closest pair again and again, until ``n_clusters`` remain.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    sizes : ndarray of shape (n_communities,)
+    n_clusters : int or None
+        None stops where the closest pair has a closeness of zero or less.
+    linkage : callable
+        Closeness of all pairs from links and sizes.
+
+    Returns
+    -------
+    ndarray of shape (n_communities,)
+        Cluster of each community.
+    """
+    links, sizes = links.copy(), sizes.astype(float)
+    labels = np.arange(len(links))
+    while len(links) > (n_clusters or 1):
+        closeness = linkage(links, sizes)
+        np.fill_diagonal(closeness, -np.inf)
+        pair = np.unravel_index(closeness.argmax(), closeness.shape)
+        if n_clusters is None and closeness[pair] <= 0:
+            break
+        kept, gone = sorted(pair)
+        links[kept] += links[gone]
+        links[:, kept] += links[:, gone]
+        sizes[kept] += sizes[gone]
+        links = np.delete(np.delete(links, gone, 0), gone, 1)
+        sizes = np.delete(sizes, gone)
+        labels[labels == gone] = kept
+        labels[labels > gone] -= 1
+    return labels
+
+
+def walk_ends(links: np.ndarray, steps: int) -> np.ndarray:
+    """Joint distribution of the communities at the two ends of a random walk."""
+    degrees = links.sum(1)
+    walk = np.linalg.matrix_power(links / degrees[:, None], steps)
+    joint = degrees[:, None] * walk / degrees.sum()
+    return (joint + joint.T) / 2
+
+
+def xlogx(p: np.ndarray) -> np.ndarray:
+    """Return p log p, zero for p = 0."""
+    return p * np.log(np.maximum(p, np.finfo(float).tiny))
+
+
+def information(joint: np.ndarray) -> float:
+    """Mutual information of a symmetric joint distribution."""
+    return float(xlogx(joint).sum() - 2 * xlogx(joint.sum(1)).sum())
+
+
+def merged(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Joint distribution of clusters from that of their communities."""
+    member = np.eye(labels.max() + 1)[labels]
+    return member.T @ joint @ member
+
+
+def informative_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Move communities between clusters while that gains information.
+
+    Parameters
+    ----------
+    joint : ndarray of shape (n_communities, n_communities)
+    labels : ndarray of shape (n_communities,)
+        Cluster of each; none is left empty.
+
+    Returns
+    -------
+    ndarray of shape (n_communities,)
+    """
+    labels = labels.copy()
+    ends = merged(joint, labels)
+    moved = True
+    while moved:
+        moved = False
+        for i, home in enumerate(labels):
+            if (labels == home).sum() == 1:
+                continue
+            own = joint[i, i]
+            ties = np.bincount(labels, joint[i], minlength=len(ends))
+            ties[home] -= own
+            rest = ends.copy()
+            rest[home] -= ties
+            rest[:, home] -= ties
+            rest[home, home] -= own
+            gains = _gains_of_joining(rest, ties, own)
+            best = gains.argmax()
+            if gains[best] > gains[home] + 1e-12:
+                rest[best] += ties
+                rest[:, best] += ties
+                rest[best, best] += own
+                ends = rest
+                labels[i] = best
+                moved = True
+    return labels
+
+
+def _gains_of_joining(rest: np.ndarray, ties: np.ndarray, own: float) -> np.ndarray:
+    """Information after a community joins each cluster, less what all have in common.
+
+    The community has the probability ``ties`` of a walk to each cluster of ``rest``,
+    and ``own`` to itself.
+    """
+    within = rest.diagonal()
+    change = xlogx(rest + ties) - xlogx(rest)
+    joined = 2 * (change.sum(1) - change.diagonal())
+    joined += xlogx(within + 2 * ties + own) - xlogx(within)
+    probability = rest.sum(1) + ties
+    grown = probability + ties.sum() + own
+    return joined - 2 * (xlogx(grown) - xlogx(probability))
+
+
+def count_clusters(links: np.ndarray, sizes: np.ndarray) -> int:
+    """Count clusters: communities merge while that gains modularity of walks."""
+    walks = walk_ends(links, COUNTING_WALK)
+    return int(agglomerate(walks, sizes, None, modularity_linkage).max()) + 1
+
+
+def merge_communities(
+    links: np.ndarray, sizes: np.ndarray, n_clusters: int
+) -> np.ndarray:
+    """Merge communities to clusters that say most about a random walk.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    sizes : ndarray of shape (n_communities,)
+        Rows of each.
+    n_clusters : int
+
+    Returns
+    -------
+    ndarray of shape (n_communities,)
+        Cluster of each community.
+    """
+    joint = walk_ends(links, WALK)
+    candidates = [
+        informative_moves(joint, agglomerate(links, sizes, n_clusters, linkage))
+        for linkage in (degree_linkage, modularity_linkage)
+    ]
+    return max(candidates, key=lambda labels: information(merged(joint, labels)))
+
+
+def walk(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Probability of each cluster at the end of a short walk from each row."""
+    steps = sp.diags_array(1 / weights.sum(1)) @ weights
+    ends = np.eye(labels.max() + 1, dtype=np.float32)[labels]
+    for _ in range(WALK):
+        ends = steps @ ends
+    return ends
+
+
+def walk_information(weights: sp.csr_array, labels: np.ndarray) -> float:
+    """Mutual information of the clusters at both ends of a walk from row to row."""
+    start = np.eye(labels.max() + 1)[labels] * weights.sum(1)[:, None]
+    joint = start.T @ walk(weights, labels)
+    return information((joint + joint.T) / (2 * joint.sum()))
+
+
+def smooth(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Give each row the cluster where a short walk from it most likely ends.
+
+    No cluster is lost: the rows of one that would be stay in it.
+    """
+    smoothed = walk(weights, labels).argmax(1)
+    while len(lost := np.setdiff1d(labels, smoothed)):
+        smoothed = np.where(np.isin(labels, lost), labels, smoothed)
+    return smoothed
+
+
+def graph_clusters(
+    weights: sp.csr_array,
+    n_clusters: int | None,
+    resolution: float,
+    seeds: Any,
+) -> np.ndarray:
+    """Clusters of a weighted graph, the best of several starts.
+
+    Parameters
+    ----------
+    weights : csr_array of shape (n_nodes, n_nodes)
+        Symmetric; each node has an edge.
+    n_clusters : int or None
+        None finds the number.
+    resolution : float
+        Resolution of the communities.
+    seeds : sequence of int
+        One a start.
+
+    Returns
+    -------
+    ndarray of shape (n_nodes,)
+        Labels from 0 on, none of them empty.
+    """
+    starts = []
+    for seed in seeds:
+        labels = communities(weights, n_clusters or 1, resolution, seed)
+        member = sp.csr_array(np.eye(labels.max() + 1, dtype=np.float32)[labels])
+        links = (member.T @ weights @ member).toarray().astype(float)
+        starts.append((labels, links, np.bincount(labels)))
+    if n_clusters is None:
+        counts = [count_clusters(links, sizes) for _, links, sizes in starts]
+        n_clusters = sorted(counts)[len(counts) // 2]
+    candidates = [
+        merge_communities(links, sizes, min(n_clusters, len(sizes)))[labels]
+        for labels, links, sizes in starts
+    ]
+    best = max(candidates, key=lambda labels: walk_information(weights, labels))
+    return smooth(weights, best)
+
+
+class GraphClustering(ClusterMixin, BaseEstimator):
+    """Communities of a nearest-neighbour graph, merged to the wanted number.
+
+    Each row is tied to its nearest neighbours, with weights that count the neighbours
+    both ends share. The Louvain method finds communities of high resolution [1]_, and
+    these are merged from two sides, by degree linkage [2]_ and by gain of modularity.
+    Communities then move between clusters, and of the results the one is kept whose
+    clusters tell most about where a short random walk ends. The number of clusters,
+    where it isn't given, is that of most stable communities of a walk [3]_.
+
+    Parameters
+    ----------
+    n_clusters : int or None, default=None
+        Number of clusters, which is always reached. None finds it.
+    n_neighbors : int, default=15
+        Neighbours of each row, without itself.
+    resolution : float, default=5.0
+        Resolution of the communities before merging; larger makes more of them. It is
+        doubled while it makes fewer than ``n_clusters``.
+    n_init : int, default=3
+        Starts of the search for communities; the one is kept whose clusters tell most
+        about a random walk.
+    neighbors : transformer or None, default=None
+        Finds the neighbours in place of ``n_neighbors``: a copy of it must turn rows
+        into a sparse graph, as :class:`sklearn.neighbors.KNeighborsTransformer` does.
+        None searches exactly, and approximately among more than 100,000 rows where
+        pynndescent is installed. Rows with more than 50 features are reduced to 50
+        principal components first.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the communities. None takes fresh entropy; global random generators
+        are neither read nor moved.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each training row.
+    n_clusters_ : int
+        Number of clusters.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in `fit`, where they are all strings.
+
+    See Also
+    --------
+    skdeepcluster.DECClustering : With ``init="graph"``, starts from these clusters,
+        and predicts those of new rows.
+
+    References
+    ----------
+    .. [1] Blondel, V. D. et al. (2008). Fast unfolding of communities in large
+       networks. Journal of Statistical Mechanics.
+    .. [2] Zhang, W., Wang, X., Zhao, D. and Tang, X. (2012). Graph degree linkage.
+       ECCV.
+    .. [3] Delvenne, J.-C., Yaliraki, S. N. and Barahona, M. (2010). Stability of graph
+       communities across time scales. PNAS 107.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from skdeepcluster.graph import GraphClustering
+    >>> X, _ = make_moons(400, noise=0.05, random_state=0)
+    >>> GraphClustering(2, random_state=0).fit(X).n_clusters_
+    2
+    """
+
+    _parameter_constraints: dict = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "resolution": [Interval(Real, 0, None, closed="neither")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "neighbors": [HasMethods("fit_transform"), None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_clusters: int | None = None,
+        *,
+        n_neighbors: int = 15,
+        resolution: float = 5.0,
+        n_init: int = 3,
+        neighbors: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_neighbors = n_neighbors
+        self.resolution = resolution
+        self.n_init = n_init
+        self.neighbors = neighbors
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> "GraphClustering":
+        """Find the clusters of ``X``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are unusable.
+        """
+        X = validate_data(self, X, accept_sparse="csr", ensure_min_samples=2)
+        if self.n_clusters is not None and X.shape[0] < self.n_clusters:
+            raise ValueError(
+                f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
+            )
+        rng = self.random_state
+        if not isinstance(rng, np.random.RandomState):
+            rng = np.random.RandomState(rng)
+        drawn = rng.randint(np.iinfo(np.int32).max, size=1 + self.n_init)
+        dims_seed, *seeds = drawn.tolist()
+        with config_context(array_api_dispatch=False):
+            Z = reduce_dims(X, dims_seed)
+            graph = neighbor_graph(Z, self.n_neighbors, self.neighbors, dims_seed)
+            weights = shared_neighbors(graph)
+            labels = graph_clusters(weights, self.n_clusters, self.resolution, seeds)
+        self.labels_ = labels.astype(np.int32)
+        self.n_clusters_ = int(labels.max()) + 1
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
