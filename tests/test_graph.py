@@ -1,0 +1,294 @@
+"""Neighbour graph, communities and their merging, against loops."""
+
+import sys
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import make_blobs, make_moons
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import KNeighborsTransformer, NearestNeighbors
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdeepcluster import graph as G
+from skdeepcluster.graph import GraphClustering
+from skdeepcluster.metrics import clustering_accuracy
+
+
+@pytest.fixture
+def points():
+    return np.random.RandomState(0).normal(size=(60, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def links():
+    """Weights between eight communities, and their sizes."""
+    rng = np.random.RandomState(1)
+    half = rng.uniform(size=(8, 8)) * (rng.uniform(size=(8, 8)) < 0.6)
+    return half + half.T + np.diag(rng.uniform(5, 9, size=8)), rng.randint(3, 40, 8)
+
+
+@parametrize_with_checks([GraphClustering(), GraphClustering(3)])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+def test_neighbor_graph(points):
+    graph = G.neighbor_graph(points, 5, None, 0).toarray()
+    distances = np.square(points[:, None] - points).sum(2)
+    for i in range(len(points)):
+        others = [j for j in np.argsort(distances[i]) if j != i]
+        assert set(np.flatnonzero(graph[i])) == set(others[:5])
+    assert set(np.unique(graph)) == {0, 1}
+
+
+def test_shared_neighbors(points, monkeypatch):
+    monkeypatch.setattr(G, "EDGES_AT_ONCE", 7)
+    graph = G.neighbor_graph(points, 5, None, 0)
+    weights = G.shared_neighbors(graph).toarray()
+    tied = graph.toarray() > 0
+    for i in range(len(points)):
+        for j in range(len(points)):
+            around_i = {i, *np.flatnonzero(tied[i])}
+            around_j = {j, *np.flatnonzero(tied[j])}
+            expected = len(around_i & around_j) / len(around_i | around_j)
+            if i == j or not (tied[i, j] or tied[j, i]):
+                expected = 0
+            assert weights[i, j] == pytest.approx(expected)
+
+
+def closeness_by_hand(linkage, links, sizes, a, b):
+    between = sum(links[i, j] for i in a for j in b)
+    if linkage is G.degree_linkage:
+        n_a, n_b = sum(sizes[i] for i in a), sum(sizes[j] for j in b)
+        return between / n_a**2 + between / n_b**2
+    return between - links[a].sum() * links[b].sum() / links.sum()
+
+
+@pytest.mark.parametrize("linkage", [G.degree_linkage, G.modularity_linkage])
+@pytest.mark.parametrize("n_clusters", [1, 3, 7, 8])
+def test_agglomerate(links, linkage, n_clusters):
+    links, sizes = links
+    groups = [[i] for i in range(len(links))]
+    while len(groups) > n_clusters:
+        pairs = [(a, b) for a in range(len(groups)) for b in range(a)]
+        a, b = max(
+            pairs,
+            key=lambda p: closeness_by_hand(
+                linkage, links, sizes, groups[p[0]], groups[p[1]]
+            ),
+        )
+        groups[b] += groups.pop(a)
+    expected = np.empty(len(links), int)
+    for label, group in enumerate(groups):
+        expected[group] = label
+    labels = G.agglomerate(links, sizes, n_clusters, linkage)
+    assert adjusted_rand_score(labels, expected) == 1
+    assert_array_equal(np.unique(labels), np.arange(n_clusters))
+
+
+def test_agglomerate_stops_where_nothing_is_gained(links):
+    links, sizes = links
+    labels = G.agglomerate(links, sizes, None, G.modularity_linkage)
+    clusters = np.unique(labels)
+    assert 1 < len(clusters) < len(links)
+    for a in clusters:
+        for b in clusters[clusters < a]:
+            rows = [np.flatnonzero(labels == label) for label in (a, b)]
+            gain = closeness_by_hand(G.modularity_linkage, links, sizes, *rows)
+            assert gain <= 1e-9
+
+
+def information_by_hand(joint, labels):
+    total = 0
+    for a in set(labels):
+        for b in set(labels):
+            both = joint[np.ix_(labels == a, labels == b)].sum()
+            apart = joint[labels == a].sum() * joint[labels == b].sum()
+            total += both * np.log(both / apart) if both else 0
+    return total
+
+
+def test_walk_ends(links):
+    links, _ = links
+    start = links.sum(1) / links.sum()
+    expected = np.zeros_like(links)
+    for i in range(len(links)):
+        probability = np.eye(len(links))[i]
+        for _ in range(3):
+            probability = probability @ (links / links.sum(1)[:, None])
+        expected[i] = start[i] * probability
+    assert_allclose(G.walk_ends(links, 3), expected, atol=1e-12)
+
+
+def test_moves_end_where_no_single_one_gains(links):
+    joint = G.walk_ends(links[0], G.WALK)
+    before = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+    labels = G.informative_moves(joint, before)
+    best = information_by_hand(joint, labels)
+    assert best > information_by_hand(joint, before)
+    assert G.information(G.merged(joint, labels)) == pytest.approx(best)
+    for i, home in enumerate(labels):
+        for other in range(3):
+            moved = labels.copy()
+            moved[i] = other
+            if (labels == home).sum() > 1:
+                assert information_by_hand(joint, moved) <= best + 1e-9
+
+
+def test_walk_information(points):
+    weights = G.shared_neighbors(G.neighbor_graph(points, 5, None, 0))
+    labels = np.arange(60) % 4
+    dense = weights.toarray().astype(float)
+    expected = information_by_hand(G.walk_ends(dense, G.WALK), labels)
+    assert G.walk_information(weights, labels) == pytest.approx(expected, abs=1e-6)
+
+
+def test_smoothing_loses_no_cluster(points):
+    weights = G.shared_neighbors(G.neighbor_graph(points, 5, None, 0))
+    labels = np.r_[np.zeros(57, int), 1, 2, 3]
+    assert_array_equal(np.unique(G.smooth(weights, labels)), range(4))
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 7, 30, 60])
+def test_exactly_the_wanted_number(points, n_clusters):
+    model = GraphClustering(n_clusters, random_state=0).fit(points)
+    assert model.n_clusters_ == n_clusters
+    assert_array_equal(np.unique(model.labels_), np.arange(n_clusters))
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 5, 9])
+def test_disconnected(n_clusters):
+    centers = 100 * np.eye(5)
+    X, y = make_blobs(200, centers=centers, random_state=0)
+    labels = GraphClustering(n_clusters, random_state=0).fit_predict(X)
+    assert len(np.unique(labels)) == n_clusters
+    if n_clusters == 5:
+        assert adjusted_rand_score(y, labels) == 1
+
+
+@pytest.mark.parametrize("n_clusters", [2, 3, 8])
+def test_duplicates(n_clusters):
+    X = np.repeat(np.eye(3), 40, axis=0)
+    labels = GraphClustering(n_clusters, random_state=0).fit_predict(X)
+    assert len(np.unique(labels)) == n_clusters
+    if n_clusters == 3:
+        assert adjusted_rand_score(np.repeat(range(3), 40), labels) == 1
+
+
+@pytest.mark.parametrize("n_samples", [2, 3, 5])
+def test_few_rows(points, n_samples):
+    for n_clusters in (None, *range(1, n_samples + 1)):
+        model = GraphClustering(n_clusters, random_state=0).fit(points[:n_samples])
+        assert n_clusters in (None, model.n_clusters_)
+
+
+def test_shapes_that_k_means_cuts():
+    X, y = make_moons(600, noise=0.06, random_state=0)
+    labels = GraphClustering(2, random_state=0).fit_predict(X)
+    assert clustering_accuracy(y, labels) > 0.99
+
+
+@pytest.mark.parametrize("n_centers", [2, 6, 50])
+def test_number_of_separate_clusters_is_found(n_centers):
+    X, y = make_blobs(
+        80 * n_centers, 16, centers=n_centers, center_box=(-10, 10), random_state=0
+    )
+    for seed in range(3):
+        model = GraphClustering(random_state=seed).fit(X)
+        assert model.n_clusters_ == n_centers
+        assert adjusted_rand_score(y, model.labels_) == 1
+
+
+def test_digits(digits, digits_target):
+    scores = []
+    for seed in range(5):
+        labels = GraphClustering(10, random_state=seed).fit_predict(digits)
+        scores.append(clustering_accuracy(digits_target, labels))
+        assert abs(GraphClustering(random_state=seed).fit(digits).n_clusters_ - 10) <= 1
+    assert min(scores) > np.mean(scores) - 0.01
+    assert np.mean(scores) > 0.85
+
+
+def test_same_seed_same_labels(digits):
+    first, again = (
+        GraphClustering(6, random_state=3).fit_predict(digits) for _ in range(2)
+    )
+    assert_array_equal(first, again)
+
+
+def test_global_random_state_is_left_alone(points):
+    np.random.seed(0)
+    before = np.random.get_state()[1].copy()
+    GraphClustering(3).fit(points)
+    assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_given_neighbors(points):
+    neighbors = KNeighborsTransformer(n_neighbors=15)
+    given = GraphClustering(4, neighbors=neighbors, random_state=0).fit(points)
+    assert not hasattr(neighbors, "n_features_in_")
+    own = GraphClustering(4, random_state=0).fit(points)
+    assert_array_equal(given.labels_, own.labels_)
+
+
+class Neighbors:
+    """Neighbours that are given in advance."""
+
+    def __init__(self, graph):
+        self.graph = graph
+
+    def get_params(self, deep=False):
+        return {"graph": self.graph}
+
+    def fit_transform(self, X):
+        return self.graph
+
+
+def test_given_neighbors_are_checked(points):
+    with pytest.raises(ValueError, match="shape"):
+        GraphClustering(neighbors=Neighbors(sp.eye_array(4))).fit(points)
+    ring = sp.lil_array((60, 60))
+    ring.setdiag(1, 1)
+    with pytest.raises(ValueError, match="no neighbour of row 59"):
+        GraphClustering(neighbors=Neighbors(ring.tocsr())).fit(points)
+
+
+def test_wide_and_sparse_rows_are_reduced(digits):
+    Z = G.reduce_dims(digits, 0)
+    assert Z.shape == (len(digits), G.MAX_DIMS)
+    assert Z.dtype == np.float32
+    dense, sparse = (
+        GraphClustering(8, random_state=0).fit_predict(X)
+        for X in (digits, sp.csr_array(digits))
+    )
+    assert adjusted_rand_score(dense, sparse) > 0.9
+
+
+def test_approximate_search_for_many_rows(points, monkeypatch):
+    assert isinstance(G.neighbor_search(60, 5, 0), NearestNeighbors)
+    monkeypatch.setattr(G, "EXACT_ROWS", 50)
+    monkeypatch.setitem(sys.modules, "pynndescent", None)
+    with pytest.warns(UserWarning, match=r"skdeepcluster\[graph\]"):
+        search = G.neighbor_search(60, 5, 0)
+    assert isinstance(search, NearestNeighbors)
+
+
+def test_approximate_neighbors(digits, monkeypatch):
+    pytest.importorskip("pynndescent")
+    exact = GraphClustering(9, random_state=0).fit_predict(digits)
+    monkeypatch.setattr(G, "EXACT_ROWS", 1000)
+    approximate = GraphClustering(9, random_state=0).fit_predict(digits)
+    assert adjusted_rand_score(exact, approximate) > 0.9
+
+
+def test_missing_extra_is_named(points, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sknetwork.clustering", None)
+    with pytest.raises(ImportError, match=r"skdeepcluster\[graph\]"):
+        GraphClustering(2).fit(points)
+
+
+def test_more_clusters_than_rows(points):
+    with pytest.raises(ValueError, match="n_samples=60 should be >= n_clusters=61"):
+        GraphClustering(61).fit(points)
