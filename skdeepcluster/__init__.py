@@ -4,8 +4,10 @@ from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
 from skdeepcluster.estimators._autoencoder_kmeans import AutoencoderKMeans
 from skdeepcluster.estimators._dcn import DCNClustering
+from skdeepcluster.estimators._ddc import DDCClustering
 from skdeepcluster.estimators._dec import DECClustering
 from skdeepcluster.estimators._idec import IDECClustering
+from skdeepcluster.estimators._vade import VaDEClustering
 
 __version__ = "0.1.0"
 
@@ -14,6 +16,8 @@ __all__ = [
     "AutoencoderGMM",
     "AutoencoderKMeans",
     "DCNClustering",
+    "DDCClustering",
     "DECClustering",
     "IDECClustering",
+    "VaDEClustering",
 ]

@@ -1,5 +1,7 @@
 """The formulas of deep clustering as pure functions of tensors."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -123,3 +125,126 @@ def running_means(
     added = counts + one_hot.sum(0)
     shift = one_hot.T @ (z - centers[labels])
     return centers + shift / added.clamp(min=1).unsqueeze(1), added
+
+
+def gaussian_kernel(h: Tensor, bandwidth: float) -> Tensor:
+    """Similarities ``exp(-d^2 / 2 s^2)`` of the rows of a batch.
+
+    The scale ``s^2`` is ``bandwidth`` times the median of the squared distances, and
+    no gradient flows through it.
+
+    Parameters
+    ----------
+    h : Tensor of shape (n_samples, n_dims)
+        Rows near the origin: distances are taken from the expanded product.
+    bandwidth : float
+        Share of the median.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_samples)
+    """
+    squares = h.square().sum(1)
+    distances = (squares.unsqueeze(1) + squares - 2 * h @ h.T).clamp(min=0)
+    scale = bandwidth * distances.detach().median()
+    return torch.exp(-distances / (2 * scale.clamp(min=1e-9)))
+
+
+def cauchy_schwarz_divergence(assignment: Tensor, kernel: Tensor) -> Tensor:
+    """Cauchy-Schwarz divergence of the clusters, as a similarity to be minimised.
+
+    Mean over the pairs of clusters of ``a_i' K a_j / sqrt(a_i' K a_i * a_j' K a_j)``
+    with ``a_i`` the columns of the assignment, equation 7 of Kampffmeyer et al. (2019).
+
+    Parameters
+    ----------
+    assignment : Tensor of shape (n_samples, n_clusters)
+    kernel : Tensor of shape (n_samples, n_samples)
+
+    Returns
+    -------
+    Tensor of shape ()
+        Zero for a single cluster.
+    """
+    products = assignment.T @ kernel @ assignment
+    own = products.diagonal()
+    norms = (own.unsqueeze(1) * own).clamp(min=1e-18).sqrt()
+    return mean_of_pairs(products.clamp(min=1e-9) / norms)
+
+
+def mean_of_pairs(products: Tensor) -> Tensor:
+    """Mean of a square matrix above its diagonal; zero where nothing is there."""
+    n_rows = len(products)
+    return products.triu(1).sum() / max(n_rows * (n_rows - 1) / 2, 1)
+
+
+def simplex_similarity(assignment: Tensor) -> Tensor:
+    """Similarities ``exp(-|a_q - e_i|^2)`` of assignments to the simplex's corners.
+
+    Parameters
+    ----------
+    assignment : Tensor of shape (n_samples, n_clusters)
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_clusters)
+    """
+    squares = assignment.square().sum(1, keepdim=True)
+    return torch.exp(-(squares - 2 * assignment + 1))
+
+
+def mixture_log_joint(
+    z: Tensor, log_weights: Tensor, means: Tensor, log_variances: Tensor
+) -> Tensor:
+    """Logarithm of ``pi_c N(z; mu_c, lambda_c)`` for each row and component.
+
+    The result stays finite where a square overflows.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, n_dims)
+    log_weights : Tensor of shape (n_clusters,)
+    means, log_variances : Tensor of shape (n_clusters, n_dims)
+        Components with diagonal covariances.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_clusters)
+    """
+    squares = (z.unsqueeze(1) - means).square() * torch.exp(-log_variances)
+    terms = (squares + log_variances + math.log(2 * math.pi)).sum(2)
+    return log_weights - terms.clamp(max=torch.finfo(terms.dtype).max / 4) / 2
+
+
+def mixture_divergence(
+    mean: Tensor,
+    log_variance: Tensor,
+    assignment: Tensor,
+    log_weights: Tensor,
+    means: Tensor,
+    log_variances: Tensor,
+) -> Tensor:
+    """Divergence of each row's posterior from the mixture, as in Jiang et al. (2017).
+
+    The posterior is ``q(z) q(c)`` with a diagonal Gaussian and an assignment.
+
+    Parameters
+    ----------
+    mean, log_variance : Tensor of shape (n_samples, n_dims)
+        Gaussian of each row.
+    assignment : Tensor of shape (n_samples, n_clusters)
+        Probabilities of the components for each row.
+    log_weights : Tensor of shape (n_clusters,)
+    means, log_variances : Tensor of shape (n_clusters, n_dims)
+        Components with diagonal covariances.
+
+    Returns
+    -------
+    Tensor of shape (n_samples,)
+    """
+    spread = log_variance.exp().unsqueeze(1) + (mean.unsqueeze(1) - means).square()
+    squares = (spread * torch.exp(-log_variances) + log_variances).sum(2) / 2
+    floor = torch.finfo(assignment.dtype).tiny
+    log_ratio = assignment.clamp(min=floor).log() - log_weights
+    entropy = (1 + log_variance).sum(1) / 2
+    return (assignment * (squares + log_ratio)).sum(1) - entropy

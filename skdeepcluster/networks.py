@@ -357,6 +357,11 @@ def from_state(state: dict[str, Any]) -> nn.Module:
     with torch.device("meta"):
         module = state["class"](**state["config"])
     arrays = {name: torch.tensor(array) for name, array in state["arrays"].items()}
+    saved = {name.partition(".")[0] for name in arrays}
+    for name, _ in module.named_children():
+        if name not in saved:
+            # A part that was dropped: an encoder alone has no decoder.
+            setattr(module, name, None)
     module.load_state_dict(arrays, assign=True)
     return module.eval()
 

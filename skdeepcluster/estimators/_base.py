@@ -80,14 +80,13 @@ class BaseDeepEstimator(
             X.sum_duplicates()
         return X
 
+    def _latent(self, x: torch.Tensor) -> torch.Tensor:
+        """Latent rows of a batch in the units of the data."""
+        return self.module_.encode(self.module_.standardize(x))
+
     def _encode(self, X: Any) -> np.ndarray:
         """Latent rows, float32, in the input's order."""
-        module = self.module_
-
-        def encode(x: torch.Tensor) -> torch.Tensor:
-            return module.encode(module.standardize(x))
-
-        parts = list(in_batches(encode, X, module.shift.device))
+        parts = list(in_batches(self._latent, X, self.module_.shift.device))
         return finite(torch.cat(parts).cpu().numpy())
 
     def _check_training(self) -> None:

@@ -25,10 +25,10 @@ from skdeepcluster.estimators._base import (
 class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
     """A clusterer on the latent space of an autoencoder.
 
-    The story of a fit is told by `fit`. A subclass implements `_start_clusters`, which
-    sets the clusters of latent rows, and `_labels`, which tells the cluster of latent
-    rows (or is a `BaseSoftClusterer`); it may implement `_refine`, a phase of joint
-    training.
+    The story of a fit is told by `fit` and `_find_clusters`. A subclass implements
+    `_start_clusters`, which sets the clusters of latent rows, and `_labels`, which
+    tells the cluster of latent rows (or is a `BaseSoftClusterer`); it may implement
+    `_refine`, a phase of joint training.
     """
 
     _parameter_constraints: dict = {
@@ -63,14 +63,9 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         autoencoder = self._check_autoencoder()
         X = self._check_input(X, reset=True)
         self._check_fit(X, autoencoder)
-        pretrain_seed, init_seed, refine_seed = spawn_seeds(self.random_state, 3)
-        interrupted = self._pretrain(X, autoencoder, pretrain_seed)
-        with config_context(array_api_dispatch=False):
-            self._start_clusters(self._encode(X), init_seed)
+        interrupted = self._find_clusters(X, autoencoder)
         if interrupted:
-            warn_interrupted(self, "pretraining")
-        elif self._refine(X, refine_seed):
-            warn_interrupted(self, "the clustering phase")
+            warn_interrupted(self, interrupted)
         self.labels_ = self._labels(self._encode(X))
         self._check_found()
         return self
@@ -103,6 +98,16 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
             autoencoder._validate_params()
             autoencoder._check_training()
             autoencoder._network(X.shape[1])
+
+    def _find_clusters(self, X: Any, autoencoder: Any) -> str | None:
+        """Set network and clusters; name the phase that the user interrupted."""
+        pretrain_seed, init_seed, refine_seed = spawn_seeds(self.random_state, 3)
+        interrupted = self._pretrain(X, autoencoder, pretrain_seed)
+        with config_context(array_api_dispatch=False):
+            self._start_clusters(self._encode(X), init_seed)
+        if interrupted:
+            return "pretraining"
+        return "the clustering phase" if self._refine(X, refine_seed) else None
 
     def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
         """Set ``module_`` to a trained network; tell whether the user interrupted."""
@@ -160,6 +165,33 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         check_is_fitted(self)
         X = self._check_input(X)
         return self._labels(self._encode(X))
+
+    def pretrain(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
+        """Return an unfitted copy that holds a trained autoencoder.
+
+        All the fits of the copy, and of its clones, share the training that is paid
+        for here: a search over the other parameters is cheap.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to train on.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        BaseDeepClusterer
+            A copy of this estimator with ``autoencoder`` set; one that was fitted
+            before is kept as it is.
+        """
+        autoencoder = self._check_autoencoder()
+        if not hasattr(autoencoder, "module_"):
+            if autoencoder.random_state is None:
+                seed = spawn_seeds(self.random_state, 1)[0]
+                autoencoder.set_params(random_state=seed)
+            autoencoder.fit(X)
+        return clone(self).set_params(autoencoder=autoencoder)
 
     def __sklearn_clone__(self) -> "BaseDeepClusterer":
         # A fitted autoencoder is given in order to be used as it is: a plain clone

@@ -1,0 +1,360 @@
+"""Variational deep embedding (VaDE) of Jiang, Zheng, Tan, Tang and Zhou (2017).
+
+A variational autoencoder whose prior is a mixture of Gaussians: a component c is drawn
+with probability pi_c, a latent row z from N(mu_c, lambda_c), and a row x from
+N(decoder(z), s^2). The encoder gives q(z | x) = N(m, v), and the loss of a row, an
+upper bound of -log p(x), is
+
+    |x - decoder(z)|^2 / 2 s^2
+    + 1/2 sum_c g_c sum_d [log lambda + v / lambda + (m - mu)^2 / lambda]
+    - 1/2 sum_d (1 + log v) + sum_c g_c log (g_c / pi_c),
+
+with z drawn from q and g_c = p(c | z). See https://arxiv.org/abs/1611.05148.
+"""
+
+import math
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.mixture import GaussianMixture
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from skdeepcluster.estimators._autoencoder import annealing
+from skdeepcluster.estimators._base import (
+    TRAINING_CONSTRAINTS,
+    BaseDecodingEstimator,
+    finite,
+    spawn_seeds,
+)
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
+from skdeepcluster.heads import MixtureHead
+from skdeepcluster.networks import AutoencoderModule, build
+from skdeepcluster.training import Net, in_batches, plain_history
+
+# Share of the variance that a perfect reconstruction is taken to leave: the density of
+# rows would be infinite without it.
+NOISE_FLOOR = 1e-3
+
+
+class VaDEModule(nn.Module):
+    """Autoencoder and head as one module.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderModule
+    head : MixtureHead
+    noise_variance : float
+        Variance s^2 of standardised rows around their reconstruction.
+    """
+
+    def __init__(
+        self, autoencoder: AutoencoderModule, head: MixtureHead, noise_variance: float
+    ) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.head = head
+        self.noise_variance = noise_variance
+
+    def bound(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Loss of each row in the units of the data.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, n_features)
+        noise : Tensor of shape (n_samples, latent_dim) or None, default=None
+            Standard normal draws that make the latent rows; None takes the means.
+        """
+        target = self.autoencoder.standardize(x)
+        hidden = self.autoencoder.hidden(target)
+        mean = self.autoencoder.project(hidden).float()
+        log_variance = self.head.log_variance(hidden).float()
+        z = mean if noise is None else mean + noise * torch.exp(log_variance / 2)
+        errors = (self.autoencoder.decode(z).float() - target).square().sum(1)
+        divergence = self.head.divergence(mean, log_variance, z)
+        return errors / (2 * self.noise_variance) + divergence
+
+
+class VaDENet(Net):
+    """Training on the bound.
+
+    Parameters
+    ----------
+    noise_seed : int
+        Seed of the latent draws.
+    """
+
+    def __init__(self, *args: Any, noise_seed: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.noise_seed = noise_seed
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        """Start the draws' own generator."""
+        generator = torch.Generator(self.device)
+        self._generator = generator.manual_seed(self.noise_seed)
+
+    def infer(self, x: Tensor, **kwargs: Any) -> Tensor:
+        """Loss of each row."""
+        size = (len(x), self.module_.autoencoder.latent_dim)
+        noise = torch.randn(size, generator=self._generator, device=x.device)
+        return self.module_.bound(x, noise)
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Mean over the rows."""
+        return y_pred.mean()
+
+
+class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
+    """Variational deep embedding (VaDE): a generative model of clusters.
+
+    An autoencoder is pretrained and a Gaussian mixture fitted to its latent rows. Both
+    then become one variational autoencoder, whose prior is the mixture, and are trained
+    together on the evidence lower bound [1]_. The model scores how normal a row is and
+    draws new rows.
+
+    Rows are taken to vary around their reconstruction by what the pretrained
+    autoencoder leaves unexplained.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of mixture components.
+    autoencoder : Autoencoder or None, default=None
+        The autoencoder to start from. One that is fitted is used as it is, and stays
+        so in clones, so that its training is shared by all the fits of a search; one
+        that isn't is cloned and fitted. It also says on which device and in which
+        precision to train. None is ``Autoencoder()``.
+    n_init : int, default=5
+        Restarts of the first mixture; the most likely is kept.
+    max_epochs : int, default=50
+        Passes over the data in the joint training. With 0, the first mixture is final.
+    batch_size : int, default=256
+        Rows in a step, at most.
+    lr : float, default=1e-3
+        Learning rate at the start of the joint training; it falls to zero along half a
+        cosine.
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+        Optimizer of the joint training; "sgd" has momentum 0.9.
+    callbacks : list of skorch callbacks or None, default=None
+        Copies of them listen to the joint training.
+    net_params : dict or None, default=None
+        Further arguments of :class:`skorch.NeuralNet` for the joint training.
+    verbose : int, default=0
+        Whether to report each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random. None takes fresh entropy; global random generators
+        are neither read nor moved.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Component of each training row.
+    weights_ : ndarray of shape (n_clusters,)
+        Weights of the components.
+    cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
+        Means of the components in the latent space.
+    covariances_ : ndarray of shape (n_clusters, latent_dim)
+        Variances of the components in the latent space.
+    noise_variance_ : float
+        Variance of rows around their reconstruction, overall unit variance being one.
+    module_ : torch.nn.Module
+        The trained autoencoder.
+    head_ : torch.nn.Module
+        The trained mixture, and the layer that gives the latent variances.
+    history_ : dict of list of dict
+        Under "pretraining" and "clustering", one dictionary an epoch with its
+        ``train_loss`` and duration ``dur`` in seconds.
+    n_iter_ : int
+        Epochs of the joint training.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen in `fit`, where they are all strings.
+
+    See Also
+    --------
+    AutoencoderGMM : The same without joint training.
+
+    References
+    ----------
+    .. [1] Jiang, Z., Zheng, Y., Tan, H., Tang, B. and Zhou, H. (2017). Variational
+       deep embedding: an unsupervised and generative approach to clustering. IJCAI.
+       https://arxiv.org/abs/1611.05148
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster import Autoencoder, VaDEClustering
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=5)
+    >>> vade = VaDEClustering(10, autoencoder=autoencoder, max_epochs=5, random_state=0)
+    >>> rows, components = vade.fit(X).sample(3)
+    >>> rows.shape
+    (3, 64)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepClusterer._parameter_constraints,
+        **TRAINING_CONSTRAINTS,
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        autoencoder: Any = None,
+        n_init: int = 5,
+        max_epochs: int = 50,
+        batch_size: int = 256,
+        lr: float = 1e-3,
+        optimizer: str = "adam",
+        callbacks: Any = None,
+        net_params: dict | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.autoencoder = autoencoder
+        self.n_init = n_init
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _check_fit(self, X: Any, autoencoder: Any) -> None:
+        super()._check_fit(X, autoencoder)
+        self._check_training()
+
+    def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
+        interrupted = super()._pretrain(X, autoencoder, seed)
+        error = self._reconstruction_errors(X).mean(dtype=np.float64)
+        self.noise_variance_ = max(float(error), NOISE_FLOOR)
+        return interrupted
+
+    @torch.no_grad()
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
+        mixture = GaussianMixture(
+            self.n_clusters,
+            covariance_type="diag",
+            n_init=self.n_init,
+            random_state=seed,
+        ).fit(Z.astype(np.float64))
+        head = build(
+            MixtureHead,
+            seed,
+            n_inputs=self.module_.n_hidden,
+            latent_dim=self.module_.latent_dim,
+            n_clusters=int(self.n_clusters),
+        )
+        head.logits.copy_(torch.from_numpy(np.log(mixture.weights_)))
+        head.means.copy_(torch.from_numpy(mixture.means_))
+        head.log_variances.copy_(torch.from_numpy(np.log(mixture.covariances_)))
+        self.head_ = head.to(self.module_.shift.device)
+        self._read_mixture()
+        self.n_iter_ = 0
+        self.history_["clustering"] = []
+
+    @torch.no_grad()
+    def _read_mixture(self) -> None:
+        log_weights, means, log_variances = self.head_.mixture()
+        self.weights_ = log_weights.exp().cpu().numpy()
+        self.cluster_centers_ = means.cpu().numpy().copy()
+        self.covariances_ = log_variances.exp().cpu().numpy()
+
+    def _refine(self, X: Any, seed: int) -> bool:
+        order_seed, noise_seed = spawn_seeds(seed, 2)
+        net = self._train(
+            VaDENet,
+            VaDEModule(self.module_, self.head_, self.noise_variance_),
+            X,
+            order_seed,
+            own_callbacks=[annealing(self.max_epochs)],
+            noise_seed=noise_seed,
+            device=self.module_.shift.device,
+            precision=self._precision,
+        )
+        self._read_mixture()
+        self.history_["clustering"] = plain_history(net)
+        self.n_iter_ = len(net.history)
+        return net.interrupted
+
+    def _assignments(self, Z: np.ndarray) -> np.ndarray:
+        parts = list(in_batches(self.head_.assign, Z, self.module_.shift.device))
+        return torch.cat(parts).cpu().numpy()
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Evidence lower bound of each row; higher is more normal.
+
+        The bound on the logarithm of the row's density is taken at its latent mean,
+        where training draws from around it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Lower bound of the logarithm of the density.
+        """
+        check_is_fitted(self)
+        X = self._check_input(X)
+        module = VaDEModule(self.module_, self.head_, self.noise_variance_)
+        parts = list(in_batches(module.bound, X, self.module_.shift.device))
+        loss = finite(torch.cat(parts).double().cpu().numpy())
+        variance = self.noise_variance_ * self.module_.scale.item() ** 2
+        return -loss - self.n_features_in_ / 2 * math.log(2 * math.pi * variance)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean evidence lower bound of the rows; higher is better.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Mean of `score_samples`.
+        """
+        return float(self.score_samples(X).mean())
+
+    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Draw new rows: latent rows from the mixture, decoded.
+
+        Every call draws the same rows where ``random_state`` is an integer.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features_in_)
+            Rows in the units of the training data.
+        y : ndarray of shape (n_samples,)
+            Component of each row.
+        """
+        check_is_fitted(self)
+        rng = np.random.default_rng(spawn_seeds(self.random_state, 1)[0])
+        weights = self.weights_.astype(np.float64)
+        components = rng.choice(len(weights), n_samples, p=weights / weights.sum())
+        noise = rng.standard_normal((n_samples, self.module_.latent_dim))
+        spread = np.sqrt(self.covariances_[components])
+        Z = self.cluster_centers_[components] + spread * noise
+        return self.inverse_transform(Z.astype(np.float32)), components
