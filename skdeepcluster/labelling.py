@@ -1,0 +1,105 @@
+"""Label many rows by asking about few: rows to show a person, and their answers spread.
+
+Both functions take any fitted estimator or pipeline with ``predict`` and ``transform``.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import column_or_1d
+
+
+def representatives(
+    estimator: Any, X: Any, n_per_cluster: int = 1, *, random_state: Any = 0
+) -> np.ndarray:
+    """Rows that stand for the clusters: central, and unlike each other.
+
+    The latent rows of each cluster are split into ``n_per_cluster`` groups by k-means,
+    and the row nearest to the centre of each group is taken.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Clusterer or pipeline with ``predict`` and ``transform``.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows to choose from.
+    n_per_cluster : int, default=1
+        Rows in each cluster; a smaller cluster gives all that it has.
+    random_state : int, RandomState instance or None, default=0
+        Seed of k-means.
+
+    Returns
+    -------
+    ndarray of shape (n_representatives,)
+        Indices of rows of ``X``, cluster by cluster.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster import Autoencoder, AutoencoderKMeans
+    >>> from skdeepcluster.labelling import propagate, representatives
+    >>> X, y = load_digits(return_X_y=True)
+    >>> network = Autoencoder((64,), max_epochs=20)
+    >>> kmeans = AutoencoderKMeans(10, autoencoder=network, random_state=0).fit(X)
+    >>> rows = representatives(kmeans, X, n_per_cluster=3)
+    >>> answers = propagate(kmeans, X, rows, y[rows])
+    >>> bool((answers == y).mean() > 0.7)
+    True
+    """
+    if n_per_cluster < 1:
+        raise ValueError(f"n_per_cluster={n_per_cluster} must be 1 or more.")
+    rng = check_random_state(random_state)
+    Z, clusters = np.asarray(estimator.transform(X)), estimator.predict(X)
+    chosen: list[int] = []
+    for cluster in np.unique(clusters):
+        members = np.flatnonzero(clusters == cluster)
+        n_groups = min(n_per_cluster, len(np.unique(Z[members], axis=0)))
+        kmeans = KMeans(n_groups, n_init=5, random_state=rng).fit(Z[members])
+        for group in range(n_groups):
+            rows = members[kmeans.labels_ == group]
+            center = kmeans.cluster_centers_[[group]]
+            chosen.append(rows[pairwise_distances_argmin(center, Z[rows])[0]])
+    return np.array(chosen)
+
+
+def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
+    """Label every row as the nearest labelled row of its cluster.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Clusterer or pipeline with ``predict`` and ``transform``.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows to label.
+    rows : array-like of shape (n_labelled,)
+        Indices of the rows whose labels are known, as from `representatives`.
+    labels : array-like of shape (n_labelled,)
+        Their labels, of any type.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        A label for each row. Labelled rows keep theirs; a cluster without any takes
+        the nearest of all.
+    """
+    rows, labels = column_or_1d(rows), column_or_1d(labels)
+    if len(rows) == 0 or len(rows) != len(labels):
+        raise ValueError(
+            f"rows has {len(rows)} entries and labels {len(labels)}; give one label "
+            "for each row, and one row at least."
+        )
+    Z, clusters = np.asarray(estimator.transform(X)), estimator.predict(X)
+    known = clusters[rows]
+    answers = np.empty(len(Z), dtype=labels.dtype)
+    for cluster in np.unique(clusters):
+        members = np.flatnonzero(clusters == cluster)
+        of_cluster = np.flatnonzero(known == cluster)
+        if len(of_cluster) == 0:
+            of_cluster = np.arange(len(rows))
+        nearest = pairwise_distances_argmin(Z[members], Z[rows[of_cluster]])
+        answers[members] = labels[of_cluster[nearest]]
+    answers[rows] = labels
+    return answers
