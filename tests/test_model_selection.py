@@ -1,22 +1,30 @@
 """Tests of choosing and comparing clusterers without labels."""
 
 import pickle
+import re
+import sys
 
+import matplotlib
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn
 from sklearn.base import BaseEstimator, ClusterMixin, clone
-from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
+    adjusted_rand_score,
     calinski_harabasz_score,
     davies_bouldin_score,
+    normalized_mutual_info_score,
+    pairwise_distances,
     silhouette_score,
 )
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -27,14 +35,25 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
 from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
+from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection import (
     AllData,
     calinski_harabasz_scorer,
+    compare_clusterers,
     davies_bouldin_scorer,
+    modularity_scorer,
+    select_n_clusters,
     silhouette_scorer,
 )
 
-FACTORIES = [silhouette_scorer, calinski_harabasz_scorer, davies_bouldin_scorer]
+matplotlib.use("Agg")
+
+FACTORIES = [
+    modularity_scorer,
+    silhouette_scorer,
+    calinski_harabasz_scorer,
+    davies_bouldin_scorer,
+]
 
 
 class FixedLabels(ClusterMixin, BaseEstimator):
@@ -104,6 +123,7 @@ def test_more_clusters_than_there_are_score_less(factory, blobs):
 def test_no_clustering_has_the_low_score(factory, labels, blobs):
     X, space = with_labels(blobs[:30], labels)
     low = {
+        modularity_scorer: -0.5,
         silhouette_scorer: -1.0,
         calinski_harabasz_scorer: 0.0,
         davies_bouldin_scorer: -1e6,
@@ -119,10 +139,42 @@ def test_noise_counts_against_the_score(factory, blobs):
     labels = KMeans(4, n_init=5, random_state=0).fit_predict(blobs)
     noisy = np.where(np.arange(120) < 60, labels, -1)
     scorer = factory(space=lambda rows: rows[:, 1:])
-    clean, _ = with_labels(blobs[:60], labels[:60])
     X, _ = with_labels(blobs, noisy)
+    if factory is modularity_scorer:
+        whole, _ = with_labels(blobs, labels)
+        assert scorer(FixedLabels().fit(X), X) < 0.7 * scorer(
+            FixedLabels().fit(whole), whole
+        )
+        return
+    clean, _ = with_labels(blobs[:60], labels[:60])
     ratio = scorer(FixedLabels().fit(X), X) / scorer(FixedLabels().fit(clean), clean)
     assert ratio == pytest.approx(2 if factory is davies_bouldin_scorer else 0.5)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_modularity_is_that_of_its_definition(metric, blobs):
+    X, n = blobs[:30], 30
+    labels = KMeans(3, random_state=0).fit_predict(X)
+    labels[:2] = -1
+    distances = pairwise_distances(X, metric=metric)
+    np.fill_diagonal(distances, np.inf)
+    edges = np.zeros((n, n))
+    for i in range(n):
+        for j in np.argsort(distances[i])[:4]:
+            edges[i, j] += 1
+            edges[j, i] += 1
+    degrees, total = edges.sum(1), edges.sum()
+    expected = sum(
+        edges[i, j] / total - degrees[i] * degrees[j] / total**2
+        for i in range(n)
+        for j in range(n)
+        if labels[i] == labels[j] != -1
+    )
+    labelled, space = with_labels(X, labels)
+    scorer = modularity_scorer(space=space, metric=metric, n_neighbors=4)
+    assert scorer(FixedLabels().fit(labelled), labelled) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="n_neighbors must be at least 1"):
+        modularity_scorer(n_neighbors=0)
 
 
 def test_reference_space_is_that_of_the_data_given_to_the_search(blobs):
@@ -164,7 +216,9 @@ def test_sparse_rows_score_as_dense_ones(factory, metric, digits):
     kmeans = KMeans(5, random_state=0).fit(digits)
     scorer = factory(metric=metric)
     dense = scorer(kmeans, digits)
-    assert scorer(kmeans, sp.csr_array(digits)) == pytest.approx(dense)
+    # Equal distances between digits may be sorted otherwise, and give other neighbours.
+    close = 1e-2 if factory is modularity_scorer else 1e-6
+    assert scorer(kmeans, sp.csr_array(digits)) == pytest.approx(dense, rel=close)
 
 
 def test_clusterer_without_predict_is_scored_on_its_training_data(blobs):
@@ -244,6 +298,252 @@ def test_all_data_trains_and_scores_on_every_row(blobs):
     assert cv.get_n_splits() == 1
     assert np.array_equal(train, np.arange(120))
     assert np.array_equal(test, np.arange(120))
+
+
+# Comparison
+
+
+@pytest.fixture(scope="module")
+def comparison(digits):
+    autoencoder = Autoencoder((16,), 4, max_epochs=3, batch_size=64, random_state=0)
+    autoencoder.fit(digits)
+    y = load_digits().target[:300]
+    candidates = {
+        "k-means": KMeans(10, random_state=0),
+        "mixture": GaussianMixture(5, covariance_type="diag", random_state=0),
+        "agglomerative": AgglomerativeClustering(10),
+        "noisy": HDBSCAN(min_cluster_size=15, copy=True),
+        "pipeline": make_pipeline(PCA(5), KMeans(10)),
+        "dec": DECClustering(10, autoencoder=autoencoder, max_epochs=1),
+        "latent": AutoencoderGMM(10, autoencoder=autoencoder, reg_covar=1e-3),
+        "broken <b>": KMeans(1000),
+    }
+    return compare_clusterers(candidates, digits, y, n_runs=2)
+
+
+def test_comparison_has_a_row_for_every_candidate(comparison, digits):
+    table = comparison.table
+    assert list(table.index) == [
+        "k-means",
+        "mixture",
+        "agglomerative",
+        "noisy",
+        "pipeline",
+        "dec",
+        "latent",
+        "broken <b>",
+    ]
+    good = table.drop(index="broken <b>")
+    assert (good["error"] == "").all()
+    numbers = good.drop(columns=["error", "predict_seconds", "peak_memory_mb"])
+    assert np.isfinite(numbers.to_numpy(dtype=float)).all()
+    assert table.loc["k-means", "n_clusters"] == 10
+    assert table.loc["noisy", "noise"] > 0
+    assert np.isnan(table.loc["agglomerative", "predict_seconds"])
+    assert table.loc["k-means", "predict_seconds"] > 0
+    expected = silhouette_score(digits, comparison.labels["k-means"])
+    assert table.loc["k-means", "silhouette"] == pytest.approx(expected)
+
+
+def test_failing_candidate_has_a_row_with_its_error(comparison):
+    row = comparison.table.loc["broken <b>"]
+    assert row["error"].startswith("ValueError: n_samples=300 should be >=")
+    assert row.drop("error").isna().all()
+    assert "broken <b>" not in comparison.estimators
+
+
+def test_external_scores_are_those_of_the_labels(comparison):
+    y = load_digits().target[:300]
+    for name, labels in comparison.labels.items():
+        row = comparison.table.loc[name]
+        assert row["nmi"] == normalized_mutual_info_score(y, labels)
+        assert row["ari"] == adjusted_rand_score(y, labels)
+        assert row["accuracy"] == clustering_accuracy(y, labels)
+
+
+def test_pooled_silhouette_is_the_mean_over_distinct_spaces(comparison, digits):
+    latent, dec = comparison.estimators["latent"], comparison.estimators["dec"]
+    pca = comparison.estimators["pipeline"][:-1]
+    spaces = [digits] + [each.transform(digits) for each in (pca, dec, latent)]
+    for name, labels in comparison.labels.items():
+        clustered = labels != -1
+        expected = clustered.mean() * np.mean(
+            [silhouette_score(Z[clustered], labels[clustered]) for Z in spaces]
+        )
+        value = comparison.table.loc[name, "pooled_silhouette"]
+        assert value == pytest.approx(expected, abs=1e-4)
+    assert comparison.best_name == comparison.table["modularity"].idxmax()
+
+
+def test_equal_spaces_count_once(blobs):
+    candidates = {str(k): make_pipeline(PCA(2), KMeans(k)) for k in (3, 4, 5)}
+    result = compare_clusterers(candidates, blobs, n_runs=1)
+    assert result.spaces["3"] is result.spaces["4"] is result.spaces["5"]
+    Z = PCA(2).fit_transform(blobs)
+    expected = [silhouette_score(space, result.labels["4"]) for space in (blobs, Z)]
+    value = result.table.loc["4", "pooled_silhouette"]
+    assert value == pytest.approx(np.mean(expected))
+
+
+def test_comparison_is_deterministic_and_leaves_candidates_alone(blobs):
+    candidates = {"a": KMeans(4), "b": KMeans(4, random_state=7)}
+    first = compare_clusterers(candidates, blobs).table
+    second = compare_clusterers(candidates, blobs).table
+    timed = ["fit_seconds", "predict_seconds", "peak_memory_mb"]
+    assert first.drop(columns=timed).equals(second.drop(columns=timed))
+    assert candidates["a"].random_state is None
+    assert not hasattr(candidates["a"], "labels_")
+
+
+def test_stability_tells_a_safe_number_of_clusters_from_a_wild_one():
+    X, _ = make_blobs(200, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    candidates = {str(k): KMeans(k, n_init=1) for k in (3, 12)}
+    stability = compare_clusterers(candidates, X, n_runs=4).table["stability"]
+    assert stability["3"] == pytest.approx(1)
+    assert stability["12"] < 0.9
+    skipped = compare_clusterers(candidates, X, n_runs=1).table["stability"]
+    assert skipped.isna().all()
+
+
+def test_comparison_takes_lists_frames_and_sparse_rows(blobs):
+    pandas = pytest.importorskip("pandas")
+    candidates = [KMeans(3), KMeans(4), AgglomerativeClustering(4)]
+    table = compare_clusterers(candidates, blobs, n_runs=1).table
+    assert list(table.index) == ["kmeans-1", "kmeans-2", "agglomerativeclustering"]
+    named = [("three", KMeans(3)), ("four", KMeans(4))]
+    for rows in (pandas.DataFrame(blobs).add_prefix("x"), sp.csr_array(blobs)):
+        result = compare_clusterers(named, rows, n_runs=2, metric="cosine")
+        assert (result.table["error"] == "").all()
+
+
+def test_texts_are_compared_in_a_given_space():
+    texts = ["red apple", "apple pie", "green apple", "fast car", "car race", "a car"]
+    space = TfidfVectorizer().fit(texts)
+    pipeline = make_pipeline(TfidfVectorizer(), KMeans(2))
+    result = compare_clusterers({"it": pipeline}, texts, space=space, subsample=0.9)
+    assert result.table.loc["it", "error"] == ""
+    with pytest.raises(ValueError, match="give space="):
+        compare_clusterers({"it": pipeline}, texts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"estimators": []}, "no clusterer"),
+        ({"estimators": [("a", KMeans()), ("a", KMeans())]}, "names that differ"),
+        ({"metric": "l1"}, "metric must be one of"),
+        ({"n_runs": 0}, "n_runs must be at least 1"),
+        ({"subsample": 1.5}, r"subsample must be in \(0, 1\]"),
+        ({"y": [0, 1]}, "inconsistent numbers of samples"),
+        ({"space": PCA()}, "space=PCA is not fitted"),
+    ],
+)
+def test_bad_comparisons_are_refused_at_once(arguments, message, blobs):
+    arguments = {"estimators": [KMeans(2)], **arguments}
+    with pytest.raises(ValueError, match=message):
+        compare_clusterers(X=blobs, **arguments)
+
+
+def test_progress_is_silent_unless_asked_for(blobs, capsys):
+    compare_clusterers([KMeans(2)], blobs, n_runs=1)
+    assert capsys.readouterr() == ("", "")
+    compare_clusterers([KMeans(2)], blobs, n_runs=1, progress=True)
+    assert "1/1" in capsys.readouterr().err
+
+
+def test_comparison_plots_and_reports(comparison, tmp_path):
+    figure = comparison.plot()
+    assert len(figure.axes) > 3
+    path = tmp_path / "report.html"
+    page = comparison.to_html(path)
+    assert path.read_text(encoding="utf-8") == page
+    assert page.count("<img") == 1 + len(comparison.estimators)
+    assert "broken &lt;b&gt;" in page
+    assert "broken <b>" not in page
+    # One file: nothing is fetched from anywhere.
+    assert "src=" in page
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+
+
+def test_comparison_of_failures_only_says_so(blobs):
+    result = compare_clusterers({"broken": KMeans(1000)}, blobs)
+    assert "broken" in result.to_html()
+    with pytest.raises(ValueError, match="Every candidate failed"):
+        result.plot()
+    with pytest.raises(ValueError, match="Every candidate failed"):
+        _ = result.best_name
+
+
+@pytest.mark.parametrize("missing", ["pandas", "tqdm"])
+def test_missing_extra_is_named(missing, blobs, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=rf"{missing}.*skdeepcluster\[compare\]"):
+        compare_clusterers([KMeans(2)], blobs)
+
+
+# Number of clusters
+
+
+@pytest.mark.parametrize("criterion", ["modularity", "silhouette"])
+@pytest.mark.parametrize(
+    "estimator",
+    [KMeans(), GaussianMixture(), make_pipeline(StandardScaler(), KMeans())],
+)
+def test_number_of_separated_clusters_is_found(estimator, criterion):
+    corners = 9 * np.array([[0, 0], [1, 0], [0, 1], [1, 1.5]])
+    X, _ = make_blobs(200, centers=corners, random_state=0)
+    selection = select_n_clusters(estimator, X, range(2, 8), criterion=criterion)
+    assert selection.n_clusters == 4
+    assert list(selection.table.index) == [2, 3, 4, 5, 6, 7]
+    assert len(np.unique(selection.estimator.predict(X))) == 4
+    assert selection.reasons[0].startswith("4 clusters have the highest")
+    assert selection.plot().axes
+
+
+def test_bic_is_there_for_mixtures(blobs):
+    selection = select_n_clusters(GaussianMixture(), blobs, [2, 4, 6], criterion="bic")
+    table = selection.table
+    for k in table.index:
+        mixture = GaussianMixture(k, random_state=0).fit(blobs)
+        assert table.loc[k, "bic"] == pytest.approx(mixture.bic(blobs))
+    assert selection.n_clusters == table["bic"].idxmin()
+    assert "lowest BIC" in selection.reasons[0]
+    with pytest.raises(ValueError, match="criterion='bic' has no values"):
+        select_n_clusters(KMeans(), blobs, [2, 3], criterion="bic")
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_candidates_share_one_pretrained_autoencoder(piped, digits, small_dec):
+    estimator = make_pipeline(StandardScaler(), small_dec) if piped else small_dec
+    selection = select_n_clusters(estimator, digits, [3, 5], n_runs=2)
+    chosen = selection.estimator[-1] if piped else selection.estimator
+    assert hasattr(chosen.autoencoder, "module_")
+    durations = chosen.history_["pretraining"]
+    assert durations == chosen.autoencoder.history_["pretraining"]
+    assert not hasattr(small_dec.autoencoder, "module_")
+    assert small_dec.n_clusters == 3
+
+
+def test_choice_at_the_end_of_the_range_is_doubted(blobs):
+    selection = select_n_clusters(KMeans(), blobs, [4, 9, 12], n_runs=1)
+    assert selection.n_clusters == 4
+    assert "The choice is at the end of k_range: widen it." in selection.reasons
+
+
+@pytest.mark.parametrize(
+    ("estimator", "k_range", "criterion", "error", "message"),
+    [
+        (KMeans(), [3], "silhouette", ValueError, "two numbers or more"),
+        (KMeans(), [1, 3], "silhouette", ValueError, "between 2 and n_samples"),
+        (KMeans(), [3, 120], "silhouette", ValueError, "between 2 and n_samples"),
+        (KMeans(), [2, 3], "nmi", ValueError, "criterion must be one of"),
+        (DBSCAN(), [2, 3], "silhouette", TypeError, "no parameter n_clusters"),
+        (KMeans(algorithm="no"), [2, 3], "silhouette", ValueError, "No number"),
+    ],
+)
+def test_bad_choices_are_refused(estimator, k_range, criterion, error, message, blobs):
+    with pytest.raises(error, match=message):
+        select_n_clusters(estimator, blobs, k_range, criterion=criterion)
 
 
 # The user's evening: what people do with a clusterer in scikit-learn.

@@ -28,6 +28,7 @@ from skdeepcluster.model_selection._scorers import (
     METRICS,
     calinski_harabasz,
     check_space,
+    modularity,
     negative_davies_bouldin,
     reference_rows,
     silhouette,
@@ -36,6 +37,7 @@ from skdeepcluster.model_selection._scorers import (
 COLUMNS = [
     "n_clusters",
     "noise",
+    "modularity",
     "silhouette",
     "pooled_silhouette",
     "calinski_harabasz",
@@ -83,10 +85,10 @@ class ClustererComparison:
 
     @property
     def best_name(self) -> str:
-        """Name of the candidate with the highest pooled silhouette."""
+        """Name of the candidate with the highest modularity."""
         if not self.estimators:
             raise ValueError("Every candidate failed: see table['error'].")
-        return str(self.table["pooled_silhouette"].idxmax())
+        return str(self.table["modularity"].idxmax())
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the scores of all candidates beside each other.
@@ -181,9 +183,10 @@ def compare_clusterers(
         Its ``table`` has, for each candidate,
 
         - ``n_clusters`` and ``noise``, the share of rows labelled -1;
-        - ``silhouette``, ``calinski_harabasz`` and ``davies_bouldin`` (lower is better)
-          in the reference space, noise counting as in `silhouette_scorer` and its
-          siblings, and ``pooled_silhouette``;
+        - ``modularity`` in a neighbour graph, ``silhouette``, ``calinski_harabasz`` and
+          ``davies_bouldin`` (lower is better), all in the reference space, noise
+          counting as in `modularity_scorer` and its siblings;
+        - ``pooled_silhouette``;
         - ``stability``: mean adjusted Rand index between all pairs of fits, on the rows
           that both have seen;
         - ``accuracy``, ``nmi`` and ``ari`` where ``y`` is given;
@@ -379,6 +382,7 @@ def describe(
     record = {
         "n_clusters": len(np.unique(labels[labels != -1])),
         "noise": float(np.mean(labels == -1)),
+        "modularity": modularity(sample, sampled, metric),
         "silhouette": silhouette(sample, sampled, metric),
         "calinski_harabasz": calinski_harabasz(sample, sampled, metric),
         "davies_bouldin": -negative_davies_bouldin(sample, sampled, metric),

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from skdeepcluster._extras import import_extra
+from skdeepcluster.plotting._common import panels
 
 PANELS = {
+    "modularity": "modularity",
     "pooled_silhouette": "pooled silhouette",
     "silhouette": "silhouette",
     "stability": "stability",
@@ -34,6 +36,8 @@ dt { font-weight: bold; }
 MEANINGS = {
     "n_clusters": "clusters found.",
     "noise": "share of rows that belong to no cluster.",
+    "modularity": "share of neighbours that clusters keep together, beyond chance, in "
+    "the reference space; higher is better.",
     "silhouette": "in the reference space, between -1 and 1; higher is better.",
     "pooled_silhouette": "mean silhouette over the reference space and the spaces of "
     "all candidates; higher is better.",
@@ -62,13 +66,11 @@ def plot_table(table: Any, ax: Any) -> Any:
     if ax is None:
         size = (1.5 + 2.2 * len(names), 1.2 + 0.35 * len(table))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
-    ax.set_axis_off()
-    best = table["pooled_silhouette"].idxmax()
+    grid = panels(ax, 1, len(names))[0]
+    best = table["modularity"].idxmax()
     colors = ["C2" if name == best else "C0" for name in table.index]
     places = np.arange(len(table))
-    width = 1 / (1.15 * len(names) - 0.15)
-    for i, name in enumerate(names):
-        panel = ax.inset_axes([1.15 * width * i, 0, width, 1])
+    for i, (panel, name) in enumerate(zip(grid, names, strict=True)):
         values = table[name].to_numpy(dtype=float)
         bars = panel.barh(places, np.nan_to_num(values), color=colors)
         texts = ["failed" if np.isnan(value) else f"{value:.3g}" for value in values]
@@ -136,7 +138,7 @@ def html_report(comparison: Any) -> str:
 
 
 def html_table(comparison: Any) -> str:
-    """Table of a comparison, the pick of the pooled silhouette in bold."""
+    """Table of a comparison, the highest modularity in bold."""
     table = comparison.table
     best = comparison.best_name if comparison.estimators else None
     head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in ["", *table])
@@ -151,7 +153,7 @@ def html_table(comparison: Any) -> str:
         known = [comparison.sample, *comparison.spaces.values()]
         spaces = len({id(Z) for Z in known})
         note = (
-            f"<p>Highest pooled silhouette: <b>{html.escape(best)}</b>. Scores are "
+            f"<p>Highest modularity: <b>{html.escape(best)}</b>. Scores are "
             f"those of {rows:,} rows in {spaces} space{'s' * (spaces > 1)}.</p>"
         )
     return (

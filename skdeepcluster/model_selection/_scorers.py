@@ -1,6 +1,7 @@
 """Scorers of clusterings without labels, in a space that no candidate can choose."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.metrics import (
     davies_bouldin_score,
     silhouette_score,
 )
+from sklearn.neighbors import kneighbors_graph
 from sklearn.preprocessing import normalize
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -52,6 +54,38 @@ def negative_davies_bouldin(Z: Any, labels: np.ndarray, metric: str) -> float:
     rows = _dense_rows(Z[clustered], metric)
     value = davies_bouldin_score(rows, labels[clustered]) / clustered.mean()
     return -float(min(value, WORST_DAVIES_BOULDIN))
+
+
+def modularity(Z: Any, labels: np.ndarray, metric: str, n_neighbors: int = 15) -> float:
+    """Modularity of the clusters in a graph of nearest neighbours.
+
+    A row of noise is a cluster of its own: it keeps none of its edges.
+    """
+    clustered = labels != -1
+    if not _comparable(labels[clustered]):
+        return -0.5
+    graph = neighbor_graph(Z, metric, n_neighbors)
+    return graph_modularity(graph, labels)
+
+
+def neighbor_graph(Z: Any, metric: str, n_neighbors: int) -> Any:
+    """Count for each pair of rows how many of the two have the other as a neighbour."""
+    n_neighbors = min(n_neighbors, Z.shape[0] - 1)
+    graph = sp.csr_array(kneighbors_graph(Z, n_neighbors, metric=metric))
+    return graph + graph.T
+
+
+def graph_modularity(graph: Any, labels: np.ndarray) -> float:
+    """Share of the edges within clusters, less that expected of edges at random."""
+    found, members = np.unique(labels, return_inverse=True)
+    rows = np.flatnonzero(labels != -1)
+    shape = len(labels), len(found)
+    indicator = sp.csr_array((np.ones(len(rows)), (rows, members[rows])), shape=shape)
+    within = indicator.multiply(graph @ indicator).sum()
+    degrees = graph.sum(1)
+    total = degrees.sum()
+    by_cluster = degrees @ indicator
+    return float(within / total - np.sum((by_cluster / total) ** 2))
 
 
 def _comparable(labels: np.ndarray) -> bool:
@@ -143,10 +177,68 @@ class ClusteringScorer:
         return float(np.mean(scores))
 
     def __repr__(self) -> str:
+        name = getattr(self.index, "func", self.index).__name__
         return (
-            f"ClusteringScorer({self.index.__name__}, metric={self.metric!r}, "
+            f"ClusteringScorer({name}, metric={self.metric!r}, "
             f"sample_size={self.sample_size})"
         )
+
+
+def modularity_scorer(
+    *,
+    space: Any = None,
+    metric: str = "euclidean",
+    n_neighbors: int = 15,
+    sample_size: int | None = 5000,
+    random_state: int = 0,
+) -> ClusteringScorer:
+    """Make a scorer of modularity in a neighbour graph of one fixed reference space.
+
+    Clusters score high that keep nearest neighbours together, beyond what clusters of
+    their sizes would by chance [1]_. They need not be round, as for a silhouette.
+    Candidates that cut a neighbour graph themselves are favoured.
+
+    Parameters
+    ----------
+    space : None, fitted transformer, callable, or list of these, default=None
+        Reference space. None is that of the data given to the search: with a pipeline,
+        its untouched input. With a list, the score is the mean over the spaces.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance in the reference space.
+    n_neighbors : int, default=15
+        Neighbours of each row in the graph.
+    sample_size : int or None, default=5000
+        Rows to score, at most; the same ones for every candidate. None is all of them.
+    random_state : int, default=0
+        Seed of the sample.
+
+    Returns
+    -------
+    callable
+        Takes ``(estimator, X, y=None)`` and returns a float between -0.5 and 1, higher
+        being better. One cluster, or as many as rows, scores -0.5. Rows labelled -1
+        (noise) keep no neighbour.
+
+    References
+    ----------
+    .. [1] Newman, M. E. J. and Girvan, M. (2004). Finding and evaluating community
+       structure in networks. Physical Review E 69.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster.model_selection import modularity_scorer
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> scorer = modularity_scorer()
+    >>> few, right = KMeans(3, random_state=0), KMeans(10, random_state=0)
+    >>> bool(scorer(few.fit(X), X) < scorer(right.fit(X), X))
+    True
+    """
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}.")
+    index = partial(modularity, n_neighbors=n_neighbors)
+    return ClusteringScorer(index, space, metric, sample_size, random_state)
 
 
 def silhouette_scorer(

@@ -102,8 +102,9 @@ class ClusterSizesDisplay:
         places = np.arange(len(sizes))
         bars = ax.bar(places, sizes, color=list(colors.values()))
         if len(sizes) <= 30:
-            ax.bar_label(bars, fontsize="small", rotation=90 * (len(sizes) > 12))
-        ax.margins(y=0.12)
+            upright = len(sizes) > 12
+            ax.bar_label(bars, fontsize="small", padding=3, rotation=90 * upright)
+        ax.margins(y=0.15)
         ax.set_xticks(places, [label_name(label) for label in colors], fontsize="small")
         ax.set(xlabel="cluster", ylabel="rows", title=self.title)
         self.ax_, self.figure_ = ax, ax.figure

@@ -26,6 +26,22 @@ def new_axes(ax: Any, width: float = 6.4, height: float = 4.8) -> Any:
     return pyplot().subplots(figsize=(width, height), layout="constrained")[1]
 
 
+def panels(ax: Any, rows: int, columns: int) -> Any:
+    """Split the place of axes into a grid of panels, an array of axes.
+
+    They share one title and take their place from the axes' own grid, so that layouts
+    leave room for what is written around them.
+    """
+    spec = ax.get_subplotspec()
+    if spec is None:
+        raise ValueError(
+            "ax must be one that plt.subplots made: this picture splits its place into "
+            "panels."
+        )
+    ax.set_axis_off()
+    return spec.subgridspec(rows, columns).subplots(squeeze=False)
+
+
 def cluster_colors(labels: np.ndarray) -> dict[Any, Any]:
     """Colour of each label, noise (-1) being grey.
 

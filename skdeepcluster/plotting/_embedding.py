@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
 from sklearn.utils import _safe_indexing
@@ -240,7 +241,7 @@ def to_plane(Z: Any, method: str, seed: int) -> tuple[np.ndarray, tuple[str, str
     """Two-dimensional points, and names of their axes."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
-    if not hasattr(Z, "toarray"):
+    if not sp.issparse(Z):
         Z = np.asarray(Z)
     n_dims = Z.shape[1]
     if method == "auto" and n_dims == 2:
@@ -248,13 +249,15 @@ def to_plane(Z: Any, method: str, seed: int) -> tuple[np.ndarray, tuple[str, str
     if n_dims == 1:
         return np.column_stack([Z, np.zeros(len(Z))]), ("dimension 1", "")
     if method == "tsne":
-        start = "random" if hasattr(Z, "toarray") else "pca"
+        start = "random" if sp.issparse(Z) else "pca"
         model: Any = TSNE(init=start, random_state=seed)
         name = "t-SNE"
     elif method == "umap":
         umap = import_extra("umap", "manifold", 'method="umap"')
         model, name = umap.UMAP(random_state=seed, n_jobs=1), "UMAP"
-    elif hasattr(Z, "toarray"):
+        # UMAP does not know scipy's sparse arrays, only its older matrices.
+        Z = sp.csr_matrix(Z) if sp.issparse(Z) else Z
+    elif sp.issparse(Z):
         model, name = TruncatedSVD(2, random_state=seed), "SVD"
     else:
         model, name = PCA(2, random_state=seed), "PCA"

@@ -194,12 +194,16 @@ class ClusterImagesDisplay:
         blank = np.full((gap, *lines[0].shape[1:]), np.nan)
         mosaic = np.concatenate([part for line in lines for part in (line, blank)])
         mosaic = mosaic[:-gap]
-        ax = new_axes(ax, 1 + 0.6 * columns, 1 + 0.6 * columns * len(mosaic) / width)
-        style = {"cmap": "gray_r", "interpolation": "nearest", **kwargs}
+        inches = min(0.6 * columns / width, 14 / len(mosaic))
+        ax = new_axes(ax, 1 + inches * width, 0.6 + inches * len(mosaic))
+        # Reconstructions leave the range of pixels, and would grey the images.
+        low = min(images.min() for images in self.images)
+        high = max(images.max() for images in self.images)
+        style = {"cmap": "gray_r", "interpolation": "nearest", "vmin": 0, "vmax": 1}
+        mosaic = np.clip((mosaic - low) / (high - low or 1), 0, 1)
         if mosaic.ndim == 3:
-            low, high = np.nanmin(mosaic), np.nanmax(mosaic)
-            mosaic = np.nan_to_num((mosaic - low) / (high - low or 1), nan=1.0)
-        ax.imshow(mosaic, **style)
+            mosaic = np.nan_to_num(mosaic, nan=1.0)
+        ax.imshow(mosaic, **{**style, **kwargs})
         middles = np.arange(len(lines)) * (height + gap) + height / 2 - 0.5
         ax.set_yticks(middles, [label_name(label) for label in self.labels])
         ax.set(xticks=[], ylabel="cluster", title=self.title)

@@ -12,6 +12,7 @@ from skdeepcluster.plotting._common import (
     estimator_name,
     label_name,
     new_axes,
+    panels,
 )
 
 
@@ -82,11 +83,6 @@ def mean_weights(pipeline: Pipeline, X: Any) -> tuple[np.ndarray, np.ndarray]:
     texts = list(X)
     weights = pipeline[0].transform(texts)
     labels = fitted_labels(pipeline, texts)
-    if len(labels) != len(texts):
-        raise ValueError(
-            f"{estimator_name(pipeline)} has no predict: X must be the "
-            f"{len(labels)} texts it was fitted on, got {len(texts)}."
-        )
     found = np.unique(labels[labels != -1])
     means = [np.asarray(weights[labels == label].mean(0)).ravel() for label in found]
     return found, np.array(means)
@@ -124,7 +120,7 @@ class TopTermsDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes drawn on; they hold one panel a cluster.
+        Axes whose place is drawn on, a panel a cluster.
     figure_ : matplotlib Figure
         Figure that holds them.
     """
@@ -177,16 +173,12 @@ class TopTermsDisplay:
         lines = -(-len(self.terms) // columns)
         longest = max((len(terms) for terms in self.terms.values()), default=1)
         ax = new_axes(ax, 3 * columns, 0.6 + lines * (0.7 + 0.2 * longest))
-        ax.set_axis_off()
-        ax.set_title(self.title, pad=24)
         colors = cluster_colors(np.array(list(self.terms)))
-        width, height = 1 / columns, 1 / lines
-        for i, (label, terms) in enumerate(self.terms.items()):
-            line, column = divmod(i, columns)
-            left, bottom = column * width, 1 - (line + 1) * height
-            panel = ax.inset_axes(
-                [left + 0.42 * width, bottom, 0.52 * width, 0.78 * height]
-            )
+        grid = panels(ax, lines, columns).ravel()
+        for panel in grid[len(self.terms) :]:
+            panel.set_axis_off()
+        ax.figure.suptitle(self.title)
+        for panel, (label, terms) in zip(grid, self.terms.items(), strict=False):
             places = np.arange(len(terms))
             panel.barh(places, [weight for _, weight in terms], color=colors[label])
             panel.set_yticks(places, [term for term, _ in terms], fontsize="small")

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._fitted import last_step
-from skdeepcluster.plotting._common import new_axes
+from skdeepcluster.plotting._common import new_axes, panels
 
 
 class TrainingHistoryDisplay:
@@ -22,7 +22,7 @@ class TrainingHistoryDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes drawn on; they hold one panel a phase.
+        Axes whose place is drawn on, a panel a phase.
     figure_ : matplotlib Figure
         Figure that holds them.
     """
@@ -71,10 +71,8 @@ class TrainingHistoryDisplay:
         if not phases:
             raise ValueError("The history holds no epoch: nothing was trained.")
         ax = new_axes(ax, width=1 + 4.5 * len(phases), height=3.8)
-        ax.set_axis_off()
-        width = 1 / (len(phases) + 0.45 * (len(phases) - 1))
-        for i, (name, epochs) in enumerate(phases.items()):
-            panel = ax.inset_axes([1.45 * width * i, 0, width, 1])
+        axes = panels(ax, 1, len(phases))[0]
+        for panel, (name, epochs) in zip(axes, phases.items(), strict=True):
             self._plot_phase(panel, name, epochs)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -1,0 +1,252 @@
+"""Choice of the number of clusters."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import _num_samples
+
+from skdeepcluster._extras import import_extra
+from skdeepcluster._fitted import last_step
+from skdeepcluster.model_selection._compare import compare_clusterers, seeded
+
+CRITERIA = ("modularity", "pooled_silhouette", "silhouette", "stability", "bic")
+NAMES = {
+    "modularity": "modularity",
+    "pooled_silhouette": "pooled silhouette",
+    "silhouette": "silhouette in the reference space",
+    "stability": "stability",
+    "bic": "BIC",
+}
+
+
+@dataclass(eq=False)
+class NClustersSelection:
+    """What `select_n_clusters` found.
+
+    Parameters
+    ----------
+    n_clusters : int
+        The choice.
+    estimator : estimator
+        The candidate with that number of clusters, fitted to all the rows.
+    table : pandas.DataFrame
+        A row for each number of clusters, with the columns of `compare_clusterers` and,
+        for mixtures, ``bic`` (lower is better).
+    criterion : str
+        The column that decided.
+    reasons : list of str
+        Why the choice was made, and what the other criteria would have chosen.
+    """
+
+    n_clusters: int
+    estimator: Any
+    table: Any
+    criterion: str
+    reasons: list[str]
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw every criterion over the number of clusters, and mark the choice.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+            The figure drawn on.
+        """
+        from skdeepcluster.plotting._common import new_axes, panels
+
+        names = [name for name in CRITERIA if name in self.table]
+        names = [name for name in names if self.table[name].notna().any()]
+        ax = new_axes(ax, 8, 1 + 1.5 * len(names))
+        grid = panels(ax, len(names), 1)[:, 0]
+        ticks = list(self.table.index)
+        for panel, name in zip(grid, names, strict=True):
+            values = self.table[name]
+            panel.plot(ticks, values, marker="o", color="C0")
+            best = preferred(values, name)
+            panel.plot(best, values[best], "o", color="C1", markersize=9)
+            panel.axvline(self.n_clusters, color="C2", linestyle="--", linewidth=1)
+            bold = "bold" if name == self.criterion else "normal"
+            note = " (lower is better)" if name == "bic" else ""
+            panel.set_title(f"{NAMES[name]}{note}: {best}", fontsize=10, weight=bold)
+            panel.set_xticks(ticks, [] if name != names[-1] else None)
+        grid[-1].set_xlabel("number of clusters")
+        ax.figure.suptitle("\n".join(self.reasons), fontsize=9)
+        return ax.figure
+
+
+def select_n_clusters(
+    estimator: Any,
+    X: Any,
+    k_range: Iterable[int],
+    *,
+    criterion: str = "modularity",
+    space: Any = None,
+    metric: str = "euclidean",
+    n_runs: int = 3,
+    subsample: float = 0.8,
+    sample_size: int | None = 2000,
+    random_state: int = 0,
+    progress: bool | None = None,
+) -> NClustersSelection:
+    """Choose the number of clusters without labels.
+
+    One candidate a number is fitted, and several times for its stability. A deep
+    clusterer pretrains its autoencoder once, on all the rows, for all of them.
+
+    Parameters
+    ----------
+    estimator : clusterer or Pipeline
+        It has a parameter ``n_clusters`` or ``n_components``; a pipeline ends in one
+        that has.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), or list
+        Rows to cluster.
+    k_range : iterable of int
+        Numbers of clusters to try.
+    criterion : {"modularity", "pooled_silhouette", "silhouette", "stability", \
+            "bic"}, default="modularity"
+        What decides; "bic" is for mixtures.
+    space : None, fitted transformer or callable, default=None
+        Reference space of the scores; None is that of ``X``.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Distance in all the spaces.
+    n_runs : int, default=3
+        Fits of each candidate; 1 skips stability.
+    subsample : float, default=0.8
+        Share of rows in the fits after the first.
+    sample_size : int or None, default=2000
+        Rows to score, at most. None is all of them.
+    random_state : int, default=0
+        Seed of samples and candidates, as in `compare_clusterers`.
+    progress : bool or None, default=None
+        Whether to show a progress bar. None shows one on a terminal only.
+
+    Returns
+    -------
+    NClustersSelection
+        The choice, with its reasons.
+
+    See Also
+    --------
+    compare_clusterers : What each column of the table means.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import make_blobs
+    >>> from skdeepcluster.model_selection import select_n_clusters
+    >>> X, _ = make_blobs(200, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    >>> selection = select_n_clusters(KMeans(), X, range(2, 6))
+    >>> selection.n_clusters
+    3
+    """
+    numbers = sorted({int(k) for k in k_range})
+    if len(numbers) < 2:
+        raise ValueError(f"k_range must hold two numbers or more, got {numbers}.")
+    if numbers[0] < 2 or numbers[-1] >= _num_samples(X):
+        raise ValueError(
+            f"k_range must lie between 2 and n_samples - 1={_num_samples(X) - 1}, got "
+            f"{numbers}."
+        )
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}.")
+    parameter = number_parameter(estimator)
+    shared = pretrained(seeded(estimator, random_state, only_unset=True), X)
+    comparison = compare_clusterers(
+        {str(k): clone(shared).set_params(**{parameter: k}) for k in numbers},
+        X,
+        space=space,
+        metric=metric,
+        n_runs=n_runs,
+        subsample=subsample,
+        sample_size=sample_size,
+        random_state=random_state,
+        progress=progress,
+    )
+    if not comparison.estimators:
+        error = comparison.table["error"].iloc[0]
+        raise ValueError(f"No number of clusters could be fitted: {error}")
+    table = comparison.table.set_index(comparison.table.index.astype(int))
+    table = add_bic(table, comparison.estimators, X)
+    if criterion not in table or table[criterion].isna().all():
+        raise ValueError(
+            f"criterion={criterion!r} has no values: 'bic' needs a mixture with bic, "
+            "'stability' needs n_runs of 2 or more."
+        )
+    choice = preferred(table[criterion], criterion)
+    return NClustersSelection(
+        choice,
+        comparison.estimators[str(choice)],
+        table,
+        criterion,
+        reasons(table, criterion, choice),
+    )
+
+
+def number_parameter(estimator: Any) -> str:
+    """Name of the parameter that holds the number of clusters."""
+    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    known = last_step(estimator).get_params(deep=False)
+    for name in ("n_clusters", "n_components"):
+        if name in known:
+            return prefix + name
+    raise TypeError(
+        f"{type(last_step(estimator)).__name__} has no parameter n_clusters or "
+        "n_components to choose."
+    )
+
+
+def pretrained(estimator: Any, X: Any) -> Any:
+    """Estimator whose fits share what can be trained once, fitted earlier steps too."""
+    if isinstance(estimator, Pipeline) and hasattr(estimator[-1], "pretrain"):
+        Z = estimator[:-1].fit_transform(X) if len(estimator) > 1 else X
+        name = estimator.steps[-1][0]
+        return estimator.set_params(**{name: estimator[-1].pretrain(Z)})
+    return estimator.pretrain(X) if hasattr(estimator, "pretrain") else estimator
+
+
+def add_bic(table: Any, estimators: dict[str, Any], X: Any) -> Any:
+    """Add the information criterion of mixtures to the table."""
+    values = {}
+    for name, estimator in estimators.items():
+        final = last_step(estimator)
+        if hasattr(final, "bic"):
+            Z = X if final is estimator else estimator[:-1].transform(X)
+            values[int(name)] = float(final.bic(Z))
+    pandas = import_extra("pandas", "compare", "select_n_clusters")
+    return table.assign(bic=pandas.Series(values, dtype=float)) if values else table
+
+
+def preferred(values: Any, criterion: str) -> int:
+    """Return the number of clusters that a criterion prefers."""
+    return int(values.idxmin() if criterion == "bic" else values.idxmax())
+
+
+def reasons(table: Any, criterion: str, choice: int) -> list[str]:
+    """Sentences on the choice."""
+    direction = "lowest" if criterion == "bic" else "highest"
+    value = table.loc[choice, criterion]
+    sentences = [
+        f"{choice} clusters have the {direction} {NAMES[criterion]}, {value:,.3f}."
+    ]
+    for name in CRITERIA:
+        if name == criterion or name not in table or table[name].isna().all():
+            continue
+        other = preferred(table[name], name)
+        agrees = "agrees" if other == choice else f"would choose {other}"
+        sentences.append(f"The {NAMES[name]} {agrees}.")
+    stability = table.loc[choice, "stability"]
+    if stability < 0.5:
+        sentences.append(
+            f"Fits with {choice} clusters agree little (ARI {stability:.2f}): doubt it."
+        )
+    if choice in (table.index[0], table.index[-1]):
+        sentences.append("The choice is at the end of k_range: widen it.")
+    return sentences

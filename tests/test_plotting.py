@@ -1,0 +1,302 @@
+"""Tests of the displays."""
+
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import silhouette_samples
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
+from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.plotting import (
+    ClusterImagesDisplay,
+    ClusterSizesDisplay,
+    ConfidenceDisplay,
+    EmbeddingDisplay,
+    MatchedConfusionDisplay,
+    SilhouetteDisplay,
+    TopTermsDisplay,
+    TrainingHistoryDisplay,
+    top_terms,
+)
+from skdeepcluster.plotting._common import NOISE_COLOR, cluster_colors
+
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+TEXTS = ["red apple", "apple pie", "sweet apple", "fast car", "car race", "old car"]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:200], y[:200]
+
+
+@pytest.fixture(scope="module")
+def dec(digits):
+    autoencoder = Autoencoder((16,), 3, max_epochs=3, batch_size=32)
+    settings = {"max_epochs": 3, "batch_size": 32, "update_interval": 5, "tol": 0}
+    dec = DECClustering(5, autoencoder=autoencoder, random_state=0, **settings)
+    return dec.fit(digits[0])
+
+
+@pytest.fixture(scope="module")
+def pipeline(digits, dec):
+    return make_pipeline(StandardScaler(), clone(dec)).fit(digits[0])
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def draw_all(estimator, X, y, ax):
+    """Every display of a deep clusterer, by name."""
+    return {
+        "embedding": EmbeddingDisplay.from_estimator(estimator, X, ax=ax()),
+        "silhouette": SilhouetteDisplay.from_estimator(estimator, X, ax=ax()),
+        "sizes": ClusterSizesDisplay.from_estimator(estimator, X, ax=ax()),
+        "history": TrainingHistoryDisplay.from_estimator(estimator, ax=ax()),
+        "confidence": ConfidenceDisplay.from_estimator(estimator, X, ax=ax()),
+        "confusion": MatchedConfusionDisplay.from_estimator(estimator, X, y, ax=ax()),
+        "images": ClusterImagesDisplay.from_estimator(estimator, X, ax=ax()),
+    }
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_every_display_follows_the_convention(piped, digits, dec, pipeline):
+    X, y = digits
+    axes = [plt.subplots()[1] for _ in range(7)]
+    displays = draw_all(pipeline if piped else dec, X, y, iter(axes).__next__)
+    for display, ax in zip(displays.values(), axes, strict=True):
+        assert display.ax_ is ax
+        assert display.figure_ is ax.figure
+        ax.figure.canvas.draw()
+        # A display draws itself again, on a figure of its own.
+        again = display.plot()
+        assert again is display
+        assert display.ax_ is not ax
+
+
+def test_drawing_leaves_the_data_alone(digits, dec):
+    X, y = digits
+    copied = X.copy()
+    draw_all(dec, X, y, lambda: None)
+    assert np.array_equal(X, copied)
+
+
+def test_embedding_draws_the_latent_space(digits, dec):
+    X, y = digits
+    display = EmbeddingDisplay.from_estimator(dec, X)
+    expected = PCA(2, random_state=0).fit_transform(dec.transform(X))
+    np.testing.assert_allclose(display.points, expected)
+    assert np.array_equal(display.labels, dec.predict(X))
+    by_class = EmbeddingDisplay.from_estimator(dec, X, y)
+    assert np.array_equal(by_class.labels, y)
+    drawn = display.ax_.collections[0]
+    assert len(drawn.get_offsets()) == 200
+    assert drawn.get_rasterized()
+    assert len(display.ax_.get_legend().get_texts()) == len(np.unique(dec.labels_))
+
+
+def test_embedding_of_other_clusterers(digits):
+    X, _ = digits
+    kmeans = make_pipeline(PCA(2), KMeans(4, random_state=0)).fit(X)
+    display = EmbeddingDisplay.from_estimator(kmeans, X)
+    assert np.array_equal(display.points, kmeans[:-1].transform(X))
+    assert display.axis_names == ("dimension 1", "dimension 2")
+    noisy = HDBSCAN(min_cluster_size=10, copy=True).fit(X)
+    display = EmbeddingDisplay.from_estimator(noisy, X)
+    names = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert "noise" in names
+    with pytest.raises(ValueError, match="has no predict"):
+        EmbeddingDisplay.from_estimator(noisy, X[:50])
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_embedding_methods(method, sparse, digits):
+    if method == "umap":
+        pytest.importorskip("umap")
+    X = sp.csr_array(digits[0]) if sparse else digits[0]
+    display = EmbeddingDisplay.from_predictions(
+        X, digits[1], method=method, sample_size=60
+    )
+    assert display.points.shape == (60, 2)
+    assert np.isfinite(display.points).all()
+
+
+def test_embedding_refuses_what_it_does_not_know(digits, monkeypatch):
+    with pytest.raises(ValueError, match="method must be one of"):
+        EmbeddingDisplay.from_predictions(*digits, method="mds")
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        EmbeddingDisplay.from_predictions(digits[0], digits[1][:5])
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ImportError, match=r"skdeepcluster\[manifold\]"):
+        EmbeddingDisplay.from_predictions(*digits, method="umap")
+
+
+def test_twenty_clusters_have_distinct_colors():
+    colors = cluster_colors(np.arange(-1, 20))
+    assert colors[-1] == NOISE_COLOR
+    rgb = np.array([color[:3] for label, color in colors.items() if label != -1])
+    distances = np.linalg.norm(rgb[:, None] - rgb, axis=2)
+    assert distances[~np.eye(20, dtype=bool)].min() > 0.12
+
+
+def test_silhouettes_are_those_of_scikit_learn(digits, dec):
+    X, _ = digits
+    labels = dec.predict(X)
+    display = SilhouetteDisplay.from_estimator(dec, X, space=dec)
+    np.testing.assert_allclose(
+        display.values, silhouette_samples(dec.transform(X), labels)
+    )
+    assert f"mean {display.values.mean():.2f}" in display.ax_.get_xlabel()
+    noisy = np.where(np.arange(200) < 20, -1, labels)
+    display = SilhouetteDisplay.from_predictions(X, noisy)
+    expected = silhouette_samples(X[20:], labels[20:])
+    np.testing.assert_allclose(display.values, expected)
+    with pytest.raises(ValueError, match="needs two clusters"):
+        SilhouetteDisplay.from_predictions(X, np.zeros(200, dtype=int))
+
+
+def test_sizes_are_counts(digits):
+    labels = np.repeat([-1, 0, 3], [5, 10, 20])
+    display = ClusterSizesDisplay.from_predictions(labels)
+    assert [bar.get_height() for bar in display.ax_.patches] == [5, 10, 20]
+    ticks = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert ticks == ["noise", "0", "3"]
+
+
+def test_history_has_a_panel_for_each_phase(dec, digits):
+    display = TrainingHistoryDisplay.from_estimator(dec)
+    panels = [ax for ax in display.figure_.axes if ax.get_title()]
+    assert [ax.get_title() for ax in panels] == ["pretraining", "clustering"]
+    for ax, phase in zip(panels, ("pretraining", "clustering"), strict=True):
+        losses = [epoch["train_loss"] for epoch in dec.history_[phase]]
+        assert ax.lines[0].get_ydata().tolist() == losses
+    labels = [ax.get_ylabel() for ax in display.figure_.axes]
+    assert "labels changed" in labels
+    with pytest.raises(TypeError, match="KMeans has no history_"):
+        TrainingHistoryDisplay.from_estimator(KMeans(2).fit(digits[0]))
+    with pytest.raises(ValueError, match="holds no epoch"):
+        TrainingHistoryDisplay({"pretraining": []}).plot()
+    figure = plt.figure()
+    with pytest.raises(ValueError, match=r"one that plt\.subplots made"):
+        display.plot(ax=figure.add_axes((0, 0, 1, 1)))
+
+
+def test_confidence_needs_probabilities(digits):
+    X, _ = digits
+    mixture = GaussianMixture(3, reg_covar=1, random_state=0).fit(X)
+    display = ConfidenceDisplay.from_estimator(mixture, X)
+    assert np.array_equal(display.probabilities, mixture.predict_proba(X))
+    with pytest.raises(TypeError, match="KMeans has no predict_proba"):
+        ConfidenceDisplay.from_estimator(KMeans(2).fit(X), X)
+
+
+def test_confusion_puts_matched_clusters_on_the_diagonal():
+    y = np.repeat(["a", "b", "c"], 10)
+    labels = np.repeat([2, 0, 1], 10)
+    labels[0] = -1
+    display = MatchedConfusionDisplay.from_predictions(y, labels)
+    assert display.clusters.tolist() == [2, 0, 1, -1]
+    assert np.array_equal(display.counts, [[9, 0, 0, 1], [0, 10, 0, 0], [0, 0, 10, 0]])
+    accuracy = clustering_accuracy(y, labels)
+    assert f"accuracy {accuracy:.3f}" in display.ax_.get_title()
+
+
+@pytest.mark.parametrize("n_clusters", [2, 10, 14])
+def test_confusion_of_any_number_of_clusters(n_clusters, digits):
+    X, y = digits
+    kmeans = KMeans(n_clusters, random_state=0).fit(X)
+    display = MatchedConfusionDisplay.from_estimator(kmeans, X, y)
+    assert display.counts.sum() == 200
+    assert display.counts.shape == (10, n_clusters)
+    matched = np.trace(display.counts) / 200
+    assert matched == pytest.approx(clustering_accuracy(y, kmeans.labels_))
+
+
+def test_noise_takes_no_class_from_a_cluster():
+    y = np.repeat([0, 1], 10)
+    labels = np.repeat([-1, 0, 1], [8, 2, 10])
+    display = MatchedConfusionDisplay.from_predictions(y, labels)
+    assert display.clusters.tolist() == [0, 1, -1]
+
+
+def test_images_show_clusters_and_reconstructions(digits, dec):
+    X, _ = digits
+    display = ClusterImagesDisplay.from_estimator(dec, X, n_images=4)
+    labels = dec.predict(X)
+    assert display.labels == list(np.unique(labels))
+    for label, images, back in zip(
+        display.labels, display.images, display.reconstructions, strict=True
+    ):
+        rows = images.reshape(len(images), -1)
+        assert len(rows) == min(4, np.count_nonzero(labels == label))
+        assert (dec.predict(rows) == label).all()
+        expected = dec.inverse_transform(dec.transform(rows))
+        np.testing.assert_allclose(back.reshape(rows.shape), expected, rtol=1e-5)
+    plain = ClusterImagesDisplay.from_estimator(dec, X, reconstruct=False)
+    assert plain.reconstructions is None
+
+
+def test_images_in_color_and_of_clusters_without_a_network():
+    rng = np.random.default_rng(0)
+    X = rng.random((30, 3 * 4 * 5))
+    kmeans = KMeans(3, random_state=0).fit(X)
+    display = ClusterImagesDisplay.from_estimator(kmeans, X, image_shape=(3, 4, 5))
+    assert display.images[0].shape[1:] == (4, 5, 3)
+    assert display.ax_.images[0].get_array().shape[-1] == 3
+    with pytest.raises(ValueError, match=r"image_shape=\(8, 8\) does not hold 60"):
+        ClusterImagesDisplay.from_estimator(kmeans, X)
+
+
+@pytest.mark.parametrize("middle", [[], [TruncatedSVD(4, random_state=0)]])
+def test_top_terms_of_centres(middle):
+    pipeline = make_pipeline(TfidfVectorizer(), *middle, KMeans(2, random_state=0))
+    terms = top_terms(pipeline.fit(TEXTS), n=2)
+    names = {words[0]: label for label, words in terms.items()}
+    assert set(names) == {"apple", "car"}
+    assert pipeline.predict(["apple"])[0] == names["apple"]
+    assert all(len(words) == 2 for words in terms.values())
+    assert TopTermsDisplay.from_estimator(pipeline).figure_.axes
+
+
+def test_top_terms_of_a_deep_clusterer():
+    autoencoder = Autoencoder((16,), 2, max_epochs=40, lr=1e-2, random_state=0)
+    gmm = AutoencoderGMM(2, autoencoder=autoencoder, reg_covar=1e-2, random_state=0)
+    pipeline = make_pipeline(TfidfVectorizer(), gmm).fit(TEXTS * 10)
+    first = {words[0] for words in top_terms(pipeline, n=1).values()}
+    assert first == {"apple", "car"}
+
+
+def test_top_terms_of_texts():
+    pipeline = make_pipeline(TfidfVectorizer(), TruncatedSVD(2, random_state=0))
+    pipeline = make_pipeline(*pipeline, AgglomerativeClustering(2)).fit(TEXTS)
+    with pytest.raises(TypeError, match="Give the texts as X"):
+        top_terms(pipeline)
+    terms = top_terms(pipeline, n=1, X=TEXTS)
+    assert sorted(terms.values()) == [["apple"], ["car"]]
+    with pytest.raises(ValueError, match="has no predict"):
+        top_terms(pipeline, X=TEXTS[:3])
+    with pytest.raises(TypeError, match="starts with a vectorizer"):
+        top_terms(KMeans(2))
+
+
+def test_missing_matplotlib_names_the_extra(digits, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"skdeepcluster\[plot\]"):
+        EmbeddingDisplay.from_predictions(*digits)
