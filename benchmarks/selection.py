@@ -4,7 +4,8 @@
 
 fits 36 configurations with the true number of clusters, and then three estimators with
 10 numbers of clusters, there and on well separated blobs, and prints a table for each
-question. The larger data sets are reduced to 5,000 rows. With ``--cache``, an interrupted run goes on where it stopped.
+question. The larger data sets are reduced to 5,000 rows. With ``--cache``, an
+interrupted run goes on where it stopped.
 """
 
 import argparse

@@ -154,6 +154,8 @@ def test_twenty_clusters_have_distinct_colors():
     rgb = np.array([color[:3] for label, color in colors.items() if label != -1])
     distances = np.linalg.norm(rgb[:, None] - rgb, axis=2)
     assert distances[~np.eye(20, dtype=bool)].min() > 0.12
+    labels = np.arange(300) % 21 - 1
+    EmbeddingDisplay.from_predictions(np.random.default_rng(0).random((300, 2)), labels)
 
 
 def test_silhouettes_are_those_of_scikit_learn(digits, dec):

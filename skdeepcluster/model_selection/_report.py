@@ -22,11 +22,11 @@ PANELS = {
 }
 
 STYLE = """
-body { font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
+body { font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
   padding: 0 1rem; color: #222; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; }
-th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; font-size: .8rem; }
+th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:last-child { text-align: left; }
 tr.best { background: #eaf4ea; font-weight: bold; }
 img { max-width: 100%; }

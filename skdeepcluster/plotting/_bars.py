@@ -101,11 +101,12 @@ class ClusterSizesDisplay:
         sizes = [np.count_nonzero(self.labels == label) for label in colors]
         places = np.arange(len(sizes))
         bars = ax.bar(places, sizes, color=list(colors.values()))
+        turn = 90 * (len(sizes) > 12)
         if len(sizes) <= 30:
-            upright = len(sizes) > 12
-            ax.bar_label(bars, fontsize="small", padding=3, rotation=90 * upright)
+            ax.bar_label(bars, fontsize="small", padding=3, rotation=turn)
         ax.margins(y=0.15)
-        ax.set_xticks(places, [label_name(label) for label in colors], fontsize="small")
+        names = [label_name(label) for label in colors]
+        ax.set_xticks(places, names, fontsize="small", rotation=turn)
         ax.set(xlabel="cluster", ylabel="rows", title=self.title)
         self.ax_, self.figure_ = ax, ax.figure
         return self

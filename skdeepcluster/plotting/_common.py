@@ -8,7 +8,7 @@ import numpy as np
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import last_step
 
-NOISE_COLOR = (0.75, 0.75, 0.75, 1.0)
+NOISE_COLOR = (0.75, 0.75, 0.75)
 
 # Angle between neighbouring hues that spreads any number of them evenly.
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
@@ -50,7 +50,7 @@ def cluster_colors(labels: np.ndarray) -> dict[Any, Any]:
     """
     found = [label for label in np.unique(labels) if label != -1]
     if len(found) <= 10:
-        colors = pyplot().colormaps["tab10"](np.arange(len(found)))
+        colors = pyplot().colormaps["tab10"](np.arange(len(found)))[:, :3]
     else:
         from matplotlib.colors import hsv_to_rgb
 

@@ -159,16 +159,18 @@ class SilhouetteDisplay:
             values = np.sort(self.values[self.labels == label])[::-1]
             heights = start + np.arange(len(values) + 1)
             ax.stairs(values, heights, orientation="horizontal", fill=True, color=color)
-            ax.annotate(
-                label_name(label),
-                (0, start + len(values) / 2),
-                xycoords=("axes fraction", "data"),
-                xytext=(-4, 0),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                fontsize="small",
-            )
+            # A name needs about a fortieth of the height.
+            if len(values) > len(self.values) / 40:
+                ax.annotate(
+                    label_name(label),
+                    (0, start + len(values) / 2),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(-4, 0),
+                    textcoords="offset points",
+                    ha="right",
+                    va="center",
+                    fontsize="small",
+                )
             start += len(values) + gap
         mean = self.values.mean()
         ax.axvline(mean, color="black", linestyle="--", linewidth=1)
