@@ -144,11 +144,16 @@ def shared_neighbors(graph: sp.csr_array) -> sp.csr_array:
     return sp.csr_array(half + half.T)
 
 
+def require_graph_extra() -> Any:
+    """Return the module that finds communities, or say how to install it."""
+    return import_extra("sknetwork.clustering", "graph", "A graph of neighbours")
+
+
 def communities(
     weights: sp.csr_array, n_least: int, resolution: float, seed: int
 ) -> np.ndarray:
     """Communities of high modularity, ``n_least`` in number or more."""
-    clustering = import_extra("sknetwork.clustering", "graph", "A graph of neighbours")
+    clustering = require_graph_extra()
     adjacency = sp.csr_matrix(weights)
     while True:
         louvain = clustering.Louvain(
@@ -172,7 +177,7 @@ def modularity_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def agglomerate(
-    links: np.ndarray, sizes: np.ndarray, n_clusters: int, linkage: Any
+    links: np.ndarray, sizes: np.ndarray, n_clusters: int | None, linkage: Any
 ) -> np.ndarray:
     """Merge the closest pair again and again, until ``n_clusters`` remain.
 

@@ -9,6 +9,7 @@ The latent rows z and the centroids mu are trained together to minimise
 and w = 0 is DEC itself. See https://arxiv.org/abs/1511.06335.
 """
 
+import math
 from numbers import Integral, Real
 from typing import Any
 
@@ -20,9 +21,18 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from skdeepcluster import functional as F
-from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, BaseDecodingEstimator
+from skdeepcluster.estimators._base import (
+    TRAINING_CONSTRAINTS,
+    BaseDecodingEstimator,
+    spawn_seeds,
+)
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
-from skdeepcluster.estimators._initial import check_init, initial_centers
+from skdeepcluster.estimators._initial import (
+    centers_of_labels,
+    check_init,
+    initial_centers,
+)
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import StudentTHead
 from skdeepcluster.networks import AutoencoderModule
 from skdeepcluster.training import (
@@ -31,7 +41,13 @@ from skdeepcluster.training import (
     autocast,
     in_batches,
     plain_history,
+    train,
 )
+
+# Enough for the network to tell the graph's clusters apart on nearly all rows, at the
+# learning rate of the autoencoder.
+TEACHING_STEPS = 300
+TEACHING_LR = 1e-3
 
 
 class DECModule(nn.Module):
@@ -131,6 +147,22 @@ class TargetRefresh(Callback):
         net.target = F.target_distribution(q)
 
 
+class GivenTarget(Callback):
+    """Hold the target where it is given.
+
+    Parameters
+    ----------
+    target : Tensor of shape (n_samples, n_clusters)
+    """
+
+    def __init__(self, target: Tensor) -> None:
+        self.target = target
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Set the target."""
+        net.target = self.target.to(net.device)
+
+
 class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
     """Deep embedded clustering (DEC).
 
@@ -147,11 +179,14 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
         so in clones, so that its training is shared by all the fits of a search; one
         that isn't is cloned and fitted. It also says on which device and in which
         precision to train. None is ``Autoencoder()``.
-    init : {"k-means"}, array-like, callable or clusterer, default="k-means"
-        Initial clusters: k-means in the latent space; centroids of shape
-        ``(n_clusters, latent_dim)``; a callable ``(Z, n_clusters, random_state)``
-        that returns such centroids; or a scikit-learn clusterer, cloned, whose
-        clusters of latent rows must be ``n_clusters`` in number.
+    init : {"k-means", "graph"}, array-like, callable or clusterer, default="k-means"
+        Initial clusters: k-means in the latent space; those of
+        :class:`~skdeepcluster.graph.GraphClustering`, which follow shapes that k-means
+        cuts; centroids of shape ``(n_clusters, latent_dim)``; a callable
+        ``(Z, n_clusters, random_state)`` that returns such centroids; or a
+        scikit-learn clusterer, cloned, whose clusters of latent rows must be
+        ``n_clusters`` in number. "graph" looks at ``X`` itself, then teaches the
+        network to tell those clusters apart; it needs ``skdeepcluster[graph]``.
     n_init : int, default=20
         Restarts of k-means.
     alpha : float, default=1.0
@@ -191,9 +226,10 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
     module_ : torch.nn.Module
         The trained autoencoder.
     history_ : dict of list of dict
-        Under "pretraining" and "clustering", one dictionary an epoch with its
-        ``train_loss`` and duration ``dur`` in seconds and, in the clustering phase,
-        the share ``label_change`` of rows that changed cluster at the last update.
+        Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
+        dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds
+        and, in the clustering phase, the share ``label_change`` of rows that changed
+        cluster at the last update.
     n_iter_ : int
         Epochs of the clustering phase.
     n_features_in_ : int
@@ -225,7 +261,7 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
         **BaseDeepClusterer._parameter_constraints,
         **TRAINING_CONSTRAINTS,
         "init": [
-            StrOptions({"k-means"}),
+            StrOptions({"k-means", "graph"}),
             "array-like",
             HasMethods("fit_predict"),
             callable,
@@ -284,18 +320,61 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self._check_training()
         check_init(self.init, self.n_clusters, autoencoder.latent_dim)
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        self.cluster_centers_ = initial_centers(
-            Z, self.init, self.n_clusters, self.n_init, seed
+    def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
+        interrupted = super()._pretrain(X, autoencoder, seed)
+        if not self._starts_from_graph:
+            return interrupted
+        graph_seed, order_seed = spawn_seeds(seed, 2)
+        graph = GraphClustering(self.n_clusters, random_state=graph_seed)
+        labels = graph.fit_predict(X)
+        Z = self._encode(X)
+        self.cluster_centers_ = centers_of_labels(Z, labels, self.n_clusters)
+        return interrupted or self._teach(X, labels, order_seed)
+
+    @property
+    def _starts_from_graph(self) -> bool:
+        return isinstance(self.init, str) and self.init == "graph"
+
+    def _teach(self, X: Any, labels: np.ndarray, seed: int) -> bool:
+        """Train towards given clusters; tell whether the user interrupted."""
+        module = self._with_head(reconstruct=True)
+        steps_an_epoch = math.ceil(X.shape[0] / self.batch_size)
+        target = torch.from_numpy(np.eye(self.n_clusters, dtype=np.float32)[labels])
+        net = train(
+            DECNet,
+            module,
+            X,
+            optimizer="adam",
+            seed=seed,
+            lr=TEACHING_LR,
+            max_epochs=math.ceil(TEACHING_STEPS / steps_an_epoch),
+            batch_size=self.batch_size,
+            callbacks=[GivenTarget(target)],
+            loss_weights=(1.0, 1.0),
+            device=self.module_.shift.device,
+            precision=self._precision,
+            verbose=int(self.verbose),
         )
+        self.cluster_centers_ = module.head.centers.detach().cpu().numpy()
+        self.history_["teaching"] = plain_history(net)
+        return net.interrupted
+
+    def _with_head(self, reconstruct: bool) -> DECModule:
+        """Join the network and trainable centroids."""
+        centers = torch.from_numpy(self.cluster_centers_)
+        head = StudentTHead(centers.to(self.module_.shift.device), self.alpha)
+        return DECModule(self.module_, head, reconstruct)
+
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
+        if not self._starts_from_graph:
+            self.cluster_centers_ = initial_centers(
+                Z, self.init, self.n_clusters, self.n_init, seed
+            )
         self.n_iter_ = 0
         self.history_["clustering"] = []
 
     def _refine(self, X: Any, seed: int) -> bool:
-        device = self.module_.shift.device
-        centers = torch.from_numpy(self.cluster_centers_).to(device)
-        head = StudentTHead(centers, self.alpha)
-        module = DECModule(self.module_, head, self._loss_weights[1] > 0)
+        module = self._with_head(reconstruct=self._loss_weights[1] > 0)
         refresh = TargetRefresh(X, self.update_interval, self.tol)
         net = self._train(
             DECNet,
@@ -304,10 +383,10 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
             seed,
             own_callbacks=[refresh],
             loss_weights=self._loss_weights,
-            device=device,
+            device=self.module_.shift.device,
             precision=self._precision,
         )
-        self.cluster_centers_ = head.centers.detach().cpu().numpy()
+        self.cluster_centers_ = module.head.centers.detach().cpu().numpy()
         self.history_["clustering"] = plain_history(net)
         self.n_iter_ = len(net.history)
         return net.interrupted

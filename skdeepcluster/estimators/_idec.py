@@ -30,7 +30,7 @@ class IDECClustering(DECClustering):
         so in clones, so that its training is shared by all the fits of a search; one
         that isn't is cloned and fitted. It also says on which device and in which
         precision to train. None is ``Autoencoder()``.
-    init : {"k-means"}, array-like, callable or clusterer, default="k-means"
+    init : {"k-means", "graph"}, array-like, callable or clusterer, default="k-means"
         Initial clusters, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means.

@@ -9,9 +9,13 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 
+from skdeepcluster.graph import require_graph_extra
+
 
 def check_init(init: Any, n_clusters: int, latent_dim: int) -> None:
-    """Refuse an array of centroids of the wrong shape."""
+    """Refuse, before any training, what can't give centroids."""
+    if isinstance(init, str) and init == "graph":
+        require_graph_extra()
     if isinstance(init, str) or callable(init) or hasattr(init, "fit_predict"):
         return
     check_centers(init, n_clusters, latent_dim)
