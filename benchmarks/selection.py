@@ -4,7 +4,7 @@
 
 fits 36 configurations with the true number of clusters, and then three estimators with
 10 numbers of clusters, there and on well separated blobs, and prints a table for each
-question. The larger data sets are reduced to 5,000 rows. With ``--cache``, an
+question. The larger data sets are reduced to 3,000 rows. With ``--cache``, an
 interrupted run goes on where it stopped.
 """
 
@@ -29,7 +29,7 @@ from skdeepcluster.model_selection._scorers import (
     silhouette,
 )
 
-ROWS = 5000
+ROWS = 3000
 EPOCHS = {"digits": (5, 50)}
 N_CLUSTERS = (2, 4, 6, 8, 9, 10, 11, 12, 15, 20)
 TRAINING = {"max_epochs": 12, "update_interval": 20}
@@ -59,7 +59,7 @@ def blobs():
 
 def pretrain(data, latent_dim, epochs):
     autoencoder = Autoencoder(
-        (256, 256, 500), latent_dim, max_epochs=epochs, random_state=0
+        (128, 128, 256), latent_dim, max_epochs=epochs, random_state=0
     )
     return autoencoder.fit(load(data)[0])
 
