@@ -1,6 +1,7 @@
 """Settings that must hold before scipy is imported, and shared data."""
 
 import os
+import sys
 
 # scikit-learn skips its check of array API dispatch without it.
 os.environ["SCIPY_ARRAY_API"] = "1"
@@ -8,6 +9,14 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """Leave no figure open: pyplot warns of the twenty-first."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,14 @@ interruptions = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(autouse=True)
+def _interruptible():
+    # A process started in the background of a shell ignores Ctrl-C from birth.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 @pytest.fixture(scope="module")
 def X(digits):
     return digits[:200]

@@ -56,12 +56,6 @@ def pipeline(digits, dec):
     return make_pipeline(StandardScaler(), clone(dec)).fit(digits[0])
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def draw_all(estimator, X, y, ax):
     """Every display of a deep clusterer, by name."""
     return {

@@ -12,7 +12,7 @@ from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import last_step
 from skdeepcluster.model_selection._compare import compare_clusterers, seeded
 
-CRITERIA = ("modularity", "pooled_silhouette", "silhouette", "stability", "bic")
+CRITERIA = ("pooled_silhouette", "modularity", "silhouette", "stability", "bic")
 NAMES = {
     "modularity": "modularity",
     "pooled_silhouette": "pooled silhouette",
@@ -87,7 +87,7 @@ def select_n_clusters(
     X: Any,
     k_range: Iterable[int],
     *,
-    criterion: str = "modularity",
+    criterion: str = "pooled_silhouette",
     space: Any = None,
     metric: str = "euclidean",
     n_runs: int = 3,
@@ -111,7 +111,7 @@ def select_n_clusters(
     k_range : iterable of int
         Numbers of clusters to try.
     criterion : {"modularity", "pooled_silhouette", "silhouette", "stability", \
-            "bic"}, default="modularity"
+            "bic"}, default="pooled_silhouette"
         What decides; "bic" is for mixtures.
     space : None, fitted transformer or callable, default=None
         Reference space of the scores; None is that of ``X``.
