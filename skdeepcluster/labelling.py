@@ -61,7 +61,8 @@ def representatives(
         for group in range(n_groups):
             rows = members[kmeans.labels_ == group]
             center = kmeans.cluster_centers_[[group]]
-            chosen.append(rows[pairwise_distances_argmin(center, Z[rows])[0]])
+            nearest = int(pairwise_distances_argmin(center, Z[rows])[0])
+            chosen.append(int(rows[nearest]))
     return np.array(chosen)
 
 
