@@ -434,7 +434,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Number of clusters.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen in `fit`, where they are all strings.
 
     See Also

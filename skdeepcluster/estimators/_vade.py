@@ -345,7 +345,7 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features_in_)
+        X : ndarray of shape (n_samples, `n_features_in_`)
             Rows in the units of the training data.
         y : ndarray of shape (n_samples,)
             Component of each row.
