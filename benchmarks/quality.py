@@ -8,13 +8,22 @@ seconds are counted in each of them.
 import argparse
 import sys
 import time
+import warnings
 from functools import partial
 
 import numpy as np
 from _data import LOADERS
+from _synthetic import SYNTHETIC
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.cluster import HDBSCAN, KMeans
-from sklearn.decomposition import PCA
+from sklearn.cluster import (
+    HDBSCAN,
+    AgglomerativeClustering,
+    KMeans,
+    SpectralClustering,
+)
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
@@ -24,62 +33,116 @@ from skdeepcluster import (
     Autoencoder,
     AutoencoderGMM,
     AutoencoderKMeans,
+    DCNClustering,
+    DDCClustering,
     DECClustering,
     IDECClustering,
+    VaDEClustering,
 )
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 
 WIDE = 100
 
 
-class ReducedHDBSCAN(ClusterMixin, BaseEstimator):
-    """HDBSCAN of a sample of the rows, reduced by PCA if wide; others join by 1-NN."""
+class Reduced(ClusterMixin, BaseEstimator):
+    """A clusterer of rows that are made few and narrow first; others join by 1-NN.
 
-    def __init__(self, n_components=50, max_rows=10_000, random_state=None):
-        self.n_components = n_components
+    Rows with many features are reduced by PCA, or all by UMAP.
+    """
+
+    def __init__(self, clusterer, umap=False, max_rows=None, random_state=None):
+        self.clusterer = clusterer
+        self.umap = umap
         self.max_rows = max_rows
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        Z = reduced(X, self.n_components, self.random_state)
+        Z = embedded(X, self.random_state) if self.umap else reduced(X)
         rng = np.random.default_rng(self.random_state)
-        sample = rng.permutation(len(Z))[: self.max_rows]
-        labels = HDBSCAN(50, min_samples=5, copy=True).fit_predict(Z[sample])
-        nearest = KNeighborsClassifier(1).fit(Z[sample], labels)
-        self.labels_ = nearest.predict(Z)
+        sample = rng.permutation(Z.shape[0])[: self.max_rows]
+        labels = self.clusterer.fit_predict(Z[sample])
+        self.labels_ = labels
+        if len(sample) < Z.shape[0]:
+            self.labels_ = KNeighborsClassifier(1).fit(Z[sample], labels).predict(Z)
+        else:
+            self.labels_ = labels[np.argsort(sample)]
         return self
 
 
-def reduced(X, n_components, seed):
+def reduced(X, n_components=50):
+    if issparse(X):
+        return TruncatedSVD(n_components, random_state=0).fit_transform(X)
     if X.shape[1] <= WIDE:
         return X
-    return PCA(n_components, random_state=seed).fit_transform(X)
+    return PCA(n_components, random_state=0).fit_transform(X)
 
 
-def gaussian_mixture(n_clusters, seed, wide):
-    mixture = GaussianMixture(n_clusters, reg_covar=1e-4, random_state=seed)
-    return make_pipeline(PCA(50, random_state=seed), mixture) if wide else mixture
+def embedded(X, seed):
+    """UMAP for clustering, as its documentation advises and as N2D does."""
+    import umap
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "n_jobs value 1 overridden")
+        reducer = umap.UMAP(20, min_dist=0.0, n_components=10, random_state=seed)
+        return reducer.fit_transform(reduced(X))
 
 
-def methods(wide):
-    """Name to factory ``(n_clusters, seed)``: methods that stand alone."""
-    return {
-        "kmeans": lambda k, seed: KMeans(k, n_init=10, random_state=seed),
-        "gmm": partial(gaussian_mixture, wide=wide),
-        "hdbscan": lambda k, seed: ReducedHDBSCAN(random_state=seed),
-    }
+def density():
+    """HDBSCAN; its settings were chosen with the labels of digits, in its favour."""
+    return HDBSCAN(50, min_samples=5, copy=True)
 
 
-# Name to class of methods that take the shared autoencoder. DEC's paper trains by SGD,
-# after a pretraining with noise (--noise).
+def mixture(n_clusters, seed):
+    return GaussianMixture(n_clusters, reg_covar=1e-4, random_state=seed)
+
+
+def latent_graph(n_clusters, autoencoder, random_state):
+    graph = GraphClustering(n_clusters, random_state=random_state)
+    return make_pipeline(FrozenEstimator(autoencoder), graph)
+
+
+# Name to factory ``(n_clusters, seed)``: methods that stand alone.
+ALONE = {
+    "kmeans": lambda k, seed: KMeans(k, n_init=10, random_state=seed),
+    "gmm": lambda k, seed: Reduced(mixture(k, seed), random_state=seed),
+    "ward": lambda k, seed: Reduced(
+        AgglomerativeClustering(k), max_rows=10_000, random_state=seed
+    ),
+    "spectral": lambda k, seed: Reduced(
+        SpectralClustering(
+            k, affinity="nearest_neighbors", n_neighbors=15, random_state=seed
+        ),
+        max_rows=10_000,
+        random_state=seed,
+    ),
+    "hdbscan": lambda k, seed: Reduced(density(), max_rows=10_000, random_state=seed),
+    "umap-hdbscan": lambda k, seed: Reduced(
+        density(), umap=True, max_rows=10_000, random_state=seed
+    ),
+    "umap-gmm": lambda k, seed: Reduced(mixture(k, seed), umap=True, random_state=seed),
+    "graph": lambda k, seed: GraphClustering(k, random_state=seed),
+    "ddc": lambda k, seed: DDCClustering(k, random_state=seed),
+}
+
+# Name to class of methods that take the shared autoencoder. DEC's paper starts from
+# k-means and trains by SGD, after a longer pretraining (--epochs).
 SHARING = {
     "ae-kmeans": AutoencoderKMeans,
     "ae-gmm": AutoencoderGMM,
+    "ae-graph": latent_graph,
     "dec": DECClustering,
-    "dec-paper": partial(DECClustering, optimizer="sgd", lr=0.01),
+    "dec-taught": partial(DECClustering, max_epochs=0),
+    "dec-kmeans": partial(DECClustering, init="k-means"),
+    "dec-paper": partial(DECClustering, init="k-means", optimizer="sgd", lr=0.01),
     "idec": IDECClustering,
+    "idec-kmeans": partial(IDECClustering, init="k-means"),
+    "dcn": DCNClustering,
+    "dcn-kmeans": partial(DCNClustering, init="k-means"),
+    "vade": VaDEClustering,
 }
-NAMES = ["kmeans", "gmm", "hdbscan", *SHARING]
+NAMES = [*ALONE, *SHARING]
+DEFAULT = ["kmeans", "gmm", "hdbscan", "graph", "ae-kmeans", "ae-gmm", "dec", "idec"]
 SCORES = {
     "ACC": clustering_accuracy,
     "NMI": normalized_mutual_info_score,
@@ -93,10 +156,8 @@ def timed(function, *args):
     return result, time.perf_counter() - start
 
 
-def run(X, y, seed, names, autoencoder):
+def run(X, y, k, seed, names, autoencoder):
     """Yield name, scores and seconds of each method, for one seed."""
-    k = len(np.unique(y))
-    factories = methods(X.shape[1] > WIDE)
     pretraining = 0.0
     if set(names) & set(SHARING):
         _, pretraining = timed(autoencoder.fit, X)
@@ -104,60 +165,73 @@ def run(X, y, seed, names, autoencoder):
         if name in SHARING:
             clusterer = SHARING[name](k, autoencoder=autoencoder, random_state=seed)
         else:
-            clusterer = factories[name](k, seed)
+            clusterer = ALONE[name](k, seed)
         labels, seconds = timed(clusterer.fit_predict, X)
         seconds += pretraining if name in SHARING else 0.0
-        yield name, [score(y, labels) for score in SCORES.values()], seconds
+        yield name, [score(y, labels) for score in SCORES.values()], labels, seconds
 
 
 def table(results):
-    """Mean, standard deviation and worst of each score, and mean seconds."""
+    """Mean, standard deviation and worst of each score, clusters, mean seconds."""
     heads = [f"{score} {part}" for score in SCORES for part in ("mean", "std", "worst")]
-    lines = ["| method | " + " | ".join([*heads, "seconds"]) + " |"]
-    lines.append("|---" * (len(heads) + 2) + "|")
+    lines = ["| method | " + " | ".join([*heads, "clusters", "seconds"]) + " |"]
+    lines.append("|---" * (len(heads) + 3) + "|")
     for name, rows in results.items():
-        values = np.array([scores for scores, _ in rows])
-        seconds = np.mean([seconds for _, seconds in rows])
+        values = np.array([scores for scores, _, _ in rows])
         parts = np.stack([values.mean(0), values.std(0), values.min(0)], axis=1)
         cells = [f"{value:.3f}" for value in parts.ravel()]
-        lines.append(f"| {name} | " + " | ".join([*cells, f"{seconds:.1f}"]) + " |")
+        counts = sorted({count for _, count, _ in rows})
+        seconds = np.mean([seconds for _, _, seconds in rows])
+        cells += [" ".join(map(str, counts)), f"{seconds:.1f}"]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def main():
+    loaders = LOADERS | SYNTHETIC
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", choices=LOADERS, default="digits")
+    parser.add_argument("--data", nargs="+", choices=loaders, default=["digits"])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--methods", nargs="+", choices=NAMES, default=NAMES)
-    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--methods", nargs="+", choices=NAMES, default=DEFAULT)
     parser.add_argument(
-        "--epochs", type=int, default=50, help="of the shared pretraining"
+        "--find-k", action="store_true", help="let the method find the number"
     )
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
+    parser.add_argument("--epochs", type=int, help="of the shared pretraining")
     parser.add_argument(
         "--noise", type=float, default=0.0, help="of the shared pretraining"
     )
-    parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()
 
-    X, y = LOADERS[options.data]()
-    results = {name: [] for name in options.methods}
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    for seed in seeds:
-        autoencoder = Autoencoder(
-            max_epochs=options.epochs,
-            noise=options.noise,
-            precision=options.precision,
-            random_state=seed,
-        )
-        runs = run(X, y, seed, options.methods, autoencoder)
-        for name, scores, seconds in runs:
-            results[name].append((scores, seconds))
-            shown = " ".join(f"{score:.3f}" for score in scores)
-            # A run may take hours: what is known so far should not be lost with it.
-            print(f"{name} seed {seed}: {shown} {seconds:.1f} s", file=sys.stderr)
-    shape = f"{X.shape[0]} x {X.shape[1]}, {len(np.unique(y))} classes"
-    print(f"\n{options.data}: {shape}, seeds {seeds[0]} to {seeds[-1]}\n")
-    print(table(results))
+    for data in options.data:
+        X, y = loaders[data]()
+        classes = len(np.unique(y))
+        k = None if options.find_k else classes
+        results = {name: [] for name in options.methods}
+        for seed in seeds:
+            autoencoder = Autoencoder(
+                max_epochs=options.epochs,
+                noise=options.noise,
+                precision=options.precision,
+                random_state=seed,
+            )
+            runs = run(X, y, k, seed, options.methods, autoencoder)
+            for name, scores, labels, seconds in runs:
+                count = len(np.unique(labels[labels >= 0]))
+                results[name].append((scores, count, seconds))
+                shown = " ".join(f"{score:.4f}" for score in scores)
+                # A run may take hours: what is known so far should not be lost.
+                print(
+                    f"{data} {name} seed {seed}: {shown}, {count} clusters, "
+                    f"{seconds:.1f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        shape = f"{X.shape[0]} x {X.shape[1]}, {classes} classes"
+        print(f"\n{data}: {shape}, seeds {seeds[0]} to {seeds[-1]}\n")
+        print(table(results), flush=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ the other without a parameter of its own.
 """
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -24,6 +25,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import validate_data
+from sknetwork.clustering import Louvain
 
 from skdeepcluster._extras import import_extra
 
@@ -42,17 +44,20 @@ COUNTING_WALK = 5
 EDGES_AT_ONCE = 500_000
 
 
+# Rows that are all alike have no components, and scikit-learn divides by zero.
+@np.errstate(divide="ignore", invalid="ignore")
 def reduce_dims(X: Any, seed: int) -> np.ndarray:
-    """Principal components of wide or sparse rows, float32."""
-    dims = min(MAX_DIMS, X.shape[0] - 1, X.shape[1] - 1)
-    if sp.issparse(X):
-        if dims < 1:
-            return X.toarray().astype(np.float32)
-        return TruncatedSVD(dims, random_state=seed).fit_transform(X.astype(np.float32))
-    X = np.asarray(X, dtype=np.float32)
+    """Principal components of wide rows, float32; singular vectors if sparse.
+
+    The unit of the rows is a power of two of their own, for squares must not overflow.
+    """
+    _, exponent = np.frexp(max(float(X.max()), -float(X.min())))
+    X = (X * 2.0 ** -int(exponent)).astype(np.float32)
+    dims = min(MAX_DIMS, X.shape[0] - 1)
     if X.shape[1] <= MAX_DIMS:
-        return X
-    return PCA(dims, random_state=seed).fit_transform(X)
+        return X.toarray() if sp.issparse(X) else X
+    reducer = TruncatedSVD if sp.issparse(X) else PCA
+    return reducer(dims, random_state=seed).fit_transform(X)
 
 
 def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:
@@ -144,21 +149,13 @@ def shared_neighbors(graph: sp.csr_array) -> sp.csr_array:
     return sp.csr_array(half + half.T)
 
 
-def require_graph_extra() -> Any:
-    """Return the module that finds communities, or say how to install it."""
-    return import_extra("sknetwork.clustering", "graph", "A graph of neighbours")
-
-
 def communities(
     weights: sp.csr_array, n_least: int, resolution: float, seed: int
 ) -> np.ndarray:
     """Communities of high modularity, ``n_least`` in number or more."""
-    clustering = require_graph_extra()
     adjacency = sp.csr_matrix(weights)
     while True:
-        louvain = clustering.Louvain(
-            resolution=resolution, shuffle_nodes=True, random_state=seed
-        )
+        louvain = Louvain(resolution=resolution, shuffle_nodes=True, random_state=seed)
         labels = louvain.fit_predict(adjacency)
         if labels.max() + 1 >= n_least:
             return labels
@@ -394,6 +391,14 @@ def graph_clusters(
     return smooth(weights, best)
 
 
+def similarity_graph(
+    X: Any, n_neighbors: int, neighbors: Any, seed: int
+) -> sp.csr_array:
+    """Tie rows to their nearest neighbours, by the neighbours they share."""
+    Z = reduce_dims(X, seed)
+    return shared_neighbors(neighbor_graph(Z, n_neighbors, neighbors, seed))
+
+
 class GraphClustering(ClusterMixin, BaseEstimator):
     """Communities of a nearest-neighbour graph, merged to the wanted number.
 
@@ -413,7 +418,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     resolution : float, default=5.0
         Resolution of the communities before merging; larger makes more of them. It is
         doubled while it makes fewer than ``n_clusters``.
-    n_init : int, default=3
+    n_init : int, default=5
         Starts of the search for communities; the one is kept whose clusters tell most
         about a random walk.
     neighbors : transformer or None, default=None
@@ -475,7 +480,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         *,
         n_neighbors: int = 15,
         resolution: float = 5.0,
-        n_init: int = 3,
+        n_init: int = 5,
         neighbors: Any = None,
         random_state: Any = None,
     ) -> None:
@@ -512,19 +517,26 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             raise ValueError(
                 f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
+        self.labels_ = self._labels_of([X])
+        self.n_clusters_ = int(self.labels_.max()) + 1
+        return self
+
+    def _labels_of(self, views: Sequence[Any]) -> np.ndarray:
+        """Clusters of rows that are known in several ways: their graphs are summed."""
         rng = self.random_state
         if not isinstance(rng, np.random.RandomState):
             rng = np.random.RandomState(rng)
         drawn = rng.randint(np.iinfo(np.int32).max, size=1 + self.n_init)
-        dims_seed, *seeds = drawn.tolist()
+        search_seed, *seeds = drawn.tolist()
         with config_context(array_api_dispatch=False):
-            Z = reduce_dims(X, dims_seed)
-            graph = neighbor_graph(Z, self.n_neighbors, self.neighbors, dims_seed)
-            weights = shared_neighbors(graph)
-            labels = graph_clusters(weights, self.n_clusters, self.resolution, seeds)
-        self.labels_ = labels.astype(np.int32)
-        self.n_clusters_ = int(labels.max()) + 1
-        return self
+            graphs = [
+                similarity_graph(X, self.n_neighbors, self.neighbors, search_seed)
+                for X in views
+            ]
+            labels = graph_clusters(
+                sum(graphs[1:], graphs[0]), self.n_clusters, self.resolution, seeds
+            )
+        return labels.astype(np.int32)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skdeepcluster import functional as F
-from skdeepcluster.networks import AlignedLinear
+from skdeepcluster.networks import AlignedLinear, AutoencoderModule
 
 
 class StudentTHead(nn.Module):
@@ -28,6 +28,38 @@ class StudentTHead(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Return the assignment, of shape (n_samples, n_clusters)."""
         return F.student_t(z, self.centers, self.alpha)
+
+
+class AssigningAutoencoder(nn.Module):
+    """Autoencoder and head as one module; the decoder runs only where it is paid for.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderModule
+    head : StudentTHead
+    reconstruct : bool
+        Whether to decode.
+    """
+
+    def __init__(
+        self, autoencoder: AutoencoderModule, head: StudentTHead, reconstruct: bool
+    ) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.head = head
+        self.reconstruct = reconstruct
+
+    def assign(self, x: Tensor) -> Tensor:
+        """Soft assignment of rows in the units of the data."""
+        z = self.autoencoder.encode(self.autoencoder.standardize(x)).float()
+        return self.head(z)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Soft assignment, and mean squared error of reconstruction or None."""
+        if not self.reconstruct:
+            return self.assign(x), None
+        target, z, reconstruction = self.autoencoder(x)
+        return self.head(z), nn.functional.mse_loss(reconstruction, target)
 
 
 class SoftmaxHead(nn.Module):

@@ -31,7 +31,9 @@ def autoencoder(X):
 
 @pytest.fixture
 def dec(autoencoder):
-    return tiny(DECClustering, autoencoder=autoencoder, batch_size=32, tol=0.0)
+    return tiny(
+        DECClustering, autoencoder=autoencoder, init="k-means", batch_size=32, tol=0.0
+    )
 
 
 def state(estimator):
@@ -219,9 +221,8 @@ def test_decoder_is_trained_only_for_its_weight(dec, X):
 
 def test_idec_is_dec_with_other_weights(dec, X):
     dec.set_params(reconstruction_weight=1.0, lr=1e-3)
-    idec = tiny(
-        IDECClustering, autoencoder=dec.autoencoder, batch_size=32, tol=0.0, gamma=1.0
-    )
+    settings = {name: getattr(dec, name) for name in ("autoencoder", "init", "tol")}
+    idec = tiny(IDECClustering, batch_size=32, gamma=1.0, **settings)
     fitted(dec, X)
     fitted(idec, X)
     assert_same_state(state(idec), state(dec))

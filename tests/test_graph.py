@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsTransformer, NearestNeighbors
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdeepcluster import Autoencoder, DECClustering, IDECClustering
+from skdeepcluster import Autoencoder
 from skdeepcluster import graph as G
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
@@ -267,6 +267,13 @@ def test_wide_and_sparse_rows_are_reduced(digits):
     assert adjusted_rand_score(dense, sparse) > 0.9
 
 
+@pytest.mark.parametrize("exponent", [-100, 100])
+def test_unit_of_the_rows_does_not_matter(points, exponent):
+    for X in (points, np.tile(points, 20)):
+        expected = G.reduce_dims(X, 0)
+        assert_array_equal(G.reduce_dims(X * 2.0**exponent, 0), expected)
+
+
 def test_approximate_search_for_many_rows(points, monkeypatch):
     assert isinstance(G.neighbor_search(60, 5, 0), NearestNeighbors)
     monkeypatch.setattr(G, "EXACT_ROWS", 50)
@@ -284,12 +291,6 @@ def test_approximate_neighbors(digits, monkeypatch):
     assert adjusted_rand_score(exact, approximate) > 0.9
 
 
-def test_missing_extra_is_named(points, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sknetwork.clustering", None)
-    with pytest.raises(ImportError, match=r"skdeepcluster\[graph\]"):
-        GraphClustering(2).fit(points)
-
-
 def test_more_clusters_than_rows(points):
     with pytest.raises(ValueError, match="n_samples=60 should be >= n_clusters=61"):
         GraphClustering(61).fit(points)
@@ -298,44 +299,3 @@ def test_more_clusters_than_rows(points):
 @pytest.fixture(scope="module")
 def autoencoder(digits):
     return Autoencoder((32,), 4, max_epochs=5, random_state=0).fit(digits)
-
-
-@pytest.mark.parametrize("cls", [DECClustering, IDECClustering])
-@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
-def test_network_learns_the_clusters_of_the_graph(cls, container, digits, autoencoder):
-    X = container(digits)
-    settings = {"autoencoder": autoencoder, "max_epochs": 0, "random_state": 0}
-    taught = cls(9, init="graph", **settings).fit(X)
-    graph = GraphClustering(9, random_state=0).fit_predict(X)
-    plain = cls(9, init="k-means", **settings).fit(X)
-    agreement = adjusted_rand_score(graph, taught.labels_)
-    assert agreement > 0.9
-    assert agreement > adjusted_rand_score(graph, plain.labels_) + 0.1
-    assert_array_equal(taught.predict(X), taught.labels_)
-    assert taught.history_["teaching"]
-    assert "teaching" not in plain.history_
-
-
-def test_refining_keeps_the_clusters_of_the_graph(digits, autoencoder):
-    settings = {"autoencoder": autoencoder, "init": "graph", "random_state": 0}
-    taught = DECClustering(9, max_epochs=0, **settings).fit(digits)
-    refined = DECClustering(9, max_epochs=5, **settings).fit(digits)
-    assert refined.n_iter_ > 0
-    assert adjusted_rand_score(taught.labels_, refined.labels_) > 0.9
-
-
-def test_same_seed_same_taught_network(digits, autoencoder):
-    first, again = (
-        DECClustering(
-            5, autoencoder=autoencoder, init="graph", max_epochs=1, random_state=3
-        ).fit(digits)
-        for _ in range(2)
-    )
-    assert_array_equal(first.cluster_centers_, again.cluster_centers_)
-
-
-def test_missing_extra_is_named_before_training(digits, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sknetwork.clustering", None)
-    monkeypatch.setattr(Autoencoder, "_fit_module", None)
-    with pytest.raises(ImportError, match=r"skdeepcluster\[graph\]"):
-        DECClustering(3, init="graph").fit(digits)

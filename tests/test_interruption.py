@@ -10,6 +10,9 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping
 
+from skdeepcluster import DECClustering
+from skdeepcluster.estimators._initial import TeachingNet
+
 TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
 TWO_PHASES = [cls for cls in TRAINERS if settings_for(cls, autoencoder=None)]
 
@@ -97,8 +100,19 @@ def test_interrupted_in_the_clustering_phase(cls, interrupt, X):
     estimator = tiny(cls, callbacks=[interrupt], max_epochs=5, tol=0.0)
     fit_interrupted(estimator, X, "the clustering phase")
     epochs = {phase: len(rows) for phase, rows in estimator.history_.items()}
+    epochs.pop("teaching", None)
     assert epochs.pop("pretraining") == 3
     assert set(epochs.values()) <= {interrupt.epoch - 1, interrupt.epoch}
+
+
+def test_interrupted_while_it_is_taught(X, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TeachingNet, "get_loss", interrupt)
+    estimator = tiny(DECClustering, init="graph")
+    fit_interrupted(estimator, X, "pretraining")
+    assert estimator.history_["clustering"] == []
 
 
 def stop_at_once():
@@ -119,6 +133,7 @@ def fit_without_interruption(estimator, X):
 def test_early_stopping_ends_its_phase_only(cls, X):
     autoencoder = tiny_autoencoder(max_epochs=5, callbacks=[stop_at_once()])
     epochs = fit_without_interruption(tiny(cls, autoencoder=autoencoder, tol=0.0), X)
+    epochs.pop("teaching", None)
     assert epochs.pop("pretraining") == 2
     assert set(epochs.values()) == {3}
 

@@ -104,6 +104,7 @@ class BaseDeepEstimator(
         **settings: Any,
     ) -> Net:
         """Train a module in place with this estimator's training parameters."""
+        settings = {"max_epochs": self.max_epochs, **settings}
         return train(
             net_class,
             module,
@@ -111,7 +112,6 @@ class BaseDeepEstimator(
             seed=seed,
             optimizer=self.optimizer,
             lr=self.lr,
-            max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             callbacks=[*own_callbacks, *clone_callbacks(self.callbacks)],
             net_params=self.net_params,

@@ -9,20 +9,19 @@ and each centroid to the running mean of the rows that it was given.
 See https://arxiv.org/abs/1610.04794.
 """
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skdeepcluster import functional as F
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, BaseDecodingEstimator
-from skdeepcluster.estimators._clusterer import BaseDeepClusterer
-from skdeepcluster.estimators._initial import check_init, initial_centers
+from skdeepcluster.estimators._initial import BaseInitializedClusterer
 from skdeepcluster.training import Net, PhaseFinished, autocast, plain_history
 
 # Rows that each initial centroid stands for in its running mean, as in the authors'
@@ -103,7 +102,7 @@ class DCNNet(Net):
         return step
 
 
-class DCNClustering(BaseDeepClusterer, BaseDecodingEstimator):
+class DCNClustering(BaseInitializedClusterer, BaseDecodingEstimator):
     """Deep clustering network (DCN): a latent space made for k-means.
 
     An autoencoder is pretrained and k-means run on its latent rows. Then the network
@@ -113,14 +112,14 @@ class DCNClustering(BaseDeepClusterer, BaseDecodingEstimator):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
+    n_clusters : int or None, default=8
+        Number of clusters. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
         The autoencoder to start from. One that is fitted is used as it is, and stays
         so in clones, so that its training is shared by all the fits of a search; one
         that isn't is cloned and fitted. It also says on which device and in which
         precision to train. None is ``Autoencoder()``.
-    init : {"k-means"}, array-like, callable or clusterer, default="k-means"
+    init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means.
@@ -152,6 +151,8 @@ class DCNClustering(BaseDeepClusterer, BaseDecodingEstimator):
     ----------
     labels_ : ndarray of shape (n_samples,)
         Cluster of each training row.
+    n_clusters_ : int
+        Number of clusters.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
         Centroids in the latent space.
     module_ : torch.nn.Module
@@ -190,25 +191,18 @@ class DCNClustering(BaseDeepClusterer, BaseDecodingEstimator):
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepClusterer._parameter_constraints,
+        **BaseInitializedClusterer._parameter_constraints,
         **TRAINING_CONSTRAINTS,
-        "init": [
-            StrOptions({"k-means"}),
-            "array-like",
-            HasMethods("fit_predict"),
-            callable,
-        ],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
         "cluster_weight": [Interval(Real, 0, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="both")],
     }
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | None = 8,
         *,
         autoencoder: Any = None,
-        init: Any = "k-means",
+        init: Any = "graph",
         n_init: int = 20,
         cluster_weight: float = 0.1,
         tol: float = 1e-3,
@@ -236,15 +230,8 @@ class DCNClustering(BaseDeepClusterer, BaseDecodingEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _check_fit(self, X: Any, autoencoder: Any) -> None:
-        super()._check_fit(X, autoencoder)
-        self._check_training()
-        check_init(self.init, self.n_clusters, autoencoder.latent_dim)
-
     def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        self.cluster_centers_ = initial_centers(
-            Z, self.init, self.n_clusters, self.n_init, seed
-        )
+        self.cluster_centers_ = self._initial_centers(Z, seed)
         self.labels_ = self._labels(Z)
         self.n_iter_ = 0
         self.history_["clustering"] = []

@@ -9,77 +9,30 @@ The latent rows z and the centroids mu are trained together to minimise
 and w = 0 is DEC itself. See https://arxiv.org/abs/1511.06335.
 """
 
-import math
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import Tensor
 
 from skdeepcluster import functional as F
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
     BaseDecodingEstimator,
-    spawn_seeds,
 )
-from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
-from skdeepcluster.estimators._initial import (
-    centers_of_labels,
-    check_init,
-    initial_centers,
-)
-from skdeepcluster.graph import GraphClustering
-from skdeepcluster.heads import StudentTHead
-from skdeepcluster.networks import AutoencoderModule
+from skdeepcluster.estimators._clusterer import BaseSoftClusterer
+from skdeepcluster.estimators._initial import BaseInitializedClusterer
 from skdeepcluster.training import (
     Net,
     PhaseFinished,
     autocast,
     in_batches,
     plain_history,
-    train,
 )
-
-# Enough for the network to tell the graph's clusters apart on nearly all rows, at the
-# learning rate of the autoencoder.
-TEACHING_STEPS = 300
-TEACHING_LR = 1e-3
-
-
-class DECModule(nn.Module):
-    """Autoencoder and head as one module; the decoder runs only where it is paid for.
-
-    Parameters
-    ----------
-    autoencoder : AutoencoderModule
-    head : StudentTHead
-    reconstruct : bool
-        Whether to decode.
-    """
-
-    def __init__(
-        self, autoencoder: AutoencoderModule, head: StudentTHead, reconstruct: bool
-    ) -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-        self.head = head
-        self.reconstruct = reconstruct
-
-    def assign(self, x: Tensor) -> Tensor:
-        """Soft assignment of rows in the units of the data."""
-        z = self.autoencoder.encode(self.autoencoder.standardize(x)).float()
-        return self.head(z)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Soft assignment, and mean squared error of reconstruction or None."""
-        if not self.reconstruct:
-            return self.assign(x), None
-        target, z, reconstruction = self.autoencoder(x)
-        return self.head(z), nn.functional.mse_loss(reconstruction, target)
 
 
 class DECNet(Net):
@@ -147,23 +100,7 @@ class TargetRefresh(Callback):
         net.target = F.target_distribution(q)
 
 
-class GivenTarget(Callback):
-    """Hold the target where it is given.
-
-    Parameters
-    ----------
-    target : Tensor of shape (n_samples, n_clusters)
-    """
-
-    def __init__(self, target: Tensor) -> None:
-        self.target = target
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Set the target."""
-        net.target = self.target.to(net.device)
-
-
-class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
+class DECClustering(BaseInitializedClusterer, BaseSoftClusterer, BaseDecodingEstimator):
     """Deep embedded clustering (DEC).
 
     An autoencoder is pretrained, clusters are initialised in its latent space, and
@@ -172,21 +109,22 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
+    n_clusters : int or None, default=8
+        Number of clusters. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
         The autoencoder to start from. One that is fitted is used as it is, and stays
         so in clones, so that its training is shared by all the fits of a search; one
         that isn't is cloned and fitted. It also says on which device and in which
         precision to train. None is ``Autoencoder()``.
-    init : {"k-means", "graph"}, array-like, callable or clusterer, default="k-means"
-        Initial clusters: k-means in the latent space; those of
-        :class:`~skdeepcluster.graph.GraphClustering`, which follow shapes that k-means
-        cuts; centroids of shape ``(n_clusters, latent_dim)``; a callable
-        ``(Z, n_clusters, random_state)`` that returns such centroids; or a
-        scikit-learn clusterer, cloned, whose clusters of latent rows must be
-        ``n_clusters`` in number. "graph" looks at ``X`` itself, then teaches the
-        network to tell those clusters apart; it needs ``skdeepcluster[graph]``.
+    init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
+        Initial clusters. "graph" takes those of a graph of neighbours, in ``X`` and in
+        the latent space, which follow shapes that k-means cuts, and teaches the network
+        to tell them apart; so does a :class:`~skdeepcluster.graph.GraphClustering`,
+        whose settings then count. "k-means" is that of the latent rows, as in the
+        paper. Centroids of shape ``(n_clusters, latent_dim)`` are taken as they are,
+        and so are those that a callable ``(Z, n_clusters, random_state)`` returns for
+        latent rows. Any other scikit-learn clusterer is cloned, and its clusters of
+        latent rows must be ``n_clusters`` in number.
     n_init : int, default=20
         Restarts of k-means.
     alpha : float, default=1.0
@@ -221,6 +159,8 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
     ----------
     labels_ : ndarray of shape (n_samples,)
         Cluster of each training row.
+    n_clusters_ : int
+        Number of clusters.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
         Centroids in the latent space.
     module_ : torch.nn.Module
@@ -258,15 +198,8 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepClusterer._parameter_constraints,
+        **BaseInitializedClusterer._parameter_constraints,
         **TRAINING_CONSTRAINTS,
-        "init": [
-            StrOptions({"k-means", "graph"}),
-            "array-like",
-            HasMethods("fit_predict"),
-            callable,
-        ],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "update_interval": [Interval(Integral, 1, None, closed="left")],
@@ -275,10 +208,10 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | None = 8,
         *,
         autoencoder: Any = None,
-        init: Any = "k-means",
+        init: Any = "graph",
         n_init: int = 20,
         alpha: float = 1.0,
         reconstruction_weight: float = 0.0,
@@ -315,66 +248,13 @@ class DECClustering(BaseSoftClusterer, BaseDecodingEstimator):
         """Weights of the divergence and of the reconstruction error."""
         return 1.0, self.reconstruction_weight
 
-    def _check_fit(self, X: Any, autoencoder: Any) -> None:
-        super()._check_fit(X, autoencoder)
-        self._check_training()
-        check_init(self.init, self.n_clusters, autoencoder.latent_dim)
-
-    def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
-        interrupted = super()._pretrain(X, autoencoder, seed)
-        if not self._starts_from_graph:
-            return interrupted
-        graph_seed, order_seed = spawn_seeds(seed, 2)
-        graph = GraphClustering(self.n_clusters, random_state=graph_seed)
-        labels = graph.fit_predict(X)
-        Z = self._encode(X)
-        self.cluster_centers_ = centers_of_labels(Z, labels, self.n_clusters)
-        return interrupted or self._teach(X, labels, order_seed)
-
-    @property
-    def _starts_from_graph(self) -> bool:
-        return isinstance(self.init, str) and self.init == "graph"
-
-    def _teach(self, X: Any, labels: np.ndarray, seed: int) -> bool:
-        """Train towards given clusters; tell whether the user interrupted."""
-        module = self._with_head(reconstruct=True)
-        steps_an_epoch = math.ceil(X.shape[0] / self.batch_size)
-        target = torch.from_numpy(np.eye(self.n_clusters, dtype=np.float32)[labels])
-        net = train(
-            DECNet,
-            module,
-            X,
-            optimizer="adam",
-            seed=seed,
-            lr=TEACHING_LR,
-            max_epochs=math.ceil(TEACHING_STEPS / steps_an_epoch),
-            batch_size=self.batch_size,
-            callbacks=[GivenTarget(target)],
-            loss_weights=(1.0, 1.0),
-            device=self.module_.shift.device,
-            precision=self._precision,
-            verbose=int(self.verbose),
-        )
-        self.cluster_centers_ = module.head.centers.detach().cpu().numpy()
-        self.history_["teaching"] = plain_history(net)
-        return net.interrupted
-
-    def _with_head(self, reconstruct: bool) -> DECModule:
-        """Join the network and trainable centroids."""
-        centers = torch.from_numpy(self.cluster_centers_)
-        head = StudentTHead(centers.to(self.module_.shift.device), self.alpha)
-        return DECModule(self.module_, head, reconstruct)
-
     def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        if not self._starts_from_graph:
-            self.cluster_centers_ = initial_centers(
-                Z, self.init, self.n_clusters, self.n_init, seed
-            )
+        self.cluster_centers_ = self._initial_centers(Z, seed)
         self.n_iter_ = 0
         self.history_["clustering"] = []
 
     def _refine(self, X: Any, seed: int) -> bool:
-        module = self._with_head(reconstruct=self._loss_weights[1] > 0)
+        module = self._assigning(reconstruct=self._loss_weights[1] > 0)
         refresh = TargetRefresh(X, self.update_interval, self.tol)
         net = self._train(
             DECNet,

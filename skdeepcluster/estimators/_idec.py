@@ -23,14 +23,14 @@ class IDECClustering(DECClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
+    n_clusters : int or None, default=8
+        Number of clusters. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
         The autoencoder to start from. One that is fitted is used as it is, and stays
         so in clones, so that its training is shared by all the fits of a search; one
         that isn't is cloned and fitted. It also says on which device and in which
         precision to train. None is ``Autoencoder()``.
-    init : {"k-means", "graph"}, array-like, callable or clusterer, default="k-means"
+    init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means.
@@ -66,6 +66,8 @@ class IDECClustering(DECClustering):
     ----------
     labels_ : ndarray of shape (n_samples,)
         Cluster of each training row.
+    n_clusters_ : int
+        Number of clusters.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
         Centroids in the latent space.
     module_ : torch.nn.Module
@@ -108,10 +110,10 @@ class IDECClustering(DECClustering):
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | None = 8,
         *,
         autoencoder: Any = None,
-        init: Any = "k-means",
+        init: Any = "graph",
         n_init: int = 20,
         alpha: float = 1.0,
         gamma: float = 0.1,

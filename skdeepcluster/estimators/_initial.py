@@ -1,21 +1,197 @@
-"""Initial clusters of latent rows, from whatever ``init`` names."""
+"""Initial clusters, from whatever ``init`` names.
 
+Those of a graph are no centroids yet: they may have any shape, in a space that knows
+nothing of them. So the network is taught to tell them apart first, by mixtures of two
+rows whose target is the mixture of their clusters (mixup, Zhang et al. 2018,
+https://arxiv.org/abs/1710.09412). It can't learn such targets by heart, and gives many
+a row that the graph had placed wrongly back to its own cluster.
+"""
+
+import math
 import warnings
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from torch import Tensor
 
-from skdeepcluster.graph import require_graph_extra
+from skdeepcluster.estimators._autoencoder import annealing
+from skdeepcluster.estimators._base import spawn_seeds
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.graph import GraphClustering
+from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
+from skdeepcluster.training import Net, plain_history, train
+
+# Few passes, for a network that sees a row often learns its mistakes too; but enough
+# steps to learn at all, in smaller batches where rows are few.
+TEACHING_EPOCHS = 5
+TEACHING_STEPS = 300
+TEACHING_LR = 1e-3
+LEAST_BATCH = 32
+
+
+class TeachingNet(Net):
+    """Training towards given clusters, on mixtures of two rows.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Cluster of each row.
+    mixing_seed : int
+        Seed of the mixtures.
+    """
+
+    def __init__(
+        self, *args: Any, labels: np.ndarray, mixing_seed: int, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.labels = labels
+        self.mixing_seed = mixing_seed
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        """Start the generator of mixtures."""
+        generator = torch.Generator(self.device)
+        self._generator = generator.manual_seed(self.mixing_seed)
+        self._labels = torch.from_numpy(self.labels).long().to(self.device)
+
+    def infer(self, x: Tensor, **kwargs: Any) -> tuple[Any, Tensor, Tensor]:
+        """Give the module's view of mixtures, with their rows and shares."""
+        draw = {"generator": self._generator, "device": x.device}
+        other = torch.randperm(len(x), **draw)
+        share = torch.rand(len(x), **draw) / 2
+        x = x.float()
+        mixed = torch.lerp(x, x[other], share[:, None])
+        return self.module_(mixed), other, share
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Cross entropy with both rows' clusters, and reconstruction error."""
+        (q, error), other, share = y_pred
+        labels = self._labels[y_true]
+        log_q = q.clamp_min(torch.finfo(q.dtype).tiny).log()
+        own = -log_q.gather(1, labels[:, None])[:, 0]
+        others = -log_q.gather(1, labels[other, None])[:, 0]
+        return torch.lerp(own, others, share).mean() + error
+
+
+class BaseInitializedClusterer(BaseDeepClusterer):
+    """A clusterer on centroids, with parameters ``init`` and ``n_init``.
+
+    `_initial_centers` gives the centroids to start from.
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepClusterer._parameter_constraints,
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
+        "init": [
+            StrOptions({"k-means", "graph"}),
+            "array-like",
+            HasMethods("fit_predict"),
+            callable,
+        ],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    # Of the soft assignment that is taught, where there is no such parameter.
+    alpha: float = 1.0
+
+    @property
+    def n_clusters_(self) -> int:
+        """Number of clusters: `n_clusters`, or as many as were found."""
+        return len(self.cluster_centers_)
+
+    def _check_fit(self, X: Any, autoencoder: Any) -> None:
+        super()._check_fit(X, autoencoder)
+        self._check_training()
+        if self._graph() is not None:
+            return
+        if self.n_clusters is None:
+            raise ValueError(
+                "n_clusters=None is found by the graph only: use init='graph' or give "
+                "n_clusters."
+            )
+        check_init(self.init, self.n_clusters, autoencoder.latent_dim)
+
+    def _graph(self) -> GraphClustering | None:
+        """Return a graph to start from, if that is wanted."""
+        if isinstance(self.init, GraphClustering):
+            graph = clone(self.init)
+        elif isinstance(self.init, str) and self.init == "graph":
+            graph = GraphClustering()
+        else:
+            return None
+        if graph.n_clusters not in (None, self.n_clusters):
+            raise ValueError(
+                f"init={self.init!r} has another n_clusters than this "
+                f"{type(self).__name__}, whose n_clusters={self.n_clusters} counts; "
+                "leave it out of init."
+            )
+        return graph.set_params(n_clusters=self.n_clusters)
+
+    def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
+        interrupted = super()._pretrain(X, autoencoder, seed)
+        graph = self._graph()
+        if graph is None:
+            return interrupted
+        graph_seed, teaching_seed = spawn_seeds(seed, 2)
+        if graph.random_state is None:
+            graph.set_params(random_state=graph_seed)
+        Z = self._encode(X)
+        labels = graph._labels_of([X, Z])
+        self.cluster_centers_ = centers_of_labels(Z, labels, labels.max() + 1)
+        return interrupted or self._teach(X, labels, teaching_seed)
+
+    def _teach(self, X: Any, labels: np.ndarray, seed: int) -> bool:
+        """Train towards given clusters; tell whether the user interrupted."""
+        n_samples = X.shape[0]
+        rows = TEACHING_EPOCHS * n_samples // TEACHING_STEPS
+        batch_size = min(self.batch_size, max(rows, LEAST_BATCH))
+        steps = math.ceil(TEACHING_STEPS / math.ceil(n_samples / batch_size))
+        epochs = max(TEACHING_EPOCHS, steps)
+        order_seed, mixing_seed = spawn_seeds(seed, 2)
+        module = self._assigning(reconstruct=True)
+        net = train(
+            TeachingNet,
+            module,
+            X,
+            optimizer="adam",
+            seed=order_seed,
+            lr=TEACHING_LR,
+            max_epochs=epochs,
+            batch_size=batch_size,
+            callbacks=[annealing(epochs)],
+            labels=labels,
+            mixing_seed=mixing_seed,
+            device=self.module_.shift.device,
+            precision=self._precision,
+            verbose=int(self.verbose),
+        )
+        self.cluster_centers_ = module.head.centers.detach().cpu().numpy()
+        self.history_["teaching"] = plain_history(net)
+        return net.interrupted
+
+    def _assigning(self, reconstruct: bool) -> AssigningAutoencoder:
+        """Join the network and trainable centroids."""
+        centers = torch.from_numpy(self.cluster_centers_)
+        head = StudentTHead(centers.to(self.module_.shift.device), self.alpha)
+        return AssigningAutoencoder(self.module_, head, reconstruct)
+
+    def _initial_centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
+        """Centroids of latent rows to start from."""
+        if self._graph() is not None:
+            return self.cluster_centers_
+        return initial_centers(Z, self.init, self.n_clusters, self.n_init, seed)
 
 
 def check_init(init: Any, n_clusters: int, latent_dim: int) -> None:
     """Refuse, before any training, what can't give centroids."""
-    if isinstance(init, str) and init == "graph":
-        require_graph_extra()
     if isinstance(init, str) or callable(init) or hasattr(init, "fit_predict"):
         return
     check_centers(init, n_clusters, latent_dim)

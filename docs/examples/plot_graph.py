@@ -1,0 +1,88 @@
+"""
+From neighbours to clusters
+===========================
+
+The initial clusters decide most of what deep clustering reaches. k-means wants them
+round; ``init="graph"``, the default of DEC, IDEC and DCN, follows whatever shape the
+neighbours of a row lead to:
+
+1. Each row is tied to its 15 nearest neighbours, in the data and in the latent space of
+   the autoencoder. A tie weighs as much as its ends have neighbours in common.
+2. The Louvain method finds many small communities in that graph, purer than large ones.
+3. Communities are merged, from two sides, until the wanted number of clusters remains,
+   and exchanged while that tells more about where a short random walk ends. With
+   ``n_clusters=None``, merging goes on as long as it gains modularity of walks.
+4. The network is taught to tell the clusters apart, on mixtures of two rows: too few
+   passes to learn the graph's mistakes by heart. Self-training then refines them.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, make_moons
+
+from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster.graph import GraphClustering, communities, similarity_graph
+from skdeepcluster.metrics import clustering_accuracy
+
+# %%
+# Communities, and what they are merged to
+# ----------------------------------------
+#
+# Two moons show the first three steps: no community straddles the gap, so none of the
+# merged clusters does, while k-means cuts both moons.
+
+X, _ = make_moons(1500, noise=0.06, random_state=0)
+graph = similarity_graph(X, n_neighbors=15, neighbors=None, seed=0)
+pictures = {
+    "k-means": KMeans(2, n_init=10, random_state=0).fit_predict(X),
+    "communities": communities(graph, n_least=2, resolution=5.0, seed=0),
+    "merged": GraphClustering(2, random_state=0).fit_predict(X),
+}
+
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
+for ax, (title, labels) in zip(axes, pictures.items(), strict=True):
+    ax.scatter(*X.T, c=labels, cmap="tab20" if title == "communities" else "tab10", s=4)
+    ax.set_title(f"{title}: {len(np.unique(labels))}")
+    ax.set_axis_off()
+plt.show()
+
+# %%
+# A network that is taught
+# ------------------------
+#
+# On handwritten digits, the same autoencoder is given to DEC from k-means and to DEC
+# from the graph. Labels only score.
+
+X, y = load_digits(return_X_y=True)
+autoencoder = Autoencoder((256, 128), max_epochs=30, random_state=0).fit(X)
+clusterers = {
+    init: DECClustering(10, autoencoder=autoencoder, init=init, random_state=0).fit(X)
+    for init in ("k-means", "graph")
+}
+
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+views = {"autoencoder": autoencoder.transform(X)}
+for init, dec in clusterers.items():
+    accuracy = clustering_accuracy(y, dec.labels_)
+    views[f"DEC from {init}: accuracy {accuracy:.2f}"] = dec.transform(X)
+for ax, (title, Z) in zip(axes, views.items(), strict=True):
+    # The two directions that tell most of the classes apart.
+    flat = Z - Z.mean(0)
+    between = np.stack([flat[y == digit].mean(0) for digit in range(10)])
+    directions = np.linalg.svd(between, full_matrices=False)[2][:2]
+    ax.scatter(*(flat @ directions.T).T, c=y, cmap="tab10", s=4)
+    ax.set_title(title)
+    ax.set_axis_off()
+plt.show()
+
+# %%
+# The number of clusters
+# ----------------------
+#
+# Without ``n_clusters``, the graph finds it: ten digits, and often one more for the two
+# ways to write a one. It counts clusters that are about as wide as long; long and thin
+# ones, like the moons above, it counts several times over.
+
+dec = DECClustering(n_clusters=None, autoencoder=autoencoder, random_state=0).fit(X)
+print(dec.n_clusters_)

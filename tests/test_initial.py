@@ -1,0 +1,197 @@
+"""Initial clusters of a graph, and a network that is taught to tell them apart."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from discovery import fitted, tiny
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+from test_functional import student_t
+from torch import nn
+
+from skdeepcluster import (
+    Autoencoder,
+    DCNClustering,
+    DECClustering,
+    IDECClustering,
+)
+from skdeepcluster.estimators._initial import TeachingNet
+from skdeepcluster.graph import GraphClustering
+from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
+from skdeepcluster.training import train
+
+FROM_GRAPH = [DECClustering, IDECClustering, DCNClustering]
+
+
+@pytest.fixture(scope="module")
+def autoencoder(digits):
+    return Autoencoder((64,), 6, max_epochs=20, random_state=0).fit(digits)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Labels that the graph gave, of each fit."""
+    labels = []
+    labels_of = GraphClustering._labels_of
+
+    def remember(self, views):
+        labels.append(labels_of(self, views))
+        return labels[-1]
+
+    monkeypatch.setattr(GraphClustering, "_labels_of", remember)
+    return labels
+
+
+def test_loss_of_mixtures(autoencoder, digits):
+    X, labels = digits[:7].copy(), np.array([0, 1, 2, 2, 1, 0, 0])
+    centers = np.random.RandomState(0).normal(size=(3, 6)).astype(np.float32)
+    module = AssigningAutoencoder(
+        autoencoder.module_, StudentTHead(torch.from_numpy(centers)), True
+    )
+    net = TeachingNet(
+        module,
+        criterion=nn.Module,
+        train_split=None,
+        labels=labels,
+        mixing_seed=3,
+    ).initialize()
+    net.on_train_begin(net)
+    (q, error), other, share = net.infer(torch.from_numpy(X))
+    loss = net.get_loss(((q, error), other, share), torch.arange(7))
+
+    generator = torch.Generator().manual_seed(3)
+    assert_array_equal(other, torch.randperm(7, generator=generator))
+    assert_array_equal(share, torch.rand(7, generator=generator) / 2)
+    expected = squared = 0.0
+    for i in range(7):
+        j, w = int(other[i]), float(share[i])
+        mixed = (1 - w) * X[i] + w * X[j]
+        z = autoencoder.transform(mixed[None])
+        assigned = student_t(z, centers, 1.0)[0]
+        expected -= (1 - w) * np.log(assigned[labels[i]])
+        expected -= w * np.log(assigned[labels[j]])
+        scale = autoencoder.module_.scale.item()
+        difference = (autoencoder.inverse_transform(z)[0] - mixed) / scale
+        squared += np.mean(difference**2)
+    assert loss.item() == pytest.approx((expected + squared) / 7, rel=1e-4)
+
+
+def test_teaching_learns_what_it_is_taught(autoencoder, digits):
+    module = AssigningAutoencoder(
+        clone(autoencoder).set_params(max_epochs=0).fit(digits).module_,
+        StudentTHead(torch.eye(3, 6)),
+        True,
+    )
+    labels = np.digitize(digits.mean(1), np.quantile(digits.mean(1), [0.3, 0.7]))
+    train(
+        TeachingNet,
+        module,
+        digits,
+        optimizer="adam",
+        seed=0,
+        max_epochs=20,
+        batch_size=64,
+        lr=1e-2,
+        labels=labels,
+        mixing_seed=0,
+        device="cpu",
+        verbose=0,
+    )
+    with torch.no_grad():
+        predicted = module.assign(torch.tensor(digits)).argmax(1).numpy()
+    assert np.mean(predicted == labels) > 0.9
+
+
+@pytest.mark.parametrize("cls", FROM_GRAPH)
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_network_learns_the_clusters_of_the_graph(
+    cls, container, digits, autoencoder, drawn
+):
+    X = container(digits)
+    settings = {"autoencoder": autoencoder, "max_epochs": 0, "random_state": 0}
+    taught = cls(9, init="graph", **settings).fit(X)
+    plain = cls(9, init="k-means", **settings).fit(X)
+    agreement = adjusted_rand_score(drawn[0], taught.labels_)
+    assert len(drawn) == 1
+    assert agreement > 0.8
+    assert agreement > adjusted_rand_score(drawn[0], plain.labels_) + 0.1
+    assert_array_equal(taught.predict(X), taught.labels_)
+    assert taught.history_["teaching"]
+    assert "teaching" not in plain.history_
+
+
+@pytest.mark.parametrize("cls", FROM_GRAPH)
+def test_refining_keeps_the_clusters_of_the_graph(cls, digits, autoencoder):
+    settings = {"autoencoder": autoencoder, "init": "graph", "random_state": 0}
+    taught = cls(9, max_epochs=0, **settings).fit(digits)
+    refined = cls(9, max_epochs=5, **settings).fit(digits)
+    assert refined.n_iter_ > 0
+    assert adjusted_rand_score(taught.labels_, refined.labels_) > 0.9
+
+
+def test_same_seed_same_taught_network(digits, autoencoder):
+    first, again = (
+        DECClustering(
+            5, autoencoder=autoencoder, init="graph", max_epochs=1, random_state=3
+        ).fit(digits)
+        for _ in range(2)
+    )
+    assert_array_equal(first.cluster_centers_, again.cluster_centers_)
+
+
+@pytest.mark.parametrize("cls", FROM_GRAPH)
+@pytest.mark.parametrize("n_clusters", [2, 7])
+def test_number_of_clusters_is_found(cls, n_clusters):
+    X, y = make_blobs(600, n_features=12, centers=n_clusters, random_state=1)
+    found = fitted(tiny(cls, n_clusters=None, init="graph"), X)
+    assert found.n_clusters_ == n_clusters == len(found.cluster_centers_)
+    assert adjusted_rand_score(y, found.labels_) > 0.95
+    assert_array_equal(found.predict(X), found.labels_)
+
+
+def test_number_of_clusters_that_is_given(digits, autoencoder):
+    dec = DECClustering(6, autoencoder=autoencoder, max_epochs=0, random_state=0)
+    assert not hasattr(dec, "n_clusters_")
+    for init in ("graph", "k-means"):
+        assert dec.set_params(init=init).fit(digits).n_clusters_ == 6
+
+
+def test_number_of_clusters_needs_the_graph(digits, monkeypatch):
+    monkeypatch.setattr(Autoencoder, "_fit_module", None)
+    for init in ("k-means", np.zeros((3, 4))):
+        with pytest.raises(ValueError, match=r"n_clusters=None .* init='graph'"):
+            DECClustering(None, init=init).fit(digits)
+
+
+def test_settings_of_the_graph(digits, autoencoder):
+    dec = DECClustering(autoencoder=autoencoder, max_epochs=0, random_state=0)
+    default = dec.fit(digits)
+    same = clone(dec).set_params(init=GraphClustering()).fit(digits)
+    other = clone(dec).set_params(init=GraphClustering(n_neighbors=3)).fit(digits)
+    assert_array_equal(same.labels_, default.labels_)
+    assert adjusted_rand_score(other.labels_, default.labels_) < 1
+
+
+def test_graph_with_another_number_of_clusters(digits, monkeypatch):
+    monkeypatch.setattr(Autoencoder, "_fit_module", None)
+    with pytest.raises(ValueError, match=r"init=GraphClustering.*n_clusters=8"):
+        DECClustering(8, init=GraphClustering(9)).fit(digits)
+
+
+def test_graph_is_of_the_rows_and_of_their_latent_rows(digits, autoencoder):
+    X = digits[:300]
+    seen = []
+
+    class Graph(GraphClustering):
+        def _labels_of(self, views):
+            seen.extend(views)
+            return super()._labels_of(views)
+
+    DECClustering(
+        8, autoencoder=autoencoder, init=Graph(), max_epochs=0, random_state=0
+    ).fit(X)
+    assert_allclose(seen[0], X)
+    assert_allclose(seen[1], autoencoder.transform(X))
