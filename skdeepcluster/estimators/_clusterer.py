@@ -88,7 +88,7 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""
-        if X.shape[0] < self.n_clusters:
+        if self.n_clusters is not None and X.shape[0] < self.n_clusters:
             raise ValueError(
                 f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
@@ -140,7 +140,7 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
 
     def _check_found(self) -> None:
         found = len(np.unique(self.labels_))
-        if found < self.n_clusters:
+        if self.n_clusters is not None and found < self.n_clusters:
             warnings.warn(
                 f"{type(self).__name__} found {found} distinct clusters, fewer than "
                 f"n_clusters={self.n_clusters}: the data may hold fewer, or the "

@@ -1,0 +1,91 @@
+"""Rows in an embedding: where its making starts, and where other rows belong."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+
+def unit_scale(Z: np.ndarray) -> np.ndarray:
+    """Rows about zero with an overall standard deviation of one, float64.
+
+    An embedding doesn't depend on the unit of its rows; its float32 arithmetic does.
+    """
+    centred = Z - Z.mean(0, dtype=np.float64)
+    return centred / (centred.std() or 1.0)
+
+
+def principal_start(Z: np.ndarray, n_dims: int, seed: int) -> np.ndarray:
+    """Coordinates on the principal axes, and a little noise.
+
+    Unlike a spectral start it can't fail, whatever the rows.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, latent_dim)
+        Rows from `unit_scale`.
+    n_dims : int
+        Coordinates beyond ``latent_dim`` are noise alone.
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_dims)
+    """
+    rng = np.random.default_rng(seed)
+    start = rng.normal(scale=1e-4, size=(len(Z), n_dims))
+    axes = np.linalg.eigh(Z.T @ Z)[1][:, ::-1][:, :n_dims]
+    start[:, : axes.shape[1]] += Z @ axes
+    return start
+
+
+def nearest_rows(
+    Z: np.ndarray, rows: np.ndarray, n_neighbors: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances to the nearest of other rows and their indices, nearest first.
+
+    A tree is asked about one row at a time, in double precision: a row's result is the
+    same whatever stands beside it, and its distance to its equal is zero.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, latent_dim)
+    rows : ndarray of shape (n_rows, latent_dim)
+    n_neighbors : int
+
+    Returns
+    -------
+    distances, index : ndarray of shape (n_samples, min(n_neighbors, n_rows))
+    """
+    ranks = np.arange(1, min(n_neighbors, len(rows)) + 1)
+    return cKDTree(rows).query(Z, k=ranks)
+
+
+def place(
+    Z: np.ndarray, rows: np.ndarray, places: np.ndarray, n_neighbors: int
+) -> np.ndarray:
+    """Places of rows in an embedding of others.
+
+    The mean of the nearest rows' places, weighted by inverse distance: a row that was
+    embedded has its own place.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, latent_dim)
+    rows : ndarray of shape (n_rows, latent_dim)
+        The rows that were embedded, each once.
+    places : ndarray of shape (n_rows, n_dims)
+    n_neighbors : int
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_dims)
+    """
+    distances, index = nearest_rows(Z, rows, n_neighbors)
+    nearest = distances[:, :1]
+    known = nearest == 0
+    weights = np.where(known, distances == 0, nearest / np.where(known, 1, distances))
+    weights /= weights.sum(1, keepdims=True)
+    # Neighbour by neighbour: all at once would take n_neighbors times the memory.
+    placed = np.zeros((len(Z), places.shape[1]))
+    for rank in range(index.shape[1]):
+        placed += weights[:, [rank]] * places[index[:, rank]]
+    return placed
