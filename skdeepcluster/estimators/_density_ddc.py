@@ -28,7 +28,7 @@ from skdeepcluster._fitted import sample_rows
 from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._embedded import (
-    nearest_rows,
+    nearest,
     principal_start,
     unit_scale,
 )
@@ -69,9 +69,9 @@ def denser_neighbors(
     parents, delta = np.arange(len(rho)), np.full(len(rho), np.inf)
     for rows, block in distance_blocks(points):
         block[rank >= rank[rows, None]] = np.inf
-        nearest = block.argmin(1)
-        delta[rows] = block[np.arange(len(block)), nearest]
-        parents[rows] = np.where(np.isinf(delta[rows]), parents[rows], nearest)
+        closest = block.argmin(1)
+        delta[rows] = block[np.arange(len(block)), closest]
+        parents[rows] = np.where(np.isinf(delta[rows]), parents[rows], closest)
     return parents, delta
 
 
@@ -269,8 +269,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         self.n_clusters_ = int(self.embedding_labels_.max()) + 1
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
-        _, index = nearest_rows(Z, self.embedded_rows_, 1)
-        return self.embedding_labels_[index[:, 0]]
+        return self.embedding_labels_[nearest(Z, self.embedded_rows_)]
 
     def score(self, X: Any, y: Any = None) -> float:
         """Opposite of the mean reconstruction error; higher is better.

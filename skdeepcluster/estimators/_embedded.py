@@ -1,4 +1,4 @@
-"""Rows in an embedding: where its making starts, and where other rows belong."""
+"""Rows in an embedding: where it starts, and which of them another row is nearest."""
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -37,7 +37,7 @@ def principal_start(Z: np.ndarray, n_dims: int, seed: int) -> np.ndarray:
     return start
 
 
-def nearest_rows(
+def neighbors(
     Z: np.ndarray, rows: np.ndarray, n_neighbors: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances to the nearest of other rows and their indices, nearest first.
@@ -59,33 +59,6 @@ def nearest_rows(
     return cKDTree(rows).query(Z, k=ranks)
 
 
-def place(
-    Z: np.ndarray, rows: np.ndarray, places: np.ndarray, n_neighbors: int
-) -> np.ndarray:
-    """Places of rows in an embedding of others.
-
-    The mean of the nearest rows' places, weighted by inverse distance: a row that was
-    embedded has its own place.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_samples, latent_dim)
-    rows : ndarray of shape (n_rows, latent_dim)
-        The rows that were embedded, each once.
-    places : ndarray of shape (n_rows, n_dims)
-    n_neighbors : int
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_dims)
-    """
-    distances, index = nearest_rows(Z, rows, n_neighbors)
-    nearest = distances[:, :1]
-    known = nearest == 0
-    weights = np.where(known, distances == 0, nearest / np.where(known, 1, distances))
-    weights /= weights.sum(1, keepdims=True)
-    # Neighbour by neighbour: all at once would take n_neighbors times the memory.
-    placed = np.zeros((len(Z), places.shape[1]))
-    for rank in range(index.shape[1]):
-        placed += weights[:, [rank]] * places[index[:, rank]]
-    return placed
+def nearest(Z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Index of the nearest of other rows; of its equal where there is one."""
+    return neighbors(Z, rows, 1)[1][:, 0]

@@ -22,14 +22,11 @@ from skdeepcluster.estimators._base import (
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
 from skdeepcluster.estimators._embedded import (
-    nearest_rows,
-    place,
+    nearest,
+    neighbors,
     principal_start,
     unit_scale,
 )
-
-# A place among few neighbours stays on the manifold; many pull it between clusters.
-PLACING_NEIGHBORS = 5
 
 # Some of numba's threading layers end the process where two threads enter them.
 _umap_lock = threading.Lock()
@@ -63,7 +60,7 @@ def umap_embedding(
     start = principal_start(Z, n_dims, seed).astype(np.float32)
     if len(Z) < 3:
         return start
-    distances, index = nearest_rows(Z, Z, n_neighbors)
+    distances, index = neighbors(Z, Z, n_neighbors)
     rng = np.random.RandomState(seed)
     with _umap_lock:
         graph, _, _ = umap.fuzzy_simplicial_set(
@@ -104,11 +101,10 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     finds the clusters in the embedding [1]_. There is no joint training. It needs
     ``skdeepcluster[manifold]``.
 
-    UMAP embeds the distinct latent rows of the training data. Any other row is placed
-    at the mean of its 5 nearest neighbours among them, weighted by inverse distance, so
-    that its cluster doesn't depend on the rows beside it. For that a fitted model keeps
-    the latent rows and their places: 80 bytes for each training row with 10 latent
-    dimensions and 10 clusters.
+    UMAP embeds the distinct latent rows of the training data. Any other row has the
+    place of the nearest of them, so that its cluster doesn't depend on the rows beside
+    it. For that a fitted model keeps the latent rows and their places: 80 bytes for
+    each training row with 10 latent dimensions and 10 clusters.
 
     Parameters
     ----------
@@ -234,7 +230,9 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self.n_iter_ = self.mixture_.n_iter_
 
     def _place(self, Z: np.ndarray) -> np.ndarray:
-        return place(Z, self.embedded_rows_, self.embedding_, PLACING_NEIGHBORS)
+        # A mean of several neighbours' places may lie between clusters that are narrow.
+        index = nearest(Z, self.embedded_rows_)
+        return self.embedding_[index].astype(np.float64)
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         return self.mixture_.predict_proba(self._place(Z))
@@ -259,7 +257,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of the rows' places in the embedding.
 
-        Strange rows are placed among the training rows too: this doesn't tell them.
+        A strange row has the place of a training row too: this doesn't tell it.
 
         Parameters
         ----------
