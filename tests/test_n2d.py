@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from discovery import fitted, tiny
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.manifold import trustworthiness
@@ -16,7 +17,7 @@ from skdeepcluster.estimators._embedded import (
     principal_start,
     unit_scale,
 )
-from skdeepcluster.estimators._n2d import umap_embedding
+from skdeepcluster.estimators._n2d import import_umap, umap_embedding
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.training import Net
 
@@ -133,6 +134,23 @@ def test_parameters_reach_umap(autoencoder, digits):
     assert not np.array_equal(wide.embedding_, plain.embedding_)
     blurred = fitted(N2DClustering(3, reg_covar=100.0, **settings), X)
     assert (np.diagonal(blurred.mixture_.covariances_, 0, 1, 2) >= 100).all()
+
+
+def test_the_number_of_threads_is_restored(monkeypatch):
+    umap = import_umap()
+    before = torch.get_num_threads()
+
+    def careless(*args, **kwargs):
+        torch.set_num_threads(before + 1)
+        return graph(*args, **kwargs)
+
+    graph = umap.fuzzy_simplicial_set
+    monkeypatch.setattr(umap, "fuzzy_simplicial_set", careless)
+    try:
+        umap_embedding(np.random.RandomState(0).normal(size=(30, 3)), 5, 0.0, 2, 0)
+        assert torch.get_num_threads() == before
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_quality_floor(n2d, digits, digits_target):

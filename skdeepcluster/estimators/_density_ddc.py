@@ -22,13 +22,13 @@ from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from skdeepcluster._fitted import sample_rows
 from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._embedded import (
     nearest,
+    one_thread,
     principal_start,
     unit_scale,
 )
@@ -146,8 +146,7 @@ def tsne_embedding(Z: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
         init=(start * (1e-4 / start[:, 0].std())).astype(np.float32),
         random_state=seed,
     )
-    # Several threads add up the gradient in the order in which they end.
-    with threadpool_limits(1, user_api="openmp"):
+    with one_thread():
         return tsne.fit_transform(Z.astype(np.float32))
 
 
@@ -238,9 +237,6 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         "distance_ratio": [Interval(Real, 0, None, closed="neither")],
     }
 
-    # Found, and not asked for.
-    n_clusters = None
-
     def __init__(
         self,
         *,
@@ -257,6 +253,10 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         self.distance_ratio = distance_ratio
         self.verbose = verbose
         self.random_state = random_state
+
+    @property
+    def _n_wanted(self) -> None:
+        return None
 
     def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
         sample_seed, embedding_seed = spawn_seeds(seed, 2)

@@ -1,7 +1,19 @@
 """Rows in an embedding: where it starts, and which of them another row is nearest."""
 
+from typing import Any
+
 import numpy as np
 from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits
+
+
+def one_thread() -> Any:
+    """Context for the making of an embedding, whose end restores the threads in use.
+
+    Of several threads, those of t-SNE add up the gradient in the order in which they
+    end, and numba, starting those of UMAP, changes the number that torch uses.
+    """
+    return threadpool_limits(1, user_api="openmp")
 
 
 def unit_scale(Z: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClust
 from skdeepcluster.estimators._embedded import (
     nearest,
     neighbors,
+    one_thread,
     principal_start,
     unit_scale,
 )
@@ -62,7 +63,7 @@ def umap_embedding(
         return start
     distances, index = neighbors(Z, Z, n_neighbors)
     rng = np.random.RandomState(seed)
-    with _umap_lock:
+    with _umap_lock, one_thread():
         graph, _, _ = umap.fuzzy_simplicial_set(
             Z,
             index.shape[1],
