@@ -1,6 +1,7 @@
 """Agreement of clusters with classes on real data, over several seeds.
 
-Every method is given the number of classes and never the labels, which only score.
+Every method is given the number of classes, but for hdbscan and density-ddc, which find
+one; never the labels, which only score.
 The autoencoder of a seed is fitted once and shared by the methods that say so; its
 seconds are counted in each of them.
 """
@@ -25,7 +26,9 @@ from skdeepcluster import (
     AutoencoderGMM,
     AutoencoderKMeans,
     DECClustering,
+    DensityDDCClustering,
     IDECClustering,
+    N2DClustering,
 )
 from skdeepcluster.metrics import clustering_accuracy
 
@@ -78,6 +81,8 @@ SHARING = {
     "dec": DECClustering,
     "dec-paper": partial(DECClustering, optimizer="sgd", lr=0.01),
     "idec": IDECClustering,
+    "n2d": N2DClustering,
+    "density-ddc": lambda k, **shared: DensityDDCClustering(**shared),
 }
 NAMES = ["kmeans", "gmm", "hdbscan", *SHARING]
 SCORES = {
@@ -94,7 +99,7 @@ def timed(function, *args):
 
 
 def run(X, y, seed, names, autoencoder):
-    """Yield name, scores and seconds of each method, for one seed."""
+    """Yield name, scores, seconds and clusters of each method, for one seed."""
     k = len(np.unique(y))
     factories = methods(X.shape[1] > WIDE)
     pretraining = 0.0
@@ -107,7 +112,8 @@ def run(X, y, seed, names, autoencoder):
             clusterer = factories[name](k, seed)
         labels, seconds = timed(clusterer.fit_predict, X)
         seconds += pretraining if name in SHARING else 0.0
-        yield name, [score(y, labels) for score in SCORES.values()], seconds
+        scores = [score(y, labels) for score in SCORES.values()]
+        yield name, scores, seconds, len(np.unique(labels))
 
 
 def table(results):
@@ -150,11 +156,12 @@ def main():
             random_state=seed,
         )
         runs = run(X, y, seed, options.methods, autoencoder)
-        for name, scores, seconds in runs:
+        for name, scores, seconds, found in runs:
             results[name].append((scores, seconds))
             shown = " ".join(f"{score:.3f}" for score in scores)
             # A run may take hours: what is known so far should not be lost with it.
-            print(f"{name} seed {seed}: {shown} {seconds:.1f} s", file=sys.stderr)
+            told = f"{name} seed {seed}: {shown} {seconds:.1f} s, {found} clusters"
+            print(told, file=sys.stderr)
     shape = f"{X.shape[0]} x {X.shape[1]}, {len(np.unique(y))} classes"
     print(f"\n{options.data}: {shape}, seeds {seeds[0]} to {seeds[-1]}\n")
     print(table(results))
