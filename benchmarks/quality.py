@@ -1,6 +1,7 @@
 """Agreement of clusters with classes on real data, over several seeds.
 
-Every method is given the number of classes and never the labels, which only score.
+Every method is given the number of classes, but for HDBSCAN and density-ddc, which find
+one, as others do with ``--find-k``; and never the labels, which only score.
 The autoencoder of a seed is fitted once and shared by the methods that say so; its
 seconds are counted in each of them.
 """
@@ -36,7 +37,9 @@ from skdeepcluster import (
     DCNClustering,
     DDCClustering,
     DECClustering,
+    DensityDDCClustering,
     IDECClustering,
+    N2DClustering,
     VaDEClustering,
 )
 from skdeepcluster.graph import GraphClustering
@@ -140,6 +143,8 @@ SHARING = {
     "dcn": DCNClustering,
     "dcn-kmeans": partial(DCNClustering, init="k-means"),
     "vade": VaDEClustering,
+    "n2d": N2DClustering,
+    "density-ddc": lambda k, **shared: DensityDDCClustering(**shared),
 }
 NAMES = [*ALONE, *SHARING]
 DEFAULT = ["kmeans", "gmm", "hdbscan", "graph", "ae-kmeans", "ae-gmm", "dec", "idec"]

@@ -6,7 +6,9 @@ from skdeepcluster.estimators._autoencoder_kmeans import AutoencoderKMeans
 from skdeepcluster.estimators._dcn import DCNClustering
 from skdeepcluster.estimators._ddc import DDCClustering
 from skdeepcluster.estimators._dec import DECClustering
+from skdeepcluster.estimators._density_ddc import DensityDDCClustering
 from skdeepcluster.estimators._idec import IDECClustering
+from skdeepcluster.estimators._n2d import N2DClustering
 from skdeepcluster.estimators._vade import VaDEClustering
 
 __version__ = "0.1.0"
@@ -18,6 +20,8 @@ __all__ = [
     "DCNClustering",
     "DDCClustering",
     "DECClustering",
+    "DensityDDCClustering",
     "IDECClustering",
+    "N2DClustering",
     "VaDEClustering",
 ]

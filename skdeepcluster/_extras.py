@@ -1,6 +1,7 @@
 """Optional dependencies, imported where they are first needed."""
 
 import importlib
+import warnings
 from types import ModuleType
 
 
@@ -26,7 +27,10 @@ def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
         If it is not installed.
     """
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():
+            # UMAP misses an optional dependency of its own, which we don't use.
+            warnings.simplefilter("ignore", ImportWarning)
+            return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
             f"{purpose} needs {module.partition('.')[0]}, which is not installed: "

@@ -37,6 +37,7 @@ def tiny(cls, **changes):
         "autoencoder": tiny_autoencoder(),
         "n_clusters": 4,
         "n_init": 2,
+        "max_samples": 150,
         "max_epochs": 3,
         "random_state": 0,
         **changes,
@@ -56,3 +57,4 @@ def is_clusterer(cls):
 
 
 CLUSTERERS = [cls for cls in ESTIMATORS if is_clusterer(cls)]
+TOLD_N_CLUSTERS = [cls for cls in CLUSTERERS if settings_for(cls, n_clusters=1)]

@@ -88,9 +88,10 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""
-        if self.n_clusters is not None and X.shape[0] < self.n_clusters:
+        wanted = self._n_wanted
+        if wanted is not None and X.shape[0] < wanted:
             raise ValueError(
-                f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
+                f"n_samples={X.shape[0]} should be >= n_clusters={wanted}."
             )
         if hasattr(autoencoder, "module_"):
             _check_n_features(autoencoder, X, reset=False)
@@ -123,6 +124,11 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         return interrupted
 
     @property
+    def _n_wanted(self) -> int | None:
+        """Number of clusters to arrive at; None where the algorithm finds it."""
+        return self.n_clusters
+
+    @property
     def _precision(self) -> str:
         return "float32" if self.autoencoder is None else self.autoencoder.precision
 
@@ -140,10 +146,11 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
 
     def _check_found(self) -> None:
         found = len(np.unique(self.labels_))
-        if self.n_clusters is not None and found < self.n_clusters:
+        wanted = self._n_wanted
+        if wanted is not None and found < wanted:
             warnings.warn(
                 f"{type(self).__name__} found {found} distinct clusters, fewer than "
-                f"n_clusters={self.n_clusters}: the data may hold fewer, or the "
+                f"n_clusters={wanted}: the data may hold fewer, or the "
                 "network may have collapsed (see history_).",
                 ConvergenceWarning,
                 stacklevel=4,
