@@ -7,6 +7,7 @@ from skdeepcluster.estimators._dcn import DCNClustering
 from skdeepcluster.estimators._ddc import DDCClustering
 from skdeepcluster.estimators._dec import DECClustering
 from skdeepcluster.estimators._idec import IDECClustering
+from skdeepcluster.estimators._outliers import DeepOutlierDetector
 from skdeepcluster.estimators._vade import VaDEClustering
 
 __version__ = "0.1.0"
@@ -18,6 +19,7 @@ __all__ = [
     "DCNClustering",
     "DDCClustering",
     "DECClustering",
+    "DeepOutlierDetector",
     "IDECClustering",
     "VaDEClustering",
 ]
