@@ -9,6 +9,7 @@ from skdeepcluster.estimators._dec import DECClustering
 from skdeepcluster.estimators._density_ddc import DensityDDCClustering
 from skdeepcluster.estimators._idec import IDECClustering
 from skdeepcluster.estimators._n2d import N2DClustering
+from skdeepcluster.estimators._outliers import DeepOutlierDetector
 from skdeepcluster.estimators._vade import VaDEClustering
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ __all__ = [
     "DDCClustering",
     "DECClustering",
     "DensityDDCClustering",
+    "DeepOutlierDetector",
     "IDECClustering",
     "N2DClustering",
     "VaDEClustering",

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeepcluster
-from skdeepcluster import Autoencoder
+from skdeepcluster import Autoencoder, AutoencoderGMM
 
 ESTIMATORS = [
     value
@@ -42,7 +42,15 @@ def tiny(cls, **changes):
         "random_state": 0,
         **changes,
     }
+    if "estimator" in inspect.signature(cls).parameters:
+        inner = {**changes, "random_state": None}
+        settings.setdefault("estimator", tiny(AutoencoderGMM, **inner))
     return cls(**settings_for(cls, **settings))
+
+
+def trained(estimator):
+    """The estimator that holds the network: itself, or the one that it wraps."""
+    return getattr(estimator, "estimator_", estimator)
 
 
 def fitted(estimator, X, y=None):
@@ -52,9 +60,16 @@ def fitted(estimator, X, y=None):
         return estimator.fit(X, y)
 
 
-def is_clusterer(cls):
-    return cls.__sklearn_tags__(cls()).estimator_type == "clusterer"
+def of_type(estimator_type):
+    """Estimators of a type, as scikit-learn's tags name it."""
+    return [cls for cls in ESTIMATORS if type_of(cls) == estimator_type]
 
 
-CLUSTERERS = [cls for cls in ESTIMATORS if is_clusterer(cls)]
+def type_of(cls):
+    return cls.__sklearn_tags__(cls()).estimator_type
+
+
+CLUSTERERS = of_type("clusterer")
 TOLD_N_CLUSTERS = [cls for cls in CLUSTERERS if settings_for(cls, n_clusters=1)]
+OUTLIER_DETECTORS = of_type("outlier_detector")
+TRANSFORMERS = [cls for cls in ESTIMATORS if hasattr(cls, "transform")]

@@ -5,7 +5,14 @@ import warnings
 
 import numpy as np
 import pytest
-from discovery import CLUSTERERS, ESTIMATORS, settings_for, tiny, tiny_autoencoder
+from discovery import (
+    CLUSTERERS,
+    ESTIMATORS,
+    TRANSFORMERS,
+    settings_for,
+    tiny,
+    tiny_autoencoder,
+)
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping
@@ -82,7 +89,7 @@ def fit_interrupted(estimator, X, phase):
 
 
 @interruptions
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", TRANSFORMERS)
 def test_interrupted_in_the_first_phase(cls, interrupt, X):
     autoencoder = tiny_autoencoder(max_epochs=5, callbacks=[interrupt])
     callbacks = None if settings_for(cls, autoencoder=None) else [interrupt]

@@ -20,7 +20,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
 from skdeepcluster.training import Net
 
 BAD_PARAMETERS = {
@@ -44,6 +44,9 @@ BAD_PARAMETERS = {
     "precision": ["float8"],
     "device": ["abacus", 3],
     "covariance_type": ["round"],
+    "estimator": [KMeans(), "gmm", AutoencoderGMM],
+    "method": ["density", None],
+    "contamination": [0, 0.6, "auto"],
     "reg_covar": [-1],
     "n_neighbors": [1, 2.5],
     "min_dist": [-0.1, 2],
@@ -68,6 +71,15 @@ AUTOENCODER_PARAMETERS = [
     for name, values in settings_for(Autoencoder, **BAD_PARAMETERS).items()
     for value in values
 ]
+
+METHODS = (
+    "transform",
+    "predict",
+    "predict_proba",
+    "score_samples",
+    "decision_function",
+    "score",
+)
 
 # Every estimator with every parameter of these that it has.
 CASES = [
@@ -163,7 +175,7 @@ def test_bad_rows_after_fit(cls, X):
     estimator = fitted(tiny(cls), X)
     wide = np.hstack([X, X])
     far = np.full_like(X, 3e38)
-    for name in ("transform", "predict", "predict_proba", "score_samples", "score"):
+    for name in METHODS:
         method = getattr(estimator, name, None)
         if method is None:
             continue
@@ -192,7 +204,7 @@ def fit_at_the_edge(estimator, X):
         warned = any("distinct clusters" in str(warning.message) for warning in caught)
         assert warned == (found < getattr(estimator, "n_clusters", 1))
         assert_array_equal(estimator.predict(X), estimator.labels_)
-    for name in ("transform", "predict_proba", "score_samples", "score"):
+    for name in METHODS:
         if hasattr(estimator, name):
             assert np.isfinite(getattr(estimator, name)(X)).all(), name
     return estimator

@@ -2,21 +2,23 @@
 Densities find unusual rows
 ===========================
 
-A Gaussian mixture in the latent space is a density: its lowest values mark the digits
-that resemble no cluster. It also draws digits that nobody wrote.
+A Gaussian mixture in the latent space is a density: what it finds unlikely, far from
+its clusters or hard to reconstruct resembles no digit. It also draws digits that nobody
+wrote.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 
-from skdeepcluster import Autoencoder, AutoencoderGMM
+from skdeepcluster import Autoencoder, AutoencoderGMM, DeepOutlierDetector
 
 X, _ = load_digits(return_X_y=True)
 autoencoder = Autoencoder((128,), max_epochs=30, random_state=0)
 gmm = AutoencoderGMM(10, autoencoder=autoencoder, random_state=0).fit(X)
 
-unusual = X[np.argsort(gmm.score_samples(X))[:8]]
+detector = DeepOutlierDetector(gmm).fit(X)
+unusual = X[np.argsort(detector.score_samples(X))[:8]]
 drawn, _ = gmm.sample(8)
 
 fig, axes = plt.subplots(2, 8, figsize=(9, 2.8), layout="constrained")

@@ -1,0 +1,110 @@
+"""Outlier detection against IsolationForest and LocalOutlierFactor.
+
+    python benchmarks/anomaly.py
+
+makes tasks of labelled data: the rows of one class are rare, 5 % of all rows, and the
+others are normal. Every class of digits and of a sample of Fashion-MNIST takes its turn
+(`--classes` of them), and the malignant of breast_cancer. Detectors are fitted on all
+the rows without labels and score them. Our network is smaller than the default, the
+same for all the data; one clusterer of each kind serves all the methods on it.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+from _data import LOADERS
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.preprocessing import StandardScaler
+
+from skdeepcluster import (
+    Autoencoder,
+    AutoencoderGMM,
+    DECClustering,
+    DeepOutlierDetector,
+)
+
+CONTAMINATION = 0.05
+METHODS = {
+    AutoencoderGMM: ["likelihood", "mahalanobis", "reconstruction", "rank-average"],
+    DECClustering: ["mahalanobis", "reconstruction", "rank-average"],
+}
+
+
+def breast_cancer():
+    """Cell nuclei: 30 features in units of their own; class 0 is malignant."""
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X).astype(np.float32), y
+
+
+def task(X, y, rare, n_rows, seed):
+    """Rows with `CONTAMINATION` of the rare class, and which of them are rare."""
+    rng = np.random.default_rng(seed)
+    normal, unusual = (
+        rng.permutation(np.flatnonzero(of)) for of in (y != rare, y == rare)
+    )
+    n_normal = min(len(normal), round(n_rows * (1 - CONTAMINATION)))
+    n_rare = round(n_normal * CONTAMINATION / (1 - CONTAMINATION))
+    rows = rng.permutation(np.concatenate([normal[:n_normal], unusual[:n_rare]]))
+    return X[rows], y[rows] == rare
+
+
+def scores(X, seed, epochs):
+    """Yield each detector's name and scores of the rows; higher is more normal."""
+    yield "IsolationForest", IsolationForest(random_state=seed).fit(X).score_samples(X)
+    yield "LocalOutlierFactor", LocalOutlierFactor().fit(X).negative_outlier_factor_
+    autoencoder = Autoencoder((256, 128), max_epochs=epochs, random_state=seed).fit(X)
+    for cls, methods in METHODS.items():
+        clusterer = cls(autoencoder=autoencoder, random_state=seed).fit(X)
+        for method in methods:
+            detector = DeepOutlierDetector(clusterer, method=method)
+            yield f"{cls.__name__}, {method}", detector.fit(X).score_samples(X)
+
+
+def table(results):
+    """Mean, standard deviation and worst of both figures over tasks and seeds."""
+    heads = [f"{s} {part}" for s in ("AUC", "AP") for part in ("mean", "std", "worst")]
+    lines = ["| detector | " + " | ".join(heads) + " |", "|---" * 7 + "|"]
+    for name, rows in results.items():
+        values = np.array(rows)
+        parts = np.stack([values.mean(0), values.std(0), values.min(0)], axis=1)
+        cells = " | ".join(f"{value:.3f}" for value in parts.ravel())
+        lines.append(f"| {name} | {cells} |")
+    return "\n".join(lines)
+
+
+def main():
+    names = ["digits", "breast_cancer", "fashion"]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", choices=names, default=names)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--classes", type=int, default=10, help="that are rare in turn")
+    parser.add_argument("--rows", type=int, default=5000, help="of a task, at most")
+    parser.add_argument("--epochs", type=int, default=20, help="of the autoencoder")
+    options = parser.parse_args()
+
+    for data in options.data:
+        start = time.perf_counter()
+        X, y = breast_cancer() if data == "breast_cancer" else LOADERS[data]()
+        rare = [0] if data == "breast_cancer" else range(options.classes)
+        results = {}
+        for label in rare:
+            for seed in range(options.seeds):
+                rows, unusual = task(X, y, label, options.rows, seed)
+                for name, score in scores(rows, seed, options.epochs):
+                    auc = roc_auc_score(unusual, -score)
+                    precision = average_precision_score(unusual, -score)
+                    results.setdefault(name, []).append((auc, precision))
+            print(f"{data}, class {label} rare", file=sys.stderr)
+        seconds = time.perf_counter() - start
+        shape = f"{rows.shape[0]} x {rows.shape[1]}, {len(rare)} rare classes"
+        print(f"\n{data}: {shape}, {options.seeds} seeds, {seconds:.0f} s\n")
+        print(table(results), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,354 @@
+"""Unusual rows: a density, distances to clusters and reconstruction tell them.
+
+For latent rows z with clusters of mean m_c and covariance S_c, the scores are
+log p(z), -min_c sqrt((z - m_c)' S_c^-1 (z - m_c)) and -|x - x^|^2 / n_features, each
+higher for a more normal row, and the average of their ranks among the training rows.
+"""
+
+import copy
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
+from skdeepcluster.estimators._base import (
+    BaseDecodingEstimator,
+    BaseDeepEstimator,
+    spawn_seeds,
+)
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+
+# Training scores that ranks are taken against, at most.
+MAX_QUANTILES = 10_000
+NEEDS = {
+    "likelihood": "a mixture",
+    "mahalanobis": "clusters",
+    "reconstruction": "a decoder",
+}
+# Least variance of a cluster in any direction, as a share of the mean latent variance.
+RIDGE = 1e-6
+
+
+def methods_for(estimator: Any) -> list[str]:
+    """Names of the scores that an estimator can tell."""
+    methods = []
+    if isinstance(estimator, BaseDeepClusterer):
+        if hasattr(estimator, "score_samples"):
+            methods.append("likelihood")
+        methods.append("mahalanobis")
+    if isinstance(estimator, BaseDecodingEstimator):
+        methods.append("reconstruction")
+    return methods
+
+
+def cluster_metrics(Z: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of each cluster, and a matrix that makes its covariance the identity.
+
+    Covariances are drawn towards the one within all the clusters, as if each cluster
+    had ``latent_dim + 1`` rows more: a cluster of a single row has one too.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, latent_dim)
+    labels : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    means : ndarray of shape (n_clusters, latent_dim)
+    whiteners : ndarray of shape (n_clusters, latent_dim, latent_dim)
+    """
+    Z = Z.astype(np.float64)
+    clusters = [Z[labels == label] for label in np.unique(labels)]
+    means = np.stack([rows.mean(0) for rows in clusters])
+    centred = [rows - mean for rows, mean in zip(clusters, means, strict=True)]
+    scatters = np.stack([rows.T @ rows for rows in centred])
+    n_samples, latent_dim = Z.shape
+    ridge = max(RIDGE * Z.var(0).mean(), np.finfo(np.float32).tiny)
+    pooled = scatters.sum(0) / n_samples + ridge * np.eye(latent_dim)
+    sizes = np.array([len(rows) for rows in clusters]).reshape(-1, 1, 1)
+    prior = latent_dim + 1
+    covariances = (scatters + prior * pooled) / (sizes + prior)
+    return means, np.linalg.inv(np.linalg.cholesky(covariances))
+
+
+def nearest_distances(
+    Z: np.ndarray, means: np.ndarray, whiteners: np.ndarray
+) -> np.ndarray:
+    """Mahalanobis distance of each row to the cluster where it is least."""
+    distances = [
+        np.linalg.norm((Z - mean) @ whitener.T, axis=1)
+        for mean, whitener in zip(means, whiteners, strict=True)
+    ]
+    return np.min(distances, axis=0)
+
+
+def quantiles(scores: np.ndarray) -> np.ndarray:
+    """Sorted scores, or as many of them at equal steps as are worth keeping."""
+    n_kept = min(len(scores), MAX_QUANTILES)
+    steps = np.linspace(0, len(scores) - 1, n_kept).round().astype(int)
+    return np.sort(scores)[steps]
+
+
+def ranks(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Share of the sorted ``known`` scores that are lower, interpolated.
+
+    Below them all, ranks fall on by less than one step: the order of the most unusual
+    rows is kept, and none of them outweighs the others.
+    """
+    inside = np.interp(scores, known, np.linspace(0, 1, len(known)))
+    below = np.maximum(known[0] - scores, 0)
+    spread = max(known[len(known) // 2] - known[0], np.finfo(np.float32).tiny)
+    return inside - below / (below + spread) / len(known)
+
+
+class DeepOutlierDetector(OutlierMixin, BaseEstimator):
+    """Outlier detection with the latent space and clusters of an estimator.
+
+    A row is unusual if it is unlikely, far from every cluster or badly reconstructed.
+    The estimator is fitted, or given, and its scores of the training rows say which
+    value is a low one; ``predict`` tells 1 for inliers and -1 for outliers.
+
+    Parameters
+    ----------
+    estimator : estimator of this package or None, default=None
+        One that is fitted is used as it is, and stays so in clones; one that isn't is
+        cloned and fitted. None is ``AutoencoderGMM()``.
+    method : {"rank-average", "likelihood", "mahalanobis", "reconstruction"}, \
+default="rank-average"
+        How rows are scored: by ``score_samples`` of a clusterer that has it, which is
+        the log-likelihood of the mixture [1]_ or VaDE's lower bound of it; by the
+        Mahalanobis distance, in the latent space, to the cluster where it is least,
+        with a regularised covariance for each cluster [2]_; by the error of
+        reconstruction [3]_; or by the mean, over those of the three that the estimator
+        can tell, of the row's ranks among the training rows.
+    contamination : float, default=0.1
+        Share of the training rows that are outliers, which sets the threshold.
+    random_state : int, RandomState instance or None, default=None
+        Seed of an estimator that has none of its own. None takes fresh entropy; global
+        random generators are neither read nor moved.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator.
+    offset_ : float
+        Score below which a row is an outlier.
+    methods_ : list of str
+        Scores that are computed.
+    quantiles_ : dict of str to ndarray
+        Sorted scores of the training rows by each of them, up to 10,000: a new row is
+        ranked among these, and its rank doesn't depend on other new rows.
+    means_ : ndarray of shape (n_clusters, latent_dim)
+        Means of the clusters, where the Mahalanobis distance is asked for.
+    whiteners_ : ndarray of shape (n_clusters, latent_dim, latent_dim)
+        Matrices that turn a difference from a mean into one whose length is the
+        Mahalanobis distance.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen in `fit`, where they are all strings.
+
+    See Also
+    --------
+    AutoencoderGMM : The density alone, and clusters.
+
+    Notes
+    -----
+    Unusual rows that come in numbers and resemble each other are clusters of their
+    own to a mixture with enough components: likelihood and distance then find them
+    normal.
+
+    References
+    ----------
+    .. [1] Bishop, C. M. (1994). Novelty detection and neural network validation. IEE
+       Proceedings: Vision, Image and Signal Processing 141.
+    .. [2] Lee, K., Lee, K., Lee, H. and Shin, J. (2018). A simple unified framework
+       for detecting out-of-distribution samples and adversarial attacks. NeurIPS.
+       https://arxiv.org/abs/1807.03888
+    .. [3] Hawkins, S., He, H., Williams, G. and Baxter, R. (2002). Outlier detection
+       using replicator neural networks. DaWaK.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster import Autoencoder, AutoencoderGMM, DeepOutlierDetector
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> gmm = AutoencoderGMM(10, autoencoder=Autoencoder((64,), max_epochs=5))
+    >>> detector = DeepOutlierDetector(gmm, contamination=0.01, random_state=0)
+    >>> int((detector.fit_predict(X) == -1).sum())
+    18
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "transform"]), None],
+        "method": [StrOptions({"rank-average", *NEEDS})],
+        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        method: str = "rank-average",
+        contamination: float = 0.1,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.method = method
+        self.contamination = contamination
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> "DeepOutlierDetector":
+        """Learn what is normal in ``X``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, most of them normal.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are unusable, before any training; if training
+            diverges.
+        """
+        estimator = self._check_estimator()
+        if not hasattr(estimator, "module_"):
+            if estimator.random_state is None:
+                estimator.random_state = spawn_seeds(self.random_state, 1)[0]
+            estimator.fit(X)
+        self.estimator_ = estimator
+        whole = self.method == "rank-average"
+        self.methods_ = methods_for(estimator) if whole else [self.method]
+        if "mahalanobis" in self.methods_:
+            Z = estimator._encode(estimator._check_input(X))
+            self.means_, self.whiteners_ = cluster_metrics(Z, estimator._labels(Z))
+        scores = self._scores(X)
+        self.quantiles_ = {name: quantiles(value) for name, value in scores.items()}
+        self.offset_ = float(np.quantile(self._combine(scores), self.contamination))
+        return self
+
+    def _check_estimator(self) -> Any:
+        """Return the estimator to use, fitted or not; never change the user's own."""
+        given = self.estimator
+        if isinstance(given, FrozenEstimator):
+            given = given.estimator
+        if given is None:
+            given = AutoencoderGMM()
+        if not isinstance(given, BaseDeepEstimator):
+            raise TypeError(
+                f"estimator must be one of skdeepcluster's or None, got {given!r}."
+            )
+        possible = methods_for(given)
+        if self.method != "rank-average" and self.method not in possible:
+            raise ValueError(
+                f"method={self.method!r} needs an estimator with "
+                f"{NEEDS[self.method]}, which {type(given).__name__} has not; it can "
+                f"tell {', '.join(possible)}."
+            )
+        return given if hasattr(given, "module_") else clone(given)
+
+    def _scores(self, X: Any) -> dict[str, np.ndarray]:
+        """Each of the rows' scores; higher is more normal."""
+        estimator = self.estimator_
+        rows = estimator._check_input(X)
+        scores = {}
+        if "likelihood" in self.methods_:
+            scores["likelihood"] = estimator.score_samples(X)
+        if "mahalanobis" in self.methods_:
+            Z = estimator._encode(rows)
+            distances = nearest_distances(Z, self.means_, self.whiteners_)
+            scores["mahalanobis"] = -distances
+        if "reconstruction" in self.methods_:
+            scores["reconstruction"] = -estimator._reconstruction_errors(rows)
+        return {name: value.astype(np.float64) for name, value in scores.items()}
+
+    def _combine(self, scores: dict[str, np.ndarray]) -> np.ndarray:
+        if self.method != "rank-average":
+            return scores[self.method]
+        known = self.quantiles_
+        return np.mean([ranks(scores[name], known[name]) for name in scores], axis=0)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score of each row by ``method``; higher is more normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Log-likelihood, negative distance, negative mean squared error of
+            standardised rows, or the mean rank: about 1 for the most normal rows of the
+            training data, 0 for the least, a little less for what is beyond them.
+        """
+        check_is_fitted(self)
+        return self._combine(self._scores(X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score of each row above the threshold; negative for outliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            `score_samples` less ``offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Whether each row is an inlier.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            1 for inliers, -1 for outliers.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen in `fit`."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of features seen in `fit`, where they are all strings."""
+        return self.estimator_.feature_names_in_
+
+    def __sklearn_clone__(self) -> "DeepOutlierDetector":
+        # A fitted estimator is given in order to be used as it is.
+        copied = super().__sklearn_clone__()
+        if hasattr(self.estimator, "module_"):
+            copied.estimator = copy.copy(self.estimator)
+        return copied
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

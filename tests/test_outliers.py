@@ -1,0 +1,254 @@
+"""Outlier detection: scores against oracles, ranks, and the estimators it wraps."""
+
+import numpy as np
+import pytest
+from discovery import CLUSTERERS, fitted, tiny, tiny_autoencoder
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import mahalanobis
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
+
+from skdeepcluster import (
+    Autoencoder,
+    AutoencoderGMM,
+    DDCClustering,
+    DECClustering,
+    DeepOutlierDetector,
+    VaDEClustering,
+)
+from skdeepcluster.estimators._outliers import (
+    NEEDS,
+    RIDGE,
+    cluster_metrics,
+    nearest_distances,
+    quantiles,
+    ranks,
+)
+from skdeepcluster.training import Net
+
+CAN_TELL = {
+    Autoencoder: ["reconstruction"],
+    AutoencoderGMM: ["likelihood", "mahalanobis", "reconstruction"],
+    DECClustering: ["mahalanobis", "reconstruction"],
+    VaDEClustering: ["likelihood", "mahalanobis", "reconstruction"],
+    DDCClustering: ["mahalanobis"],
+}
+every_method = pytest.mark.parametrize("method", [*NEEDS, "rank-average"])
+
+
+@pytest.fixture(scope="module")
+def X(digits):
+    return digits[:300]
+
+
+@pytest.fixture(scope="module")
+def gmm(X):
+    return fitted(tiny(AutoencoderGMM), X)
+
+
+# scores
+
+
+def test_distances_are_those_of_scipy():
+    rng = np.random.RandomState(0)
+    Z = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 3)) + 5
+    labels = np.repeat([4, 0, 2], [40, 19, 1])
+    rows = rng.normal(size=(7, 3)) + 5
+    within = np.mean(
+        [
+            np.outer(z - Z[labels == label].mean(0), z - Z[labels == label].mean(0))
+            for z, label in zip(Z, labels, strict=True)
+        ],
+        axis=0,
+    )
+    within += RIDGE * Z.var(0).mean() * np.eye(3)
+    expected = []
+    for row in rows:
+        candidates = []
+        for label in (0, 2, 4):
+            members = Z[labels == label]
+            own = np.cov(members.T, bias=True) if len(members) > 1 else np.zeros((3, 3))
+            n = len(members)
+            covariance = (n * own + 4 * within) / (n + 4)
+            inverse = np.linalg.inv(covariance)
+            candidates.append(mahalanobis(row, members.mean(0), inverse))
+        expected.append(min(candidates))
+    actual = nearest_distances(rows, *cluster_metrics(Z, labels))
+    assert_allclose(actual, expected, rtol=1e-8)
+
+
+def test_equal_rows_have_finite_distances():
+    Z = np.zeros((5, 2), dtype=np.float32)
+    metrics = cluster_metrics(Z, np.zeros(5, dtype=int))
+    assert_array_equal(nearest_distances(Z, *metrics), 0)
+    assert np.isfinite(nearest_distances(Z + 1, *metrics)).all()
+
+
+def test_likelihood_and_reconstruction_are_the_estimators(gmm, X):
+    likelihood = DeepOutlierDetector(gmm, method="likelihood").fit(X)
+    assert_array_equal(likelihood.score_samples(X), gmm.score_samples(X))
+    reconstruction = DeepOutlierDetector(gmm, method="reconstruction").fit(X)
+    error = np.square(gmm.inverse_transform(gmm.transform(X)) - X).mean(1)
+    scale = gmm.module_.scale.item()
+    assert_allclose(-reconstruction.score_samples(X) * scale**2, error, rtol=1e-4)
+
+
+def test_ranks_between_and_beyond():
+    known = np.array([0.0, 1.0, 2.0, 4.0])
+    assert_allclose(ranks(known, known), [0, 1 / 3, 2 / 3, 1])
+    assert_allclose(ranks(np.array([0.5, 3, 99]), known), [1 / 6, 5 / 6, 1])
+    beyond = ranks(np.array([0, -1, -2, -1e9, -1e300]), known)
+    assert (np.diff(beyond[:4]) < 0).all()
+    assert (beyond >= -1 / 4).all()
+    assert_array_equal(ranks(np.ones(3), np.ones(5)), 1)
+
+
+def test_quantiles_are_scores_and_few():
+    scores = np.random.RandomState(0).normal(size=25_000)
+    kept = quantiles(scores)
+    assert len(kept) == 10_000
+    assert np.isin(kept, scores).all()
+    assert (kept[0], kept[-1]) == (scores.min(), scores.max())
+    assert_allclose(ranks(scores, kept), ranks(scores, np.sort(scores)), atol=1e-3)
+    assert_array_equal(quantiles(scores[:9]), np.sort(scores[:9]))
+
+
+def test_rank_average_is_of_the_ranks_among_training_rows(gmm, X):
+    train, new = X[:200], X[200:]
+    expected = []
+    for method in CAN_TELL[AutoencoderGMM]:
+        detector = DeepOutlierDetector(gmm, method=method).fit(train)
+        known, scores = detector.score_samples(train), detector.score_samples(new)
+        inside = (scores >= known.min()) & (scores <= known.max())
+        shares = [np.sort(known).searchsorted(score) / 200 for score in scores]
+        expected.append(np.where(inside, shares, np.nan))
+    detector = DeepOutlierDetector(gmm).fit(train)
+    difference = detector.score_samples(new) - np.mean(expected, axis=0)
+    inside = np.isfinite(difference)
+    assert inside.sum() > 50
+    assert_allclose(difference[inside], 0, atol=1 / 100)
+
+
+# what it is for
+
+
+@pytest.mark.parametrize(
+    ("cls", "method"),
+    [(cls, name) for cls, can in CAN_TELL.items() for name in [*can, "rank-average"]],
+)
+def test_rows_between_clusters_are_unusual(cls, method):
+    X, _ = make_blobs(900, 10, centers=4, center_box=(-20, 20), random_state=0)
+    between = np.random.RandomState(0).uniform(-20, 20, size=(100, 10))
+    network = {"hidden_units": (32,), "latent_dim": 5, "max_epochs": 100}
+    estimator = tiny(cls, autoencoder=Autoencoder(**network), **network)
+    detector = fitted(DeepOutlierDetector(estimator, method=method), X[:800])
+    decisions = detector.decision_function(np.vstack([X[800:], between]))
+    normal = np.arange(200) < 100
+    assert roc_auc_score(normal, decisions) > 0.9
+    assert (decisions[normal] >= 0).mean() > 0.6
+
+
+@every_method
+def test_contamination_is_the_share_of_outliers(gmm, X, method):
+    for contamination in (0.03, 0.5):
+        detector = DeepOutlierDetector(gmm, method=method, contamination=contamination)
+        outliers = detector.fit_predict(X) == -1
+        assert outliers.mean() == pytest.approx(contamination, abs=1 / len(X))
+        assert_array_equal(outliers, detector.score_samples(X) < detector.offset_)
+
+
+# the estimator it wraps
+
+
+@pytest.mark.parametrize("cls", CAN_TELL)
+def test_ranks_of_all_that_an_estimator_can_tell(cls, X):
+    detector = fitted(DeepOutlierDetector(tiny(cls)), X)
+    assert detector.methods_ == CAN_TELL[cls]
+    assert list(detector.quantiles_) == CAN_TELL[cls]
+
+
+@pytest.mark.parametrize("cls", CLUSTERERS)
+def test_every_clusterer_can_be_wrapped(cls, X):
+    detector = fitted(DeepOutlierDetector(tiny(cls)), X)
+    assert "mahalanobis" in detector.methods_
+    assert np.isfinite(detector.score_samples(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("cls", "method"),
+    [(cls, name) for cls, can in CAN_TELL.items() for name in NEEDS if name not in can],
+)
+def test_what_an_estimator_cannot_tell_is_refused(cls, method, X, monkeypatch):
+    monkeypatch.setattr(Net, "fit_loop", lambda *a, **k: pytest.fail("training ran"))
+    message = rf"method='{method}' needs .*{NEEDS[method]}.*{cls.__name__}"
+    with pytest.raises(ValueError, match=message):
+        DeepOutlierDetector(tiny(cls), method=method).fit(X)
+
+
+@pytest.mark.parametrize("freeze", [lambda it: it, FrozenEstimator])
+def test_a_fitted_estimator_is_used_as_it_is(freeze, gmm, X, monkeypatch):
+    before = [value.clone() for value in gmm.module_.state_dict().values()]
+    monkeypatch.setattr(Net, "fit_loop", lambda *a, **k: pytest.fail("training ran"))
+    detector = DeepOutlierDetector(freeze(gmm)).fit(X)
+    assert detector.estimator_ is gmm
+    copied = clone(detector).fit(X)
+    assert_array_equal(copied.score_samples(X), detector.score_samples(X))
+    after = gmm.module_.state_dict().values()
+    assert all(map(np.array_equal, before, after))
+
+
+def test_an_unfitted_estimator_is_cloned(X):
+    estimator = tiny(AutoencoderGMM, random_state=None)
+    before = dict(vars(estimator))
+    detector = fitted(DeepOutlierDetector(estimator, random_state=0), X)
+    assert vars(estimator) == before
+    assert detector.estimator_ is not estimator
+    assert detector.estimator_.random_state is not None
+
+
+def test_the_seed_of_the_estimator_comes_first(X):
+    scores = [
+        fitted(DeepOutlierDetector(tiny(AutoencoderGMM), random_state=seed), X)
+        .score_samples(X)
+        .tobytes()
+        for seed in (0, 1)
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_fitted_for_other_features(gmm, X):
+    with pytest.raises(ValueError, match="expecting 64 features"):
+        DeepOutlierDetector(gmm).fit(X[:, :10])
+
+
+def test_search_over_parameters_of_both(X):
+    pipeline = make_pipeline(StandardScaler(), tiny(DeepOutlierDetector))
+    name = "deepoutlierdetector"
+    grid = {
+        f"{name}__method": ["likelihood", "rank-average"],
+        f"{name}__estimator__n_clusters": [2, 3],
+    }
+    y = np.where(X[:, 20] > 8, -1, 1)
+    search = fitted(GridSearchCV(pipeline, grid, scoring="roc_auc", cv=2), X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    best = search.best_params_
+    assert search.best_estimator_[-1].estimator_.n_clusters in best.values()
+
+
+class InterruptOnce(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_still_gives_a_detector(X):
+    network = tiny_autoencoder(callbacks=[InterruptOnce()])
+    with pytest.warns(ConvergenceWarning, match="interrupted during pretraining"):
+        detector = tiny(DeepOutlierDetector, autoencoder=network).fit(X)
+    assert (detector.predict(X) == -1).any()
