@@ -489,7 +489,10 @@ def test_missing_extra_is_named(missing, blobs, monkeypatch):
 # Number of clusters
 
 
-@pytest.mark.parametrize("criterion", ["modularity", "silhouette"])
+@pytest.mark.parametrize(
+    "criterion",
+    ["modularity_silhouette", "modularity", "silhouette", "pooled_silhouette"],
+)
 @pytest.mark.parametrize(
     "estimator",
     [KMeans(), GaussianMixture(), make_pipeline(StandardScaler(), KMeans())],
@@ -503,6 +506,17 @@ def test_number_of_separated_clusters_is_found(estimator, criterion):
     assert len(np.unique(selection.estimator.predict(X))) == 4
     assert selection.reasons[0].startswith("4 clusters have the highest")
     assert selection.plot().axes
+
+
+def test_default_criterion_keeps_large_flat_clusters_whole():
+    X, _ = make_blobs(1000, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    selection = select_n_clusters(KMeans(), X, range(2, 9), n_runs=1)
+    table = selection.table
+    assert selection.n_clusters == 3
+    # What the silhouette is added for: neighbours alone don't mind a cut.
+    assert table["modularity"].idxmax() > 3
+    expected = table["modularity"] + table["silhouette"]
+    assert np.array_equal(table["modularity_silhouette"], expected)
 
 
 def test_bic_is_there_for_mixtures(blobs):
