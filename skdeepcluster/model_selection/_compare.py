@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
+from numbers import Integral
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ from skdeepcluster.model_selection._report import html_report, plot_table
 from skdeepcluster.model_selection._scorers import (
     METRICS,
     calinski_harabasz,
+    check_sample_size,
     check_space,
     modularity,
     negative_davies_bouldin,
@@ -217,7 +219,7 @@ def compare_clusterers(
     if not candidates:
         raise ValueError("estimators holds no clusterer to compare.")
     check_space(space)
-    check_settings(metric, n_runs, subsample)
+    check_settings(metric, n_runs, subsample, sample_size, random_state)
     if y is not None:
         check_consistent_length(X, y)
     rows = sample_rows(_num_samples(X), sample_size, random_state)
@@ -260,6 +262,11 @@ def name_candidates(estimators: Any) -> dict[str, Any]:
     """Candidates by name, in their order."""
     if isinstance(estimators, Mapping):
         return dict(estimators)
+    if hasattr(estimators, "fit"):
+        raise TypeError(
+            f"estimators must be a dict or list of clusterers, got {estimators!r}: put "
+            "it into a list."
+        )
     pairs = list(estimators)
     if not all(isinstance(pair, tuple) for pair in pairs):
         pairs = _name_estimators(pairs)
@@ -270,8 +277,16 @@ def name_candidates(estimators: Any) -> dict[str, Any]:
     return candidates
 
 
-def check_settings(metric: str, n_runs: int, subsample: float) -> None:
+def check_settings(
+    metric: str, n_runs: int, subsample: float, sample_size: Any, random_state: Any
+) -> None:
     """Refuse settings before any fit."""
+    check_sample_size(sample_size)
+    if not isinstance(random_state, Integral):
+        raise TypeError(
+            f"random_state must be an integer, got {random_state!r}: all candidates "
+            "get it."
+        )
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {METRICS}, got {metric!r}.")
     if n_runs < 1:

@@ -27,7 +27,7 @@ body { font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .8rem; }
 th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:last-child { text-align: left; }
+th:first-child { text-align: left; }
 tr.best { background: #eaf4ea; font-weight: bold; }
 img { max-width: 100%; }
 dt { font-weight: bold; }
@@ -38,7 +38,8 @@ MEANINGS = {
     "noise": "share of rows that belong to no cluster.",
     "modularity": "share of neighbours that clusters keep together, beyond chance, in "
     "the reference space; higher is better.",
-    "silhouette": "in the reference space, between -1 and 1; higher is better.",
+    "silhouette": "in the reference space, between -1 and 1, noise counting 0 "
+    "(pictures leave it out); higher is better.",
     "pooled_silhouette": "mean silhouette over the reference space and the spaces of "
     "all candidates; higher is better.",
     "calinski_harabasz": "spread between clusters over that within, in the reference "
@@ -53,7 +54,6 @@ MEANINGS = {
     "fit_seconds": "for all the rows.",
     "predict_seconds": "for all the rows, where the candidate can label new ones.",
     "peak_memory_mb": "highest resident memory in the fit above that at its start.",
-    "error": "why a candidate has no figures.",
 }
 
 
@@ -108,13 +108,14 @@ def html_report(comparison: Any) -> str:
         Z = comparison.spaces[name]
         figure = Figure(figsize=(16, 4.5), layout="constrained")
         left, middle, right = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
-        EmbeddingDisplay.from_predictions(Z, labels, title="its own space", ax=left)
+        own = "reference space" if Z is comparison.sample else "its own space"
+        EmbeddingDisplay.from_predictions(Z, labels, title=own, ax=left)
         if len(np.unique(labels[labels != -1])) > 1:
             SilhouetteDisplay.from_predictions(
                 comparison.sample,
                 labels,
                 metric=comparison.metric,
-                title="in the reference space",
+                title="reference space",
                 ax=middle,
             )
         else:
@@ -127,7 +128,9 @@ def html_report(comparison: Any) -> str:
             to_image(figure, f"Clusters: {name}"),
         ]
     meanings = "".join(
-        f"<dt>{name}</dt><dd>{MEANINGS[name]}</dd>" for name in comparison.table
+        f"<dt>{heading(name)}</dt><dd>{MEANINGS[name]}</dd>"
+        for name in comparison.table
+        if name in MEANINGS
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -138,21 +141,25 @@ def html_report(comparison: Any) -> str:
 
 
 def html_table(comparison: Any) -> str:
-    """Table of a comparison, the highest modularity in bold."""
-    table = comparison.table
+    """Table of a comparison, the highest modularity in bold, and what failed."""
+    errors = comparison.table["error"]
+    table = comparison.table.drop(columns="error")
     best = comparison.best_name if comparison.estimators else None
-    head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in ["", *table])
+    head = "".join(f"<th>{heading(name)}</th>" for name in ["", *table])
     lines = []
     for name, row in table.iterrows():
-        cells = "".join(f"<td>{html.escape(to_text(value))}</td>" for value in row)
+        cells = "".join(f"<td>{to_text(value)}</td>" for value in row)
         mark = ' class="best"' if name == best else ""
         lines.append(f"<tr{mark}><th>{html.escape(str(name))}</th>{cells}</tr>")
-    note = ""
+    note = "".join(
+        f"<p><b>{html.escape(str(name))}</b> failed: {html.escape(error)}</p>"
+        for name, error in errors[errors != ""].items()
+    )
     if best is not None:
         rows = len(comparison.rows)
         known = [comparison.sample, *comparison.spaces.values()]
         spaces = len({id(Z) for Z in known})
-        note = (
+        note += (
             f"<p>Highest modularity: <b>{html.escape(best)}</b>. Scores are "
             f"those of {rows:,} rows in {spaces} space{'s' * (spaces > 1)}.</p>"
         )
@@ -161,10 +168,14 @@ def html_table(comparison: Any) -> str:
     )
 
 
-def to_text(value: Any) -> str:
+def heading(name: str) -> str:
+    """Name of a column in words."""
+    words = name.replace("_mb", ", MB").replace("_seconds", ", seconds")
+    return words.replace("_", " ")
+
+
+def to_text(value: float) -> str:
     """Cell of the table."""
-    if isinstance(value, str):
-        return value
     if np.isnan(value):
         return "n/a"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"

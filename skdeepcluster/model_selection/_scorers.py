@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,16 @@ def check_space(space: Any) -> None:
         )
 
 
+def check_sample_size(sample_size: Any) -> None:
+    """Refuse a number of rows that can't be scored."""
+    if sample_size is None:
+        return
+    if not isinstance(sample_size, Integral) or sample_size < 2:
+        raise ValueError(
+            f"sample_size must be None or an integer >= 2, got {sample_size!r}."
+        )
+
+
 class ClusteringScorer:
     """A scorer ``(estimator, X, y=None)`` made by one of the factories below.
 
@@ -153,8 +164,7 @@ class ClusteringScorer:
     ) -> None:
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {METRICS}, got {metric!r}.")
-        if sample_size is not None and sample_size < 2:
-            raise ValueError(f"sample_size must be None or >= 2, got {sample_size!r}.")
+        check_sample_size(sample_size)
         self.spaces = list(space) if isinstance(space, list | tuple) else [space]
         if not self.spaces:
             raise ValueError("space=[] names no space; None is that of the data.")
@@ -235,8 +245,8 @@ def modularity_scorer(
     >>> bool(scorer(few.fit(X), X) < scorer(right.fit(X), X))
     True
     """
-    if n_neighbors < 1:
-        raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}.")
+    if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be an integer >= 1, got {n_neighbors!r}.")
     index = partial(modularity, n_neighbors=n_neighbors)
     return ClusteringScorer(index, space, metric, sample_size, random_state)
 

@@ -186,7 +186,7 @@ class EmbeddingDisplay:
         n_points = max(len(order), 1)
         style = {
             "s": float(np.clip(20_000 / n_points, 1, 25)),
-            "alpha": float(np.clip(20_000 / n_points, 0.3, 0.8)),
+            "alpha": float(np.clip(20_000 / n_points, 0.6, 0.8)),
             "linewidths": 0,
             # As pixels in vector formats, which 70,000 circles would choke.
             "rasterized": True,

@@ -248,4 +248,8 @@ def to_images(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def to_strip(images: np.ndarray, columns: int) -> np.ndarray:
     """Images beside each other, the strip being filled up with blanks."""
     missing = np.full((columns - len(images), *images.shape[1:]), np.nan)
-    return np.concatenate([*images, *missing], axis=1)
+    images = np.concatenate([images, missing])
+    # A gap after each, or neighbours run into one.
+    gap = max(1, images.shape[1] // 14)
+    edges = [(0, 0), (0, gap), (0, gap), (0, 0)][: images.ndim]
+    return np.concatenate([*np.pad(images, edges, constant_values=np.nan)], axis=1)

@@ -1,0 +1,61 @@
+"""
+Topics of texts
+===============
+
+A pipeline from raw texts to clusters that are named by their terms. The texts are the
+docstrings of scikit-learn itself, of a class or function each.
+"""
+
+import inspect
+
+import matplotlib.pyplot as plt
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.discovery import all_estimators, all_functions
+
+from skdeepcluster import Autoencoder, AutoencoderGMM
+from skdeepcluster.plotting import TopTermsDisplay, top_terms
+
+documented = [*all_estimators(), *all_functions()]
+texts = [text for _, thing in documented if (text := inspect.getdoc(thing))]
+print(f"{len(texts)} texts")
+
+# %%
+# The matrix of word weights stays sparse; one batch at a time is made dense. The
+# mixture lets topics differ in size, which texts need more often than not.
+
+pipeline = make_pipeline(
+    TfidfVectorizer(
+        max_features=2000,
+        max_df=0.3,
+        min_df=3,
+        sublinear_tf=True,
+        stop_words="english",
+        token_pattern="[a-z]{3,}",
+    ),
+    AutoencoderGMM(
+        8,
+        autoencoder=Autoencoder((200,), max_epochs=30, random_state=0),
+        random_state=0,
+    ),
+)
+labels = pipeline.fit_predict(texts)
+
+# %%
+# The terms that set each cluster apart from the others, from the centres of the
+# clusters, taken back through the decoder. With the texts at hand,
+# ``top_terms(pipeline, X=texts)`` ranks by the weights in the texts themselves.
+
+for cluster, terms in top_terms(pipeline, n=6).items():
+    print(f"{cluster}: {(labels == cluster).sum():3d} texts, {', '.join(terms)}")
+
+# %%
+
+TopTermsDisplay.from_estimator(pipeline, texts)
+plt.show()
+
+# %%
+# The pipeline tells the topic of a text that it has not seen.
+
+new = "Distances to the nearest neighbors of each row under a Minkowski metric."
+print(top_terms(pipeline, n=6)[pipeline.predict([new])[0]])
