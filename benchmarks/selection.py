@@ -32,7 +32,7 @@ from skdeepcluster.model_selection import (
 ROWS = 3000
 EPOCHS = {"digits": (5, 50)}
 N_CLUSTERS = (2, 4, 6, 8, 9, 10, 11, 12, 15, 20)
-TRAINING = {"max_epochs": 12, "update_interval": 20}
+TRAINING = {"init": "k-means", "max_epochs": 12, "update_interval": 20}
 CLUSTERERS = {
     "GMM full": (AutoencoderGMM, {}),
     "GMM spherical": (AutoencoderGMM, {"covariance_type": "spherical"}),

@@ -105,10 +105,11 @@ class DCNNet(Net):
 class DCNClustering(BaseInitializedClusterer, BaseDecodingEstimator):
     """Deep clustering network (DCN): a latent space made for k-means.
 
-    An autoencoder is pretrained and k-means run on its latent rows. Then the network
-    learns to reconstruct while it pulls each row to its centroid, in turns with the
-    clusters themselves: rows move to the nearest centroid, and centroids to the running
-    mean of their rows [1]_.
+    An autoencoder is pretrained and clusters are initialised: by k-means on its latent
+    rows in the paper, here by a graph of neighbours unless ``init`` says otherwise.
+    Then the network learns to reconstruct while it pulls each row to its centroid, in
+    turns with the clusters themselves: rows move to the nearest centroid, and centroids
+    to the running mean of their rows [1]_.
 
     Parameters
     ----------
