@@ -40,8 +40,11 @@ def tiny(cls, **changes):
         "max_samples": 150,
         "max_epochs": 3,
         "random_state": 0,
-        **changes,
     }
+    if cls is not skdeepcluster.DECClustering:
+        # One estimator proves the graph's start, which takes hundreds of steps.
+        settings["init"] = "k-means"
+    settings |= changes
     if "estimator" in inspect.signature(cls).parameters:
         inner = {**changes, "random_state": None}
         settings.setdefault("estimator", tiny(AutoencoderGMM, **inner))

@@ -63,12 +63,14 @@ def test_cnn_and_kmeans(digits):
 
 def test_dcn_without_epochs_is_kmeans(digits, autoencoder):
     kmeans = AutoencoderKMeans(10, autoencoder=autoencoder, random_state=0).fit(digits)
-    dcn = DCNClustering(10, autoencoder=autoencoder, max_epochs=0, random_state=0)
+    settings = {"autoencoder": autoencoder, "init": "k-means", "random_state": 0}
+    dcn = DCNClustering(10, max_epochs=0, **settings)
     assert np.array_equal(dcn.fit_predict(digits), kmeans.labels_)
 
 
 def test_dcn_tightens_the_clusters_and_keeps_describing(digits, autoencoder):
     settings = {"autoencoder": autoencoder, "batch_size": 64, "random_state": 0}
+    settings["init"] = "k-means"
     start = AutoencoderKMeans(10, autoencoder=autoencoder, random_state=0).fit(digits)
     dcn = DCNClustering(10, cluster_weight=0.1, max_epochs=10, **settings).fit(digits)
     free = DCNClustering(10, cluster_weight=10.0, max_epochs=10, **settings).fit(digits)

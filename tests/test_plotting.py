@@ -179,8 +179,9 @@ def test_sizes_are_counts(digits):
 def test_history_has_a_panel_for_each_phase(dec, digits):
     display = TrainingHistoryDisplay.from_estimator(dec)
     panels = [ax for ax in display.figure_.axes if ax.get_title()]
-    assert [ax.get_title() for ax in panels] == ["pretraining", "clustering"]
-    for ax, phase in zip(panels, ("pretraining", "clustering"), strict=True):
+    phases = ["pretraining", "teaching", "clustering"]
+    assert [ax.get_title() for ax in panels] == phases
+    for ax, phase in zip(panels, phases, strict=True):
         losses = [epoch["train_loss"] for epoch in dec.history_[phase]]
         assert ax.lines[0].get_ydata().tolist() == losses
     labels = [ax.get_ylabel() for ax in display.figure_.axes]

@@ -157,7 +157,8 @@ def test_validation_split(X, container, digits):
         net_params=net_params,
         callbacks=[Batches()],
     ).fit(rows)
-    for epochs in dec.history_.values():
+    for phase in ("pretraining", "clustering"):
+        epochs = dec.history_[phase]
         assert len(epochs) > 0
         assert all(epoch["valid_loss"] > 0 for epoch in epochs)
     told = dict.fromkeys((True, False), 0)
