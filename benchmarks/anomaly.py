@@ -15,6 +15,7 @@ import time
 
 import numpy as np
 from _data import LOADERS
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -30,8 +31,14 @@ from skdeepcluster import (
 
 CONTAMINATION = 0.05
 METHODS = {
-    AutoencoderGMM: ["likelihood", "mahalanobis", "reconstruction", "rank-average"],
-    DECClustering: ["mahalanobis", "reconstruction", "rank-average"],
+    "AutoencoderGMM": (
+        AutoencoderGMM(),
+        ["likelihood", "mahalanobis", "reconstruction", "rank-average"],
+    ),
+    "DEC from k-means": (
+        DECClustering(init="k-means"),
+        ["mahalanobis", "reconstruction", "rank-average"],
+    ),
 }
 
 
@@ -58,11 +65,14 @@ def scores(X, seed, epochs):
     yield "IsolationForest", IsolationForest(random_state=seed).fit(X).score_samples(X)
     yield "LocalOutlierFactor", LocalOutlierFactor().fit(X).negative_outlier_factor_
     autoencoder = Autoencoder((256, 128), max_epochs=epochs, random_state=seed).fit(X)
-    for cls, methods in METHODS.items():
-        clusterer = cls(autoencoder=autoencoder, random_state=seed).fit(X)
+    for name, (unfitted, methods) in METHODS.items():
+        clusterer = clone(unfitted).set_params(
+            autoencoder=autoencoder, random_state=seed
+        )
+        clusterer.fit(X)
         for method in methods:
             detector = DeepOutlierDetector(clusterer, method=method)
-            yield f"{cls.__name__}, {method}", detector.fit(X).score_samples(X)
+            yield f"{name}, {method}", detector.fit(X).score_samples(X)
 
 
 def table(results):
