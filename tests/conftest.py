@@ -1,10 +1,12 @@
-"""Settings that must hold before scipy is imported, and shared data."""
+"""Settings that must hold before scipy and torch are imported, and shared data."""
 
 import os
 import sys
 
 # scikit-learn skips its check of array API dispatch without it.
 os.environ["SCIPY_ARRAY_API"] = "1"
+# Threads that wait for each other at every small step stall a machine with other work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -31,13 +31,15 @@ from skdeepcluster.estimators._initial import initial_centers
 from skdeepcluster.heads import SoftmaxHead
 from skdeepcluster.networks import AutoencoderModule, build
 from skdeepcluster.training import (
-    INFERENCE_ROWS,
     BatchDataset,
     BatchIterator,
     Net,
     in_batches,
     plain_history,
 )
+
+# Rows of the k-means that the softmax starts from, at least.
+START_ROWS = 1024
 
 
 class DDCModule(nn.Module):
@@ -276,7 +278,7 @@ class DDCClustering(BaseSoftClusterer):
             n_hidden=int(self.n_hidden),
             n_clusters=int(self.n_clusters),
         )
-        size = min(X.shape[0], max(INFERENCE_ROWS, 10 * self.n_clusters))
+        size = min(X.shape[0], max(START_ROWS, 10 * self.n_clusters))
         sample = np.random.default_rng(seed).permutation(X.shape[0])[:size]
         x = BatchDataset(X).rows(np.sort(sample)).to(encoder.shift.device)
         linear, relu, norm = head.to(x.device).eval().hidden
