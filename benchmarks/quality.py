@@ -1,7 +1,7 @@
 """Agreement of clusters with classes on real data, over several seeds.
 
-Every method is given the number of classes, but for HDBSCAN and density-ddc, which find
-one, as others do with ``--find-k``; and never the labels, which only score.
+Every method is given the number of classes, but for HDBSCAN, Leiden and density-ddc,
+which find one, as others do with ``--find-k``; and never the labels, which only score.
 The autoencoder of a seed is fitted once and shared by the methods that say so; its
 seconds are counted in each of them.
 """
@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from _data import LOADERS
 from _synthetic import SYNTHETIC
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import (
     HDBSCAN,
@@ -29,6 +29,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sknetwork.clustering import Leiden
 
 from skdeepcluster import (
     Autoencoder,
@@ -42,7 +43,12 @@ from skdeepcluster import (
     N2DClustering,
     VaDEClustering,
 )
-from skdeepcluster.graph import GraphClustering
+from skdeepcluster.graph import (
+    GraphClustering,
+    neighbor_graph,
+    reduce_dims,
+    shared_neighbors,
+)
 from skdeepcluster.metrics import clustering_accuracy
 
 WIDE = 100
@@ -100,6 +106,19 @@ def mixture(n_clusters, seed):
     return GaussianMixture(n_clusters, reg_covar=1e-4, random_state=seed)
 
 
+class Communities(ClusterMixin, BaseEstimator):
+    """Leiden communities of the neighbour graph, at the usual resolution."""
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        nearest = neighbor_graph(reduce_dims(X, 0), 15, None, 0)
+        leiden = Leiden(random_state=self.random_state)
+        self.labels_ = leiden.fit_predict(csr_matrix(shared_neighbors(nearest)))
+        return self
+
+
 def latent_graph(n_clusters, autoencoder, random_state):
     graph = GraphClustering(n_clusters, random_state=random_state)
     return make_pipeline(FrozenEstimator(autoencoder), graph)
@@ -124,6 +143,7 @@ ALONE = {
         density(), umap=True, max_rows=10_000, random_state=seed
     ),
     "umap-gmm": lambda k, seed: Reduced(mixture(k, seed), umap=True, random_state=seed),
+    "leiden": lambda k, seed: Communities(seed),
     "graph": lambda k, seed: GraphClustering(k, random_state=seed),
     "ddc": lambda k, seed: DDCClustering(k, random_state=seed),
 }
@@ -147,6 +167,8 @@ SHARING = {
     "density-ddc": lambda k, **shared: DensityDDCClustering(**shared),
 }
 NAMES = [*ALONE, *SHARING]
+FINDS_K = {"hdbscan", "umap-hdbscan", "leiden", "graph", "ae-graph", "density-ddc"}
+FINDS_K |= {"dec", "dec-taught", "idec", "dcn"}
 DEFAULT = ["kmeans", "gmm", "hdbscan", "graph", "ae-kmeans", "ae-gmm", "dec", "idec"]
 SCORES = {
     "ACC": clustering_accuracy,
@@ -202,16 +224,22 @@ def main():
     parser.add_argument(
         "--find-k", action="store_true", help="let the method find the number"
     )
+    parser.add_argument("--rows", type=int, help="a random sample of so many rows")
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
     parser.add_argument("--epochs", type=int, help="of the shared pretraining")
     parser.add_argument(
         "--noise", type=float, default=0.0, help="of the shared pretraining"
     )
     options = parser.parse_args()
+    if options.find_k and (told := sorted({*options.methods} - FINDS_K)):
+        parser.error(f"these methods need the number of clusters: {' '.join(told)}")
 
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     for data in options.data:
         X, y = loaders[data]()
+        if options.rows:
+            sample = np.random.default_rng(0).permutation(len(y))[: options.rows]
+            X, y = X[sample], y[sample]
         classes = len(np.unique(y))
         k = None if options.find_k else classes
         results = {name: [] for name in options.methods}

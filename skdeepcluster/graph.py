@@ -9,7 +9,8 @@ kept whose clusters say most about a random walk: the mutual information
 
 of the clusters a and b at the two ends of a walk of a few steps, J being their joint
 distribution. It grows with clean cuts and with balanced sizes, and weighs one against
-the other without a parameter of its own.
+the other without a parameter of its own. Where nearly nothing leaks through the cuts,
+sizes don't count.
 """
 
 import warnings
@@ -41,6 +42,16 @@ WALK = 4
 # A longer walk sees fewer clusters; this one is for counting them.
 COUNTING_WALK = 5
 
+# Clusters are apart where the cut between them is a fifth of what another cut through
+# either of them would be; where all cuts are alike, there is one cluster.
+APART, ALIKE = 0.2, 1.0
+
+# Share of the clusters' entropy that a walk keeps, from which on sizes don't count.
+CLEAN = 0.95
+
+# Sweeps of moves; they end by themselves after a few, and are slow for many clusters.
+MOST_SWEEPS = 20
+
 EDGES_AT_ONCE = 500_000
 
 
@@ -52,7 +63,11 @@ def reduce_dims(X: Any, seed: int) -> np.ndarray:
     The unit of the rows is a power of two of their own, for squares must not overflow.
     """
     _, exponent = np.frexp(max(float(X.max()), -float(X.min())))
-    X = (X * 2.0 ** -int(exponent)).astype(np.float32)
+    X = X * 2.0 ** -int(exponent)
+    if not sp.issparse(X):
+        # Neighbours must survive float32, also far from the origin.
+        X = X - X.mean(0, dtype=np.float64).astype(X.dtype)
+    X = X.astype(np.float32)
     dims = min(MAX_DIMS, X.shape[0] - 1)
     if X.shape[1] <= MAX_DIMS:
         return X.toarray() if sp.issparse(X) else X
@@ -236,6 +251,17 @@ def merged(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return member.T @ joint @ member
 
 
+def kept(joint: np.ndarray) -> float:
+    """Share of the clusters' entropy that a walk keeps; one where none leaks."""
+    entropy = -xlogx(joint.sum(1)).sum()
+    return information(joint) / entropy if entropy > 0 else 1.0
+
+
+def worth(joint: np.ndarray) -> tuple[bool, float]:
+    """Order of preference among clusterings: clean ones first, then by information."""
+    return kept(joint) >= CLEAN, information(joint)
+
+
 def informative_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Move communities between clusters while that gains information.
 
@@ -251,8 +277,7 @@ def informative_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     labels = labels.copy()
     ends = merged(joint, labels)
-    moved = True
-    while moved:
+    for _ in range(MOST_SWEEPS):
         moved = False
         for i, home in enumerate(labels):
             if (labels == home).sum() == 1:
@@ -264,37 +289,99 @@ def informative_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
             rest[home] -= ties
             rest[:, home] -= ties
             rest[home, home] -= own
-            gains = _gains_of_joining(rest, ties, own)
-            best = gains.argmax()
-            if gains[best] > gains[home] + 1e-12:
+            # Nothing is gained by joining a cluster that no walk leads to.
+            near = np.union1d(np.flatnonzero(ties > 0), [home])
+            gains = _gains_of_joining(rest, ties, own, near)
+            best = near[gains.argmax()]
+            if gains.max() > gains[near == home][0] + 1e-12:
                 rest[best] += ties
                 rest[:, best] += ties
                 rest[best, best] += own
                 ends = rest
                 labels[i] = best
                 moved = True
+        if not moved:
+            break
     return labels
 
 
-def _gains_of_joining(rest: np.ndarray, ties: np.ndarray, own: float) -> np.ndarray:
-    """Information after a community joins each cluster, less what all have in common.
+def _gains_of_joining(
+    rest: np.ndarray, ties: np.ndarray, own: float, near: np.ndarray
+) -> np.ndarray:
+    """Information after a community joins a cluster, less what all have in common.
 
     The community has the probability ``ties`` of a walk to each cluster of ``rest``,
-    and ``own`` to itself.
+    and ``own`` to itself; ``near`` are the clusters in question.
     """
+    probability = rest[near].sum(1) + ties[near]
+    total, ties, rest = ties.sum(), ties[near], rest[np.ix_(near, near)]
     within = rest.diagonal()
     change = xlogx(rest + ties) - xlogx(rest)
     joined = 2 * (change.sum(1) - change.diagonal())
     joined += xlogx(within + 2 * ties + own) - xlogx(within)
-    probability = rest.sum(1) + ties
-    grown = probability + ties.sum() + own
+    grown = probability + total + own
     return joined - 2 * (xlogx(grown) - xlogx(probability))
 
 
+def cut(links: np.ndarray, part: np.ndarray, other: np.ndarray) -> float:
+    """Share of the links of the smaller part that lead to the other."""
+    between = links[np.ix_(part, other)].sum()
+    volumes = [links[np.ix_(each, each)].sum() + between for each in (part, other)]
+    return float(between / max(min(volumes), np.finfo(float).tiny))
+
+
+def smallest_cut(links: np.ndarray, part: np.ndarray) -> float:
+    """Smallest cut through a part, along the slowest motion of a walk in it."""
+    inner = links[np.ix_(part, part)]
+    norm = 1 / np.sqrt(np.maximum(inner.sum(1), np.finfo(float).tiny))
+    order = part[
+        np.argsort(np.linalg.eigh(norm[:, None] * inner * norm)[1][:, -2] * norm)
+    ]
+    return min(cut(links, order[:i], order[i:]) for i in range(1, len(part)))
+
+
 def count_clusters(links: np.ndarray, sizes: np.ndarray) -> int:
-    """Count clusters: communities merge while that gains modularity of walks."""
+    """Count clusters of communities.
+
+    Communities merge while that gains modularity of walks. That cuts long and large
+    clusters too; so merging goes on, each time across the cut that is least a valley:
+    the largest beside the smallest cuts through its two sides. Where all the remaining
+    ones are `APART`, those count; where they never are, the clusters of before; and a
+    single one, if even the deepest valley was `ALIKE`.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    sizes : ndarray of shape (n_communities,)
+        Rows of each.
+    """
     walks = walk_ends(links, COUNTING_WALK)
-    return int(agglomerate(walks, sizes, None, modularity_linkage).max()) + 1
+    labels = agglomerate(walks, sizes, None, modularity_linkage)
+    parts = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
+    count, depth = len(parts), 0.0 if len(parts) == 1 else np.inf
+    inner = [smallest_cut(links, p) if len(p) > 1 else 1.0 for p in parts]
+    while len(parts) > 1:
+        ratios = np.array(
+            [
+                [
+                    cut(links, p, q) / max(min(inner[i], inner[j]), 1e-300)
+                    if j < i
+                    else 0.0
+                    for j, q in enumerate(parts)
+                ]
+                for i, p in enumerate(parts)
+            ]
+        )
+        widest = ratios.max()
+        if widest < APART:
+            return len(parts)
+        depth = min(depth, widest)
+        i, j = np.unravel_index(ratios.argmax(), ratios.shape)
+        parts[j] = np.concatenate([parts[j], parts.pop(i)])
+        inner.pop(i)
+        inner[j] = smallest_cut(links, parts[j])
+    return 1 if depth >= ALIKE else count
 
 
 def merge_communities(
@@ -320,7 +407,7 @@ def merge_communities(
         informative_moves(joint, agglomerate(links, sizes, n_clusters, linkage))
         for linkage in (degree_linkage, modularity_linkage)
     ]
-    return max(candidates, key=lambda labels: information(merged(joint, labels)))
+    return max(candidates, key=lambda labels: worth(merged(joint, labels)))
 
 
 def walk(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
@@ -332,11 +419,11 @@ def walk(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
     return ends
 
 
-def walk_information(weights: sp.csr_array, labels: np.ndarray) -> float:
-    """Mutual information of the clusters at both ends of a walk from row to row."""
+def row_walk_ends(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Joint distribution of the clusters at both ends of a walk from row to row."""
     start = np.eye(labels.max() + 1)[labels] * weights.sum(1)[:, None]
     joint = start.T @ walk(weights, labels)
-    return information((joint + joint.T) / (2 * joint.sum()))
+    return (joint + joint.T) / (2 * joint.sum())
 
 
 def smooth(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
@@ -387,16 +474,24 @@ def graph_clusters(
         merge_communities(links, sizes, min(n_clusters, len(sizes)))[labels]
         for labels, links, sizes in starts
     ]
-    best = max(candidates, key=lambda labels: walk_information(weights, labels))
+    best = max(candidates, key=lambda labels: worth(row_walk_ends(weights, labels)))
     return smooth(weights, best)
 
 
-def similarity_graph(
-    X: Any, n_neighbors: int, neighbors: Any, seed: int
-) -> sp.csr_array:
-    """Tie rows to their nearest neighbours, by the neighbours they share."""
-    Z = reduce_dims(X, seed)
-    return shared_neighbors(neighbor_graph(Z, n_neighbors, neighbors, seed))
+def reach(Z: np.ndarray, graph: sp.csr_array) -> np.ndarray:
+    """Distance of each row to the farthest of its neighbours."""
+    edges = sp.coo_array(graph)
+    farthest = np.zeros(len(Z))
+    for start in range(0, edges.nnz, EDGES_AT_ONCE):
+        i, j = (part[start : start + EDGES_AT_ONCE] for part in (edges.row, edges.col))
+        np.maximum.at(farthest, i, np.linalg.norm(Z[i] - Z[j], axis=1))
+    return farthest
+
+
+def sparse_rows(farthest: np.ndarray, labels: np.ndarray, ratio: float) -> np.ndarray:
+    """Tell which rows reach ``ratio`` times farther than their cluster's median."""
+    medians = [np.median(farthest[labels == c]) for c in range(labels.max() + 1)]
+    return farthest > ratio * np.array(medians)[labels]
 
 
 class GraphClustering(ClusterMixin, BaseEstimator):
@@ -421,6 +516,11 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     n_init : int, default=5
         Starts of the search for communities; the one is kept whose clusters tell most
         about a random walk.
+    noise_ratio : float or None, default=None
+        Rows that belong nowhere are labelled -1: those whose farthest neighbour is
+        more than this many times farther than it is in the middle of their cluster
+        (the median over its rows). Values from 2 to 3 suit most data. None labels
+        every row.
     neighbors : transformer or None, default=None
         Finds the neighbours in place of ``n_neighbors``: a copy of it must turn rows
         into a sparse graph, as :class:`sklearn.neighbors.KNeighborsTransformer` does.
@@ -434,7 +534,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        Cluster of each training row.
+        Cluster of each training row; -1 for noise, if ``noise_ratio`` is given.
     n_clusters_ : int
         Number of clusters.
     n_features_in_ : int
@@ -470,6 +570,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "resolution": [Interval(Real, 0, None, closed="neither")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
+        "noise_ratio": [Interval(Real, 1, None, closed="neither"), None],
         "neighbors": [HasMethods("fit_transform"), None],
         "random_state": ["random_state"],
     }
@@ -481,6 +582,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         n_neighbors: int = 15,
         resolution: float = 5.0,
         n_init: int = 5,
+        noise_ratio: float | None = None,
         neighbors: Any = None,
         random_state: Any = None,
     ) -> None:
@@ -488,6 +590,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         self.n_neighbors = n_neighbors
         self.resolution = resolution
         self.n_init = n_init
+        self.noise_ratio = noise_ratio
         self.neighbors = neighbors
         self.random_state = random_state
 
@@ -529,13 +632,21 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         drawn = rng.randint(np.iinfo(np.int32).max, size=1 + self.n_init)
         search_seed, *seeds = drawn.tolist()
         with config_context(array_api_dispatch=False):
+            rows = [reduce_dims(X, search_seed) for X in views]
             graphs = [
-                similarity_graph(X, self.n_neighbors, self.neighbors, search_seed)
-                for X in views
+                neighbor_graph(Z, self.n_neighbors, self.neighbors, search_seed)
+                for Z in rows
             ]
+            weights = [shared_neighbors(graph) for graph in graphs]
             labels = graph_clusters(
-                sum(graphs[1:], graphs[0]), self.n_clusters, self.resolution, seeds
+                sum(weights[1:], weights[0]), self.n_clusters, self.resolution, seeds
             )
+        if self.noise_ratio is not None:
+            noise = [
+                sparse_rows(reach(Z, graph), labels, self.noise_ratio)
+                for Z, graph in zip(rows, graphs, strict=True)
+            ]
+            labels = np.where(np.all(noise, axis=0), -1, labels)
         return labels.astype(np.int32)
 
     def __sklearn_tags__(self) -> Any:

@@ -143,7 +143,8 @@ def test_walk_information(points):
     labels = np.arange(60) % 4
     dense = weights.toarray().astype(float)
     expected = information_by_hand(G.walk_ends(dense, G.WALK), labels)
-    assert G.walk_information(weights, labels) == pytest.approx(expected, abs=1e-6)
+    joint = G.row_walk_ends(weights, labels)
+    assert G.information(joint) == pytest.approx(expected, abs=1e-6)
 
 
 def test_smoothing_loses_no_cluster(points):
@@ -210,6 +211,84 @@ def test_digits(digits, digits_target):
         assert abs(GraphClustering(random_state=seed).fit(digits).n_clusters_ - 10) <= 1
     assert min(scores) > np.mean(scores) - 0.01
     assert np.mean(scores) > 0.85
+
+
+@pytest.mark.parametrize("sizes", [[2000, 50], [2000, 40, 40], [1500, 150]])
+def test_small_clusters_that_are_apart(sizes):
+    X, y = make_blobs(sizes, centers=30 * np.eye(5)[: len(sizes)], random_state=3)
+    for n_clusters in (len(sizes), None):
+        labels = GraphClustering(n_clusters, random_state=0).fit_predict(X)
+        assert adjusted_rand_score(y, labels) == 1
+
+
+def test_number_of_large_clusters_in_the_plane():
+    X, _ = make_blobs(1000, centers=[[0, 0], [50, 0]], random_state=0)
+    moons, _ = make_moons(1000, noise=0.05, random_state=0)
+    for rows in (X, moons):
+        assert GraphClustering(random_state=0).fit(rows).n_clusters_ == 2
+
+
+def test_one_cluster_is_found():
+    X = np.random.RandomState(0).normal(size=(800, 10))
+    for seed in range(3):
+        assert GraphClustering(random_state=seed).fit(X).n_clusters_ == 1
+
+
+def test_cut(links):
+    links, _ = links
+    part, other = np.array([0, 2]), np.array([1, 3])
+    between = links[0, 1] + links[0, 3] + links[2, 1] + links[2, 3]
+    volumes = [
+        links[0, 0] + links[2, 2] + 2 * links[0, 2] + between,
+        links[1, 1] + links[3, 3] + 2 * links[1, 3] + between,
+    ]
+    assert G.cut(links, part, other) == pytest.approx(between / min(volumes))
+
+
+def test_smallest_cut_of_a_chain():
+    chain = (
+        np.diag([9.0] * 6) + np.diag([3, 3, 1, 3, 3], 1) + np.diag([3, 3, 1, 3, 3], -1)
+    )
+    expected = 1 / (3 * 9 + 4 * 3 + 1)
+    assert G.smallest_cut(chain, np.arange(6)[::-1]) == pytest.approx(expected)
+
+
+def test_many_clusters(digits):
+    model = GraphClustering(300, n_init=1, random_state=0).fit(digits)
+    assert model.n_clusters_ == 300
+
+
+def test_far_from_the_origin(points):
+    far = points.astype(np.float64)
+    far[:, 0] += 1.7e9
+    expected = GraphClustering(4, random_state=0).fit_predict(points)
+    labels = GraphClustering(4, random_state=0).fit_predict(far)
+    assert adjusted_rand_score(labels, expected) == 1
+
+
+@pytest.mark.parametrize("n_features", [5, 10])
+def test_noise(n_features):
+    rng = np.random.RandomState(0)
+    X, y = make_blobs(1500, n_features, centers=4, cluster_std=0.6, random_state=0)
+    noise = rng.uniform(X.min(0) - 1, X.max(0) + 1, (150, n_features))
+    X, y = np.r_[X, noise], np.r_[y, np.full(150, -1)]
+    model = GraphClustering(4, noise_ratio=2.5, random_state=0).fit(X)
+    assert model.n_clusters_ == 4
+    assert np.mean(model.labels_[y == -1] == -1) > 0.9
+    assert np.mean(model.labels_[y != -1] == -1) < 0.01
+    placed = (y != -1) & (model.labels_ != -1)
+    assert adjusted_rand_score(y[placed], model.labels_[placed]) == 1
+    everywhere = GraphClustering(4, random_state=0).fit(X)
+    assert everywhere.labels_.min() == 0
+
+
+def test_reach(points):
+    graph = G.neighbor_graph(points, 4, None, 0)
+    expected = [
+        max(np.linalg.norm(points[i] - points[j]) for j in graph[[i]].indices)
+        for i in range(len(points))
+    ]
+    assert_allclose(G.reach(points, graph), expected, rtol=1e-6)
 
 
 def test_same_seed_same_labels(digits):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from discovery import fitted, tiny
+from discovery import fitted, tiny, tiny_autoencoder
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
@@ -150,6 +150,26 @@ def test_number_of_clusters_is_found(cls, n_clusters):
     assert found.n_clusters_ == n_clusters == len(found.cluster_centers_)
     assert adjusted_rand_score(y, found.labels_) > 0.95
     assert_array_equal(found.predict(X), found.labels_)
+
+
+def test_no_found_cluster_is_empty(digits):
+    # A tiny network that trains too fast loses clusters.
+    autoencoder = tiny_autoencoder(random_state=0)
+    dec = DECClustering(
+        None, autoencoder=autoencoder, lr=0.1, tol=0, max_epochs=20, random_state=0
+    ).fit(digits)
+    assert dec.n_clusters_ < GraphClustering(random_state=0).fit(digits).n_clusters_
+    assert_array_equal(np.unique(dec.labels_), np.arange(dec.n_clusters_))
+    assert_array_equal(dec.predict(digits), dec.labels_)
+
+
+@pytest.mark.parametrize("cls", FROM_GRAPH)
+def test_noise_of_the_graph_is_placed(cls, digits):
+    init = GraphClustering(noise_ratio=1.1)
+    settings = {"init": init, "n_clusters": 6, "max_epochs": 0}
+    X = digits[:300]
+    assert init.fit(X).labels_.min() == -1
+    assert fitted(tiny(cls, **settings), X).labels_.min() == 0
 
 
 def test_number_of_clusters_that_is_given(digits, autoencoder):

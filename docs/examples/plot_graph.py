@@ -22,7 +22,12 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_moons
 
 from skdeepcluster import Autoencoder, DECClustering
-from skdeepcluster.graph import GraphClustering, communities, similarity_graph
+from skdeepcluster.graph import (
+    GraphClustering,
+    communities,
+    neighbor_graph,
+    shared_neighbors,
+)
 from skdeepcluster.metrics import clustering_accuracy
 
 # %%
@@ -33,7 +38,7 @@ from skdeepcluster.metrics import clustering_accuracy
 # merged clusters does, while k-means cuts both moons.
 
 X, _ = make_moons(1500, noise=0.06, random_state=0)
-graph = similarity_graph(X, n_neighbors=15, neighbors=None, seed=0)
+graph = shared_neighbors(neighbor_graph(X, 15, None, 0))
 pictures = {
     "k-means": KMeans(2, n_init=10, random_state=0).fit_predict(X),
     "communities": communities(graph, n_least=2, resolution=5.0, seed=0),

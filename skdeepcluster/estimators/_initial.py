@@ -119,6 +119,14 @@ class BaseInitializedClusterer(BaseDeepClusterer):
             )
         check_init(self.init, self.n_clusters, autoencoder.latent_dim)
 
+    def _find_clusters(self, X: Any, autoencoder: Any) -> str | None:
+        interrupted = super()._find_clusters(X, autoencoder)
+        if self.n_clusters is None:
+            # Training may have emptied a cluster, and nobody asked for it.
+            kept = np.unique(self._labels(self._encode(X)))
+            self.cluster_centers_ = self.cluster_centers_[kept]
+        return interrupted
+
     def _graph(self) -> GraphClustering | None:
         """Return a graph to start from, if that is wanted."""
         if isinstance(self.init, GraphClustering):
@@ -146,7 +154,9 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         Z = self._encode(X)
         labels = graph._labels_of([X, Z])
         self.cluster_centers_ = centers_of_labels(Z, labels, labels.max() + 1)
-        return interrupted or self._teach(X, labels, teaching_seed)
+        placed = labels >= 0
+        rows = X if placed.all() else X[placed]
+        return interrupted or self._teach(rows, labels[placed], teaching_seed)
 
     def _teach(self, X: Any, labels: np.ndarray, seed: int) -> bool:
         """Train towards given clusters; tell whether the user interrupted."""
