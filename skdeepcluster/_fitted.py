@@ -1,11 +1,13 @@
 """What can be asked of any fitted clusterer, alone or at the end of a pipeline."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import _safe_indexing, check_array, indexable
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 
 def last_step(estimator: Any) -> Any:
@@ -21,25 +23,64 @@ def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarra
     return np.sort(rng.choice(n_samples, sample_size, replace=False))
 
 
+def check_labels(labels: Any, name: str) -> np.ndarray:
+    """Return labels as a vector, refusing what is none and rows without a label."""
+    try:
+        labels = column_or_1d(labels)
+    except ValueError as error:
+        raise ValueError(f"{name} must hold one label for each row. {error}") from error
+    if labels.dtype.kind in "fO" and any(
+        label is None or is_scalar_nan(label) or is_pandas_na(label) for label in labels
+    ):
+        raise ValueError(f"{name} has missing values: give every row a label.")
+    return labels
+
+
+def is_noise(labels: np.ndarray) -> np.ndarray:
+    """Whether rows are in no cluster: HDBSCAN has several negative labels for that."""
+    if labels.dtype.kind == "O":
+        return np.array([isinstance(label, Real) and label < 0 for label in labels])
+    return labels < 0 if labels.dtype.kind in "if" else np.zeros(len(labels), bool)
+
+
+def one_noise(labels: Any) -> np.ndarray:
+    """Return labels with noise of any kind being -1."""
+    labels = np.array(labels)
+    labels[is_noise(labels)] = -1
+    return labels
+
+
+def comparable(labels: np.ndarray) -> bool:
+    """Whether there are clusters to tell apart: more than one, and fewer than rows."""
+    return 1 < len(np.unique(labels)) < len(labels)
+
+
 def fitted_labels(estimator: Any, X: Any, rows: np.ndarray | None = None) -> np.ndarray:
     """Return labels of ``X`` or of some of its rows, noise of any kind being -1.
 
     A clusterer without ``predict`` has labels for its training data only.
     """
     check_is_fitted(estimator)
+    (X,) = indexable(X)
     rows = np.arange(_num_samples(X)) if rows is None else rows
     if hasattr(estimator, "predict"):
         labels = np.asarray(estimator.predict(_safe_indexing(X, rows)))
     else:
-        labels = np.asarray(last_step(estimator).labels_)
+        final = last_step(estimator)
+        if not hasattr(final, "labels_"):
+            raise TypeError(
+                f"{type(final).__name__} has neither predict nor labels_: give a "
+                "clusterer, or labels of your own where they are taken."
+            )
+        labels = np.asarray(final.labels_)
         if len(labels) != _num_samples(X):
             raise ValueError(
-                f"{type(last_step(estimator)).__name__} has no predict, and its "
+                f"{type(final).__name__} has no predict, and its "
                 f"{len(labels)} labels_ are not of the {_num_samples(X)} rows given. "
                 "Use it on its training data; in a search, with cv=AllData()."
             )
         labels = labels[rows]
-    return np.where(labels < 0, -1, labels)
+    return one_noise(labels)
 
 
 def latent_rows(estimator: Any, X: Any) -> Any:
@@ -53,3 +94,37 @@ def latent_rows(estimator: Any, X: Any) -> Any:
     if hasattr(final, "transform") and hasattr(final, "inverse_transform"):
         return final.transform(Z)
     return Z
+
+
+def reference_rows(space: Any, X: Any) -> Any:
+    """Rows of ``X`` in a reference space."""
+    if space is None:
+        Z = X
+    elif hasattr(space, "transform"):
+        Z = space.transform(X)
+    else:
+        Z = space(X)
+    try:
+        return check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "The reference space does not hold rows of finite numbers: give space= a "
+            f"fitted transformer that makes them. {error}"
+        ) from error
+
+
+def check_space(space: Any) -> None:
+    """Refuse what can't be a fixed reference space."""
+    if space is None:
+        return
+    if hasattr(space, "transform"):
+        check_is_fitted(
+            space,
+            msg="space=%(name)s is not fitted. Fit it once, on data of your choice: "
+            "scores are comparable in one fixed space only.",
+        )
+    elif not callable(space):
+        raise TypeError(
+            "space must be None, a fitted transformer, a callable that takes and "
+            f"returns rows, or a list of these, got {space!r}."
+        )

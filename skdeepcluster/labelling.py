@@ -3,13 +3,16 @@
 Both functions take any fitted estimator or pipeline with ``predict`` and ``transform``.
 """
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import _num_samples, column_or_1d
+
+__all__ = ["propagate", "representatives"]
 
 
 def representatives(
@@ -49,10 +52,10 @@ def representatives(
     >>> bool((answers == y).mean() > 0.7)
     True
     """
-    if n_per_cluster < 1:
-        raise ValueError(f"n_per_cluster={n_per_cluster} must be 1 or more.")
+    if not isinstance(n_per_cluster, Integral) or n_per_cluster < 1:
+        raise ValueError(f"n_per_cluster={n_per_cluster!r} must be an integer >= 1.")
     rng = check_random_state(random_state)
-    Z, clusters = np.asarray(estimator.transform(X)), estimator.predict(X)
+    Z, clusters = latent_rows_and_clusters(estimator, X)
     chosen: list[int] = []
     for cluster in np.unique(clusters):
         members = np.flatnonzero(clusters == cluster)
@@ -76,7 +79,8 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows to label.
     rows : array-like of shape (n_labelled,)
-        Indices of the rows whose labels are known, as from `representatives`.
+        Indices of the rows whose labels are known, as from `representatives`; those
+        given twice have one label only.
     labels : array-like of shape (n_labelled,)
         Their labels, of any type.
 
@@ -92,7 +96,8 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
             f"rows has {len(rows)} entries and labels {len(labels)}; give one label "
             "for each row, and one row at least."
         )
-    Z, clusters = np.asarray(estimator.transform(X)), estimator.predict(X)
+    check_rows(rows, labels, _num_samples(X))
+    Z, clusters = latent_rows_and_clusters(estimator, X)
     known = clusters[rows]
     answers = np.empty(len(Z), dtype=labels.dtype)
     for cluster in np.unique(clusters):
@@ -104,3 +109,31 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
         answers[members] = labels[of_cluster[nearest]]
     answers[rows] = labels
     return answers
+
+
+def latent_rows_and_clusters(estimator: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of ``X`` in the latent space, and their clusters."""
+    for method in ("transform", "predict"):
+        if not hasattr(estimator, method):
+            raise TypeError(
+                f"estimator must have predict and transform, and "
+                f"{type(estimator).__name__} has no {method}: give a deep clusterer."
+            )
+    return np.asarray(estimator.transform(X)), estimator.predict(X)
+
+
+def check_rows(rows: np.ndarray, labels: np.ndarray, n_samples: int) -> None:
+    """Refuse rows that are not there, and two labels of one row."""
+    if rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n_samples:
+        raise ValueError(
+            f"rows must hold integers from 0 to {n_samples - 1}, the indices of rows "
+            f"of X, got {rows}."
+        )
+    known = dict(zip(rows.tolist(), labels, strict=True))
+    different = [
+        row
+        for row, label in zip(rows.tolist(), labels, strict=True)
+        if known[row] != label
+    ]
+    if different:
+        raise ValueError(f"rows holds {different[0]} twice, with different labels.")

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length
+
+from skdeepcluster._fitted import check_labels, fitted_labels, is_noise
+
+__all__ = ["clustering_accuracy", "clustering_accuracy_scorer"]
 
 
 def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
@@ -13,15 +16,16 @@ def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
 
     Clusters are matched to classes by the Hungarian method, each to one at most [1]_.
     A cluster without a class, or a class without a cluster, counts as wrong. So do
-    rows labelled -1 in ``labels_pred``: noise belongs to no cluster and is matched to
-    no class, so a result that is all noise scores 0.
+    rows with a negative label in ``labels_pred``: noise belongs to no cluster and is
+    matched to no class, so a result that is all noise scores 0.
 
     Parameters
     ----------
     labels_true : array-like of shape (n_samples,)
         Classes, of any type that sorts.
     labels_pred : array-like of shape (n_samples,)
-        Clusters, of any type that sorts; the integer -1 marks noise.
+        Clusters, of any type that sorts; every negative number marks noise: HDBSCAN
+        tells rows with infinite and missing values by -2 and -3.
 
     Returns
     -------
@@ -31,7 +35,7 @@ def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
     Raises
     ------
     ValueError
-        If the lengths differ, or are 0.
+        If the lengths differ, or are 0, or a label is missing.
 
     References
     ----------
@@ -46,15 +50,12 @@ def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
     >>> clustering_accuracy([0, 0, 1, 1], [0, 0, 1, -1])
     0.75
     """
-    labels_true = column_or_1d(labels_true)
-    labels_pred = column_or_1d(labels_pred)
+    labels_true = check_labels(labels_true, "labels_true")
+    labels_pred = check_labels(labels_pred, "labels_pred")
     check_consistent_length(labels_true, labels_pred)
     if len(labels_true) == 0:
         raise ValueError("labels_true and labels_pred are empty.")
-    if labels_pred.dtype.kind in "if":
-        clustered = labels_pred != -1
-    else:
-        clustered = np.ones(len(labels_pred), dtype=bool)
+    clustered = ~is_noise(labels_pred)
     if not clustered.any():
         return 0.0
     counts = contingency_matrix(labels_true[clustered], labels_pred[clustered])
@@ -63,14 +64,15 @@ def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
 
 
 def clustering_accuracy_scorer(estimator: Any, X: Any, y: Any) -> float:
-    """Score a fitted clusterer by `clustering_accuracy` of its predictions.
+    """Score a fitted clusterer by `clustering_accuracy` of its labels.
 
     A scorer for ``cross_validate`` and searches, where labels exist to look at.
 
     Parameters
     ----------
     estimator : object
-        A fitted clusterer with ``predict``, or a pipeline that ends in one.
+        A fitted clusterer, or a pipeline that ends in one. Without ``predict`` it has
+        labels for its training data only; in a search, use ``cv=AllData()``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows.
     y : array-like of shape (n_samples,)
@@ -81,4 +83,4 @@ def clustering_accuracy_scorer(estimator: Any, X: Any, y: Any) -> float:
     float
         Between 0 and 1; higher is better.
     """
-    return clustering_accuracy(y, estimator.predict(X))
+    return clustering_accuracy(y, fitted_labels(estimator, X))

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 
 import pytest
 from discovery import ESTIMATORS
@@ -132,6 +133,17 @@ def test_defaults(name):
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_every_parameter_is_constrained(cls):
     assert set(cls._parameter_constraints) == set(inspect.signature(cls).parameters)
+
+
+@pytest.mark.parametrize(
+    "name", ["labelling", "metrics", "model_selection", "plotting"]
+)
+def test_every_public_name_is_in_the_reference(name):
+    page = Path(__file__).parents[1] / "docs" / "api.md"
+    section = page.read_text().split(f"currentmodule:: skdeepcluster.{name}\n")[1]
+    listed = re.findall(r"^   (\w+)$", section.split("```")[0], re.MULTILINE)
+    module = importlib.import_module(f"skdeepcluster.{name}")
+    assert sorted(listed) == sorted(module.__all__)
 
 
 def test_something_is_found():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.cluster import AgglomerativeClustering
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -80,9 +81,33 @@ def test_few_answers_label_digits(digits, digits_target, model):
 
 
 def test_unusable_arguments_are_named(digits, model):
-    with pytest.raises(ValueError, match="n_per_cluster=0"):
-        representatives(model, digits, 0)
+    for n_per_cluster in (0, 2.5, None):
+        with pytest.raises(ValueError, match=f"n_per_cluster={n_per_cluster} must be"):
+            representatives(model, digits, n_per_cluster)
     with pytest.raises(ValueError, match="rows has 2 entries and labels 1"):
         propagate(model, digits, [0, 1], [1])
     with pytest.raises(ValueError, match="one row at least"):
         propagate(model, digits, [], [])
+
+
+@pytest.mark.parametrize("rows", [[0, 5], [0, -1], [0.0, 1.0], [True, False]])
+def test_rows_that_are_not_there_are_refused(rows):
+    X = np.array([[1.0, 0], [9, 0], [2, 0], [8, 0], [-1, 0]])
+    with pytest.raises(ValueError, match="rows must hold integers from 0 to 4"):
+        propagate(Plane(), X, rows, [10, 20])
+
+
+def test_a_row_has_one_answer():
+    X = np.array([[1.0, 0], [9, 0], [2, 0]])
+    with pytest.raises(ValueError, match="rows holds 1 twice"):
+        propagate(Plane(), X, [1, 0, 1], ["a", "b", "c"])
+    assert list(propagate(Plane(), X, [1, 1], ["a", "a"])) == ["a", "a", "a"]
+
+
+def test_clusterer_without_a_latent_space_is_named():
+    X = np.array([[1.0, 0], [9, 0], [2, 0]])
+    clusterer = AgglomerativeClustering(2).fit(X)
+    with pytest.raises(TypeError, match="AgglomerativeClustering has no transform"):
+        representatives(clusterer, X)
+    with pytest.raises(TypeError, match="AgglomerativeClustering has no transform"):
+        propagate(clusterer, X, [0], [1])

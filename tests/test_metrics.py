@@ -4,10 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn.cluster import KMeans
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.model_selection import cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster.metrics import clustering_accuracy, clustering_accuracy_scorer
+from skdeepcluster.model_selection import AllData
 
 
 def best_of_all_matchings(labels_true, labels_pred):
@@ -79,3 +82,42 @@ def test_scorer_in_cross_validation(digits, digits_target):
         scoring={"accuracy": clustering_accuracy_scorer, "ari": "adjusted_rand_score"},
     )
     assert scores["test_accuracy"].min() > 0.5
+
+
+@pytest.mark.parametrize("dtype", [np.int8, int, np.float32, float, object])
+@pytest.mark.parametrize("noise", [-1, -2, -3])
+def test_negative_numbers_are_noise_in_any_array(dtype, noise):
+    labels = np.array([0, 0, noise, noise], dtype=dtype)
+    assert clustering_accuracy([0, 0, 1, 1], labels) == 0.5
+    # Classes may have any number.
+    assert clustering_accuracy(labels, [0, 0, 1, 1]) == 1
+
+
+def test_rows_that_hdbscan_leaves_out_are_noise():
+    X = np.repeat([[0.0, 0], [9, 9], [np.inf, 0], [np.nan, 0]], 10, axis=0)
+    X[:20] += np.random.RandomState(0).normal(size=(20, 2))
+    clusterer = HDBSCAN(min_cluster_size=5, copy=True).fit(X)
+    assert {-2, -3} <= set(clusterer.labels_)
+    accuracy = clustering_accuracy(np.arange(40) // 10, clusterer.labels_)
+    assert accuracy == clustering_accuracy_scorer(clusterer, X, np.arange(40) // 10)
+    assert accuracy <= 0.5
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_missing_labels_are_named(missing):
+    with pytest.raises(ValueError, match="labels_true has missing values"):
+        clustering_accuracy([0, missing], [0, 1])
+    with pytest.raises(ValueError, match="labels_pred has missing values"):
+        clustering_accuracy([0, 1], [missing, 1])
+
+
+def test_scorer_of_a_clusterer_without_predict(digits, digits_target):
+    X, y = digits[:200], digits_target[:200]
+    pipeline = make_pipeline(StandardScaler(), AgglomerativeClustering(10))
+    scores = cross_validate(
+        pipeline, X, y, cv=AllData(), scoring=clustering_accuracy_scorer
+    )
+    expected = clustering_accuracy(y, pipeline.fit(X)[-1].labels_)
+    assert scores["test_score"] == [expected]
+    with pytest.raises(ValueError, match="cv=AllData"):
+        clustering_accuracy_scorer(pipeline, X[:50], y[:50])

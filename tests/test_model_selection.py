@@ -67,6 +67,13 @@ class FixedLabels(ClusterMixin, BaseEstimator):
         return np.asarray(X)[:, 0].astype(int)
 
 
+class Untouchable(ClusterMixin, BaseEstimator):
+    """A clusterer that nobody may fit."""
+
+    def fit(self, X, y=None):
+        pytest.fail("The arguments were not checked before the first fit.")
+
+
 def with_labels(X, labels):
     """Rows that `FixedLabels` clusters so, and a space that hides the labels."""
     return np.column_stack([labels, X]), lambda rows: rows[:, 1:]
@@ -241,6 +248,9 @@ def test_clusterer_without_predict_is_scored_on_its_training_data(blobs):
         ({"space": 3}, TypeError, "space must be None, a fitted transformer"),
         ({"space": []}, ValueError, r"space=\[\]"),
         ({"space": PCA(2)}, ValueError, "space=PCA is not fitted"),
+        ({"random_state": None}, TypeError, "random_state must be an integer"),
+        ({"random_state": 0.5}, TypeError, "random_state must be an integer"),
+        ({"random_state": -1}, ValueError, "must not be negative, got -1"),
     ],
 )
 def test_bad_arguments_are_named_at_once(arguments, error, message):
@@ -435,16 +445,21 @@ def test_texts_are_compared_in_a_given_space():
         ({"estimators": KMeans()}, "put it into a list"),
         ({"estimators": [("a", KMeans()), ("a", KMeans())]}, "names that differ"),
         ({"metric": "l1"}, "metric must be one of"),
-        ({"n_runs": 0}, "n_runs must be at least 1"),
+        ({"n_runs": 0}, "n_runs must be an integer >= 1, got 0"),
+        ({"n_runs": 2.5}, "n_runs must be an integer >= 1, got 2.5"),
         ({"subsample": 1.5}, r"subsample must be in \(0, 1\]"),
         ({"sample_size": 1}, "None or an integer >= 2, got 1"),
         ({"random_state": None}, "random_state must be an integer, got None"),
+        ({"random_state": -1}, "random_state must not be negative"),
         ({"y": [0, 1]}, "inconsistent numbers of samples"),
+        ({"y": np.full(120, np.nan)}, "y has missing values"),
+        ({"y": [None] * 120}, "y has missing values"),
+        ({"y": np.zeros((120, 2))}, "y must hold one label for each row"),
         ({"space": PCA()}, "space=PCA is not fitted"),
     ],
 )
 def test_bad_comparisons_are_refused_at_once(arguments, message, blobs):
-    arguments = {"estimators": [KMeans(2)], **arguments}
+    arguments = {"estimators": [Untouchable()], **arguments}
     with pytest.raises((ValueError, TypeError), match=message):
         compare_clusterers(X=blobs, **arguments)
 
@@ -468,6 +483,58 @@ def test_comparison_plots_and_reports(comparison, tmp_path):
     # One file: nothing is fetched from anywhere.
     assert "src=" in page
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
+
+
+def test_every_row_a_cluster_of_its_own_is_reported(blobs):
+    page = compare_clusterers([KMeans(5)], blobs[:5], n_runs=1).to_html()
+    assert page.count("<img") == 2
+
+
+def test_names_that_are_no_strings_become_some(blobs):
+    result = compare_clusterers({3: KMeans(3), 4: KMeans(4)}, blobs, n_runs=1)
+    assert list(result.table.index) == list(result.estimators) == ["3", "4"]
+    assert "<h2>3</h2>" in result.to_html()
+    with pytest.raises(ValueError, match="names that differ"):
+        compare_clusterers({3: KMeans(3), "3": KMeans(4)}, blobs)
+
+
+def test_candidate_is_kept_where_only_its_stability_fails(blobs):
+    result = compare_clusterers([KMeans(5)], blobs[:5])
+    row = result.table.loc["kmeans"]
+    assert row["n_clusters"] == 5
+    assert np.isnan(row["stability"])
+    assert row["error"].startswith("Stability: ValueError: n_samples=4 should be")
+    assert result.best_name == "kmeans"
+    assert "<b>kmeans</b> failed in part: Stability: ValueError" in result.to_html()
+
+
+def test_more_clusters_than_a_subsample_has_rows_can_be_chosen():
+    X = 9.0 * np.arange(10).reshape(-1, 1)
+    X = np.concatenate([X, X[:1] + 0.1])
+    selection = select_n_clusters(KMeans(), X, [2, 10], criterion="silhouette")
+    assert selection.table["silhouette"].notna().all()
+    assert np.isnan(selection.table.loc[10, "stability"])
+    with pytest.raises(ValueError, match="has a stability: Stability: ValueError"):
+        select_n_clusters(KMeans(), X, [9, 10], subsample=0.5, criterion="stability")
+
+
+@pytest.mark.parametrize("to_sparse", [sp.dia_array, sp.coo_array, sp.bsr_array])
+def test_sparse_rows_of_any_format_are_scored_and_compared(to_sparse, blobs):
+    dense = blobs[:60]
+    kmeans = KMeans(4, random_state=0).fit(dense)
+    X = to_sparse(dense)
+    expected = silhouette_scorer()(kmeans, dense)
+    assert silhouette_scorer()(kmeans, X) == pytest.approx(expected)
+    table = compare_clusterers([KMeans(4)], X, n_runs=2).table
+    assert table["error"].tolist() == [""]
+    assert table["silhouette"].tolist() == pytest.approx([expected])
+
+
+def test_report_without_matplotlib_names_the_extra(blobs, monkeypatch):
+    result = compare_clusterers([KMeans(2)], blobs, n_runs=1)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"matplotlib.*skdeepcluster\[compare\]"):
+        result.to_html()
 
 
 def test_comparison_of_failures_only_says_so(blobs):

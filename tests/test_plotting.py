@@ -8,15 +8,21 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.metrics import silhouette_samples
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
+from skdeepcluster import (
+    Autoencoder,
+    AutoencoderGMM,
+    DECClustering,
+    DeepOutlierDetector,
+)
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import (
     ClusterImagesDisplay,
@@ -289,8 +295,188 @@ def test_top_terms_of_texts():
     assert sorted(terms.values()) == [["apple"], ["car"]]
     with pytest.raises(ValueError, match="has no predict"):
         top_terms(pipeline, X=TEXTS[:3])
-    with pytest.raises(TypeError, match="starts with a vectorizer"):
+    with pytest.raises(TypeError, match="has a vectorizer and ends in a clusterer"):
         top_terms(KMeans(2))
+
+
+def test_terms_of_texts_do_not_depend_on_the_network():
+    # Trained for no time at all, it decodes every centre to about the same.
+    autoencoder = Autoencoder((16,), 2, max_epochs=1, random_state=0)
+    gmm = AutoencoderGMM(2, autoencoder=autoencoder, reg_covar=1e-2, random_state=0)
+    pipeline = make_pipeline(TfidfVectorizer(), gmm).fit(TEXTS)
+    labels, names = pipeline.predict(TEXTS), pipeline[0].get_feature_names_out()
+    weights = pipeline[0].transform(TEXTS).toarray()
+    means = np.stack([weights[labels == label].mean(0) for label in np.unique(labels)])
+    terms = top_terms(pipeline, n=1, X=TEXTS)
+    expected = names[(means - means.mean(0)).argmax(1)]
+    assert [words[0] for words in terms.values()] == expected.tolist()
+
+
+def test_centres_that_are_no_terms_are_refused():
+    autoencoder = Autoencoder((16,), 2, max_epochs=1, random_state=0)
+    gmm = AutoencoderGMM(2, autoencoder=autoencoder, reg_covar=1e-2, random_state=0)
+    detector = DeepOutlierDetector(gmm, method="mahalanobis")
+    pipeline = make_pipeline(TfidfVectorizer(), detector).fit(TEXTS)
+    for X in (None, TEXTS):
+        with pytest.raises(TypeError, match="ends in a clusterer"):
+            top_terms(pipeline, X=X)
+
+    class OwnSpace(AgglomerativeClustering):
+        """A clusterer with centres in a space of its own, and no decoder."""
+
+        def fit(self, X, y=None):
+            super().fit(X.toarray() if sp.issparse(X) else X)
+            self.cluster_centers_ = np.zeros((2, 1))
+            return self
+
+    for middle in ([], [TruncatedSVD(4, random_state=0)]):
+        pipeline = make_pipeline(TfidfVectorizer(), *middle, OwnSpace(2)).fit(TEXTS)
+        with pytest.raises(ValueError, match="Give the texts as X"):
+            top_terms(pipeline)
+        terms = top_terms(pipeline, n=1, X=TEXTS)
+        assert sorted(terms.values()) == [["apple"], ["car"]]
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_vectorizer_may_stand_anywhere_before_the_clusterer(given):
+    lower = FunctionTransformer(
+        lambda texts: [text.lower() for text in texts], feature_names_out="one-to-one"
+    )
+    pipeline = make_pipeline(
+        lower,
+        CountVectorizer(lowercase=False),
+        "passthrough",
+        TruncatedSVD(4, random_state=0),
+        KMeans(2, random_state=0),
+    )
+    texts = [text.title() for text in TEXTS]
+    terms = top_terms(pipeline.fit(texts), n=1, X=texts if given else None)
+    assert sorted(terms.values()) == [["apple"], ["car"]]
+
+
+def test_texts_in_a_series_or_a_frame():
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(TEXTS, index=list("abcdef"))
+    pipeline = make_pipeline(TfidfVectorizer(), KMeans(2, random_state=0)).fit(series)
+    expected = top_terms(pipeline, X=TEXTS)
+    assert top_terms(pipeline, X=series) == expected
+    assert top_terms(pipeline, X=iter(TEXTS)) == expected
+    frame = pandas.DataFrame({"text": TEXTS, "size": range(6)})
+    columns = make_column_transformer((TfidfVectorizer(), "text"))
+    pipeline = make_pipeline(columns, KMeans(2, random_state=0)).fit(frame)
+    terms = top_terms(pipeline, n=1, X=frame)
+    assert {words[0].split("__")[1] for words in terms.values()} == {"apple", "car"}
+
+
+def test_terms_of_one_cluster_and_of_noise_only():
+    pipeline = make_pipeline(TfidfVectorizer(), KMeans(1)).fit(TEXTS)
+    display = TopTermsDisplay.from_estimator(pipeline, TEXTS)
+    assert display.terms == {0: []}
+    noise = make_pipeline(TfidfVectorizer(), HDBSCAN(min_cluster_size=6, copy=True))
+    with pytest.raises(ValueError, match="Every text is noise"):
+        top_terms(noise.fit(TEXTS), X=TEXTS)
+
+
+@pytest.mark.parametrize("to_format", [np.asarray, sp.csr_array, sp.coo_matrix])
+def test_terms_of_given_labels(to_format):
+    vectorizer = TfidfVectorizer()
+    X = to_format(vectorizer.fit_transform(TEXTS).toarray())
+    names = vectorizer.get_feature_names_out()
+    labels = np.array(["food"] * 3 + ["cars"] * 3)
+    display = TopTermsDisplay.from_predictions(X, labels, names, n=1)
+    assert {label: terms[0][0] for label, terms in display.terms.items()} == {
+        "food": "apple",
+        "cars": "car",
+    }
+    with pytest.raises(ValueError, match=r"names has 2 terms and X \d+ columns"):
+        TopTermsDisplay.from_predictions(X, labels, names[:2])
+
+
+def test_embedding_takes_every_argument_of_scatter():
+    points = np.random.default_rng(0).random((20, 2))
+    labels = np.arange(20) % 2
+    for name in ("c", "color", "facecolor"):
+        display = EmbeddingDisplay.from_predictions(points, labels, **{name: "red"})
+        assert display.ax_.collections[0].get_facecolor()[0, :3].tolist() == [1, 0, 0]
+        # It would show colours that aren't there.
+        assert display.ax_.get_legend() is None
+    display = EmbeddingDisplay.from_predictions(points, labels, linewidth=3)
+    assert display.ax_.collections[0].get_linewidths() == [3]
+    assert display.ax_.get_legend() is not None
+    # Rows are drawn in an order of their own.
+    sizes = list(range(1, 21))
+    drawn = display.plot(s=sizes, c=points[:, 0]).ax_.collections[0]
+    order = [points.tolist().index(point) for point in drawn.get_offsets().tolist()]
+    assert order != sorted(order)
+    assert drawn.get_sizes().tolist() == [sizes[row] for row in order]
+    assert np.array_equal(drawn.get_array(), points[order, 0])
+
+
+def test_missing_classes_are_named(digits, dec):
+    X, y = digits
+    missing = np.where(np.arange(200) == 3, np.nan, y)
+    with pytest.raises(ValueError, match="y has missing values"):
+        EmbeddingDisplay.from_estimator(dec, X, missing)
+    with pytest.raises(ValueError, match="y has missing values"):
+        MatchedConfusionDisplay.from_estimator(dec, X, missing)
+    with pytest.raises(ValueError, match="labels has missing values"):
+        ClusterSizesDisplay.from_predictions(missing)
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap"])
+def test_embedding_of_few_rows(method, digits):
+    if method == "umap":
+        pytest.importorskip("umap")
+    X, y = digits
+    display = EmbeddingDisplay.from_predictions(X[:8], y[:8], method=method)
+    assert np.isfinite(display.points).all()
+
+
+def test_transformer_without_clusters_needs_classes(digits):
+    X, y = digits
+    network = Autoencoder((16,), 3, max_epochs=1).fit(X)
+    for display in (EmbeddingDisplay, SilhouetteDisplay, ClusterSizesDisplay):
+        with pytest.raises(TypeError, match="Autoencoder has neither predict nor"):
+            display.from_estimator(network, X)
+    assert len(EmbeddingDisplay.from_estimator(network, X, y).points) == 200
+
+
+def test_silhouettes_in_a_space_that_a_function_makes(digits, dec):
+    X, _ = digits
+    expected = SilhouetteDisplay.from_estimator(dec, X, space=dec)
+    display = SilhouetteDisplay.from_estimator(dec, X, space=dec.transform)
+    assert np.array_equal(display.values, expected.values)
+    with pytest.raises(ValueError, match="space=PCA is not fitted"):
+        SilhouetteDisplay.from_estimator(dec, X, space=PCA(2))
+    with pytest.raises(ValueError, match="fewer of them than rows: labels has 200"):
+        SilhouetteDisplay.from_predictions(X, np.arange(200))
+
+
+def test_noise_of_any_kind_is_one():
+    labels = np.repeat([-3, -2, -1, 0, 1], 4)
+    sizes = ClusterSizesDisplay.from_predictions(labels)
+    assert [bar.get_height() for bar in sizes.ax_.patches] == [12, 4, 4]
+    confusion = MatchedConfusionDisplay.from_predictions(labels, labels)
+    assert confusion.clusters.tolist() == [0, 1, -1]
+    X = np.random.default_rng(0).random((20, 2))
+    assert len(SilhouetteDisplay.from_predictions(X, labels).values) == 8
+
+
+def test_probabilities_have_two_dimensions():
+    with pytest.raises(ValueError, match=r"got shape \(3,\)"):
+        ConfidenceDisplay.from_predictions([0.1, 0.2, 0.7])
+
+
+@pytest.mark.parametrize("to_sparse", [sp.csr_array, sp.coo_array, sp.bsr_matrix])
+def test_displays_of_sparse_rows(to_sparse, digits, dec):
+    X, y = digits
+    given = to_sparse(X)
+    draw_all(dec, given, y, lambda: None)
+    display = ClusterImagesDisplay.from_predictions(given, y)
+    expected = ClusterImagesDisplay.from_predictions(X, y)
+    assert np.array_equal(display.images[0], expected.images[0])
+    plane = EmbeddingDisplay.from_predictions(to_sparse(X[:, 20:22]), y)
+    assert np.array_equal(plane.points, X[:, 20:22])
 
 
 def test_missing_matplotlib_names_the_extra(digits, monkeypatch):

@@ -42,11 +42,12 @@ pipeline = make_pipeline(
 labels = pipeline.fit_predict(texts)
 
 # %%
-# The terms that set each cluster apart from the others, from the centres of the
-# clusters, taken back through the decoder. With the texts at hand,
-# ``top_terms(pipeline, X=texts)`` ranks by the weights in the texts themselves.
+# The terms that set each cluster apart from the others, by their weights in the texts.
+# Without ``X``, they are those of the clusters' centres, taken back through the
+# decoder, and no better than what it reconstructs.
 
-for cluster, terms in top_terms(pipeline, n=6).items():
+names = top_terms(pipeline, n=6, X=texts)
+for cluster, terms in names.items():
     print(f"{cluster}: {(labels == cluster).sum():3d} texts, {', '.join(terms)}")
 
 # %%
@@ -58,4 +59,4 @@ plt.show()
 # The pipeline tells the topic of a text that it has not seen.
 
 new = "Distances to the nearest neighbors of each row under a Minkowski metric."
-print(top_terms(pipeline, n=6)[pipeline.predict([new])[0]])
+print(names[pipeline.predict([new])[0]])

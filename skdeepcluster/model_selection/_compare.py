@@ -18,21 +18,27 @@ from sklearn.metrics import (
     pairwise_distances,
 )
 from sklearn.pipeline import _name_estimators
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import fitted_labels, latent_rows, sample_rows
+from skdeepcluster._fitted import (
+    check_labels,
+    check_space,
+    fitted_labels,
+    latent_rows,
+    reference_rows,
+    sample_rows,
+)
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection._report import html_report, plot_table
 from skdeepcluster.model_selection._scorers import (
     METRICS,
     calinski_harabasz,
     check_sample_size,
-    check_space,
+    check_seed,
     modularity,
     negative_davies_bouldin,
-    reference_rows,
     silhouette,
 )
 
@@ -145,7 +151,9 @@ def compare_clusterers(
     """Compare clusterers of any kind on the same rows.
 
     Every candidate is cloned and fitted to all the rows, and then fitted again, with
-    other seeds, to subsamples of them. A candidate that fails has a row that says why.
+    other seeds, to subsamples of them. A candidate that fails has a row that says why;
+    if only a fit to a subsample fails, as of more clusters than that has rows, all but
+    the stability is kept.
 
     Scores are taken on a sample of rows. The *pooled* silhouette is the mean over all
     the spaces at hand [1]_: the reference space and each candidate's own. The own
@@ -156,7 +164,8 @@ def compare_clusterers(
     Parameters
     ----------
     estimators : dict of str to clusterer, or list of (str, clusterer) or clusterer
-        Candidates: scikit-learn clusterers, mixtures, pipelines that end in one.
+        Candidates: scikit-learn clusterers, mixtures, pipelines that end in one. Names
+        of another type become strings.
     X : {array-like, sparse matrix} of shape (n_samples, n_features), or list
         Rows to cluster.
     y : array-like of shape (n_samples,), default=None
@@ -196,7 +205,8 @@ def compare_clusterers(
         - ``peak_memory_mb``: highest resident memory in the fit above that at its
           start, where Linux tells; what a fit takes from memory that earlier ones gave
           back to the process is not seen;
-        - ``error``: of what class and what it says, or empty.
+        - ``error``: of what class and what it says, or empty; after "Stability: ",
+          that of a fit to a subsample.
 
     References
     ----------
@@ -220,7 +230,9 @@ def compare_clusterers(
         raise ValueError("estimators holds no clusterer to compare.")
     check_space(space)
     check_settings(metric, n_runs, subsample, sample_size, random_state)
+    (X,) = indexable(X)
     if y is not None:
+        y = check_labels(y, "y")
         check_consistent_length(X, y)
     rows = sample_rows(_num_samples(X), sample_size, random_state)
     sample = reference_rows(space, _safe_indexing(X, rows))
@@ -237,14 +249,13 @@ def compare_clusterers(
             records[name] = describe(fit, sample, rows, y, metric)
             fits[name] = fit
         except Exception as error:
-            records[name] = {"error": f"{type(error).__name__}: {error}"}
+            records[name] = {"error": as_text(error)}
 
     spaces = share_equal(sample, {name: fit.space for name, fit in fits.items()})
     sampled = {name: fit.labels[rows] for name, fit in fits.items()}
     for name, value in pooled_silhouettes([sample, *spaces.values()], sampled, metric):
         records[name]["pooled_silhouette"] = value
     table = pandas.DataFrame.from_dict(records, orient="index", columns=COLUMNS)
-    table["error"] = table["error"].fillna("")
     if y is None:
         table = table.drop(columns=["accuracy", "nmi", "ari"])
     return ClustererComparison(
@@ -260,37 +271,33 @@ def compare_clusterers(
 
 def name_candidates(estimators: Any) -> dict[str, Any]:
     """Candidates by name, in their order."""
-    if isinstance(estimators, Mapping):
-        return dict(estimators)
     if hasattr(estimators, "fit"):
         raise TypeError(
             f"estimators must be a dict or list of clusterers, got {estimators!r}: put "
             "it into a list."
         )
-    pairs = list(estimators)
+    pairs = list(estimators.items() if isinstance(estimators, Mapping) else estimators)
     if not all(isinstance(pair, tuple) for pair in pairs):
         pairs = _name_estimators(pairs)
-    candidates = dict(pairs)
+    names = [str(name) for name, _ in pairs]
+    candidates = {
+        name: estimator for name, (_, estimator) in zip(names, pairs, strict=True)
+    }
     if len(candidates) < len(pairs):
-        names = [name for name, _ in pairs]
         raise ValueError(f"estimators must have names that differ, got {names}.")
     return candidates
 
 
 def check_settings(
-    metric: str, n_runs: int, subsample: float, sample_size: Any, random_state: Any
+    metric: str, n_runs: Any, subsample: float, sample_size: Any, random_state: Any
 ) -> None:
     """Refuse settings before any fit."""
     check_sample_size(sample_size)
-    if not isinstance(random_state, Integral):
-        raise TypeError(
-            f"random_state must be an integer, got {random_state!r}: all candidates "
-            "get it."
-        )
+    check_seed(random_state)
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {METRICS}, got {metric!r}.")
-    if n_runs < 1:
-        raise ValueError(f"n_runs must be at least 1, got {n_runs}.")
+    if not isinstance(n_runs, Integral) or n_runs < 1:
+        raise ValueError(f"n_runs must be an integer >= 1, got {n_runs!r}.")
     if not 0 < subsample <= 1:
         raise ValueError(f"subsample must be in (0, 1], got {subsample}.")
 
@@ -299,8 +306,6 @@ def fit_candidate(
     estimator: Any, X: Any, n_runs: int, subsample: float, seed: int
 ) -> SimpleNamespace:
     """Fit to all the rows, and to subsamples for the stability."""
-    n_samples = _num_samples(X)
-    everything = np.arange(n_samples)
     fitted = seeded(estimator, seed, only_unset=True)
     with peak_memory() as memory:
         start = time.perf_counter()
@@ -309,21 +314,39 @@ def fit_candidate(
     start = time.perf_counter()
     labels = fitted_labels(fitted, X)
     predict_seconds = time.perf_counter() - start
-    runs = [(everything, labels)]
-    for run in range(1, n_runs):
-        size = max(2, round(subsample * n_samples))
-        part = sample_rows(n_samples, size, seed + run)
-        rows = _safe_indexing(X, part)
-        other = seeded(estimator, seed + run).fit(rows)
-        runs.append((part, fitted_labels(other, rows)))
+    stability, error = np.nan, ""
+    try:
+        others = repeated_fits(estimator, X, n_runs, subsample, seed)
+        stability = agreement([(np.arange(len(labels)), labels), *others])
+    except Exception as raised:
+        error = f"Stability: {as_text(raised)}"
     return SimpleNamespace(
         estimator=fitted,
         labels=labels,
-        stability=agreement(runs),
+        stability=stability,
+        error=error,
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds if hasattr(fitted, "predict") else np.nan,
         peak_memory_mb=memory.megabytes,
     )
+
+
+def repeated_fits(
+    estimator: Any, X: Any, n_runs: int, subsample: float, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows and labels of each fit after the first."""
+    n_samples = _num_samples(X)
+    size = max(2, round(subsample * n_samples))
+    for run in range(1, n_runs):
+        part = sample_rows(n_samples, size, seed + run)
+        rows = _safe_indexing(X, part)
+        other = seeded(estimator, seed + run).fit(rows)
+        yield part, fitted_labels(other, rows)
+
+
+def as_text(error: Exception) -> str:
+    """Class of an error and what it says."""
+    return f"{type(error).__name__}: {error}"
 
 
 def seeded(estimator: Any, seed: int, only_unset: bool = False) -> Any:
@@ -405,6 +428,7 @@ def describe(
         "fit_seconds": fit.fit_seconds,
         "predict_seconds": fit.predict_seconds,
         "peak_memory_mb": fit.peak_memory_mb,
+        "error": fit.error,
     }
     if y is not None:
         record["accuracy"] = clustering_accuracy(y, labels)

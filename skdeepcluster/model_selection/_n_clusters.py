@@ -10,13 +10,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import last_step
+from skdeepcluster._fitted import check_space, last_step
 from skdeepcluster.model_selection._compare import (
     check_settings,
     compare_clusterers,
     seeded,
 )
-from skdeepcluster.model_selection._scorers import check_space
 
 NAMES = {
     "modularity_silhouette": "sum of modularity and silhouette",
@@ -182,6 +181,9 @@ def select_n_clusters(
     both = table["modularity"] + table["silhouette"]
     table = table.assign(modularity_silhouette=both)
     table = add_bic(table, comparison.estimators, X)
+    if table[criterion].isna().all():
+        error = table["error"].iloc[0]
+        raise ValueError(f"No number of clusters has a {NAMES[criterion]}: {error}")
     choice = preferred(table[criterion], criterion)
     return NClustersSelection(
         choice,

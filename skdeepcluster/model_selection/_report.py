@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skdeepcluster._extras import import_extra
+from skdeepcluster._fitted import comparable
 from skdeepcluster.plotting._common import panels
 
 PANELS = {
@@ -87,9 +88,9 @@ def plot_table(table: Any, ax: Any) -> Any:
 
 def html_report(comparison: Any) -> str:
     """Page with the table, the bars and pictures of every candidate."""
+    purpose = "ClustererComparison.to_html"
+    Figure = import_extra("matplotlib.figure", "compare", purpose).Figure
     # Imported here: scoring needs no pictures.
-    from matplotlib.figure import Figure
-
     from skdeepcluster.plotting import (
         ClusterSizesDisplay,
         EmbeddingDisplay,
@@ -110,7 +111,7 @@ def html_report(comparison: Any) -> str:
         left, middle, right = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
         own = "reference space" if Z is comparison.sample else "its own space"
         EmbeddingDisplay.from_predictions(Z, labels, title=own, ax=left)
-        if len(np.unique(labels[labels != -1])) > 1:
+        if comparable(labels[labels != -1]):
             SilhouetteDisplay.from_predictions(
                 comparison.sample,
                 labels,
@@ -144,15 +145,17 @@ def html_table(comparison: Any) -> str:
     """Table of a comparison, the highest modularity in bold, and what failed."""
     errors = comparison.table["error"]
     table = comparison.table.drop(columns="error")
-    best = comparison.best_name if comparison.estimators else None
+    kept = comparison.estimators
+    best = comparison.best_name if kept else None
     head = "".join(f"<th>{heading(name)}</th>" for name in ["", *table])
     lines = []
     for name, row in table.iterrows():
         cells = "".join(f"<td>{to_text(value)}</td>" for value in row)
         mark = ' class="best"' if name == best else ""
-        lines.append(f"<tr{mark}><th>{html.escape(str(name))}</th>{cells}</tr>")
+        lines.append(f"<tr{mark}><th>{html.escape(name)}</th>{cells}</tr>")
     note = "".join(
-        f"<p><b>{html.escape(str(name))}</b> failed: {html.escape(error)}</p>"
+        f"<p><b>{html.escape(name)}</b> failed{' in part' * (name in kept)}: "
+        f"{html.escape(error)}</p>"
         for name, error in errors[errors != ""].items()
     )
     if best is not None:

@@ -14,10 +14,16 @@ from sklearn.metrics import (
 )
 from sklearn.neighbors import kneighbors_graph
 from sklearn.preprocessing import normalize
-from sklearn.utils import _safe_indexing, check_array
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils.validation import _num_samples
 
-from skdeepcluster._fitted import fitted_labels, sample_rows
+from skdeepcluster._fitted import (
+    check_space,
+    comparable,
+    fitted_labels,
+    reference_rows,
+    sample_rows,
+)
 
 METRICS = ("euclidean", "cosine")
 
@@ -29,7 +35,7 @@ WORST_DAVIES_BOULDIN = 1e6
 def silhouette(Z: Any, labels: np.ndarray, metric: str) -> float:
     """Mean silhouette, a row of noise counting 0 as the only row of a cluster does."""
     clustered = labels != -1
-    if not _comparable(labels[clustered]):
+    if not comparable(labels[clustered]):
         return -1.0
     rows = Z[clustered]
     if metric == "precomputed":
@@ -41,7 +47,7 @@ def silhouette(Z: Any, labels: np.ndarray, metric: str) -> float:
 def calinski_harabasz(Z: Any, labels: np.ndarray, metric: str) -> float:
     """Calinski-Harabasz index times the share of rows that are not noise."""
     clustered = labels != -1
-    if not _comparable(labels[clustered]):
+    if not comparable(labels[clustered]):
         return 0.0
     rows = _dense_rows(Z[clustered], metric)
     return float(calinski_harabasz_score(rows, labels[clustered]) * clustered.mean())
@@ -50,7 +56,7 @@ def calinski_harabasz(Z: Any, labels: np.ndarray, metric: str) -> float:
 def negative_davies_bouldin(Z: Any, labels: np.ndarray, metric: str) -> float:
     """Opposite of the Davies-Bouldin index over the share of rows that aren't noise."""
     clustered = labels != -1
-    if not _comparable(labels[clustered]):
+    if not comparable(labels[clustered]):
         return -WORST_DAVIES_BOULDIN
     rows = _dense_rows(Z[clustered], metric)
     value = davies_bouldin_score(rows, labels[clustered]) / clustered.mean()
@@ -63,7 +69,7 @@ def modularity(Z: Any, labels: np.ndarray, metric: str, n_neighbors: int = 15) -
     A row of noise is a cluster of its own: it keeps none of its edges.
     """
     clustered = labels != -1
-    if not _comparable(labels[clustered]):
+    if not comparable(labels[clustered]):
         return -0.5
     graph = neighbor_graph(Z, metric, n_neighbors)
     return graph_modularity(graph, labels)
@@ -89,48 +95,9 @@ def graph_modularity(graph: Any, labels: np.ndarray) -> float:
     return float(within / total - np.sum((by_cluster / total) ** 2))
 
 
-def _comparable(labels: np.ndarray) -> bool:
-    """Whether there are clusters to tell apart: more than one, and fewer than rows."""
-    return 1 < len(np.unique(labels)) < len(labels)
-
-
 def _dense_rows(Z: Any, metric: str) -> np.ndarray:
     rows = normalize(Z) if metric == "cosine" else Z
     return rows.toarray() if sp.issparse(rows) else rows
-
-
-def reference_rows(space: Any, X: Any) -> Any:
-    """Rows of ``X`` in a reference space."""
-    if space is None:
-        Z = X
-    elif hasattr(space, "transform"):
-        Z = space.transform(X)
-    else:
-        Z = space(X)
-    try:
-        return check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "The reference space does not hold rows of finite numbers: give space= a "
-            f"fitted transformer that makes them. {error}"
-        ) from error
-
-
-def check_space(space: Any) -> None:
-    """Refuse what can't be a fixed reference space."""
-    if space is None:
-        return
-    if hasattr(space, "transform"):
-        check_is_fitted(
-            space,
-            msg="space=%(name)s is not fitted. Fit it once, on data of your choice: "
-            "scores are comparable in one fixed space only.",
-        )
-    elif not callable(space):
-        raise TypeError(
-            "space must be None, a fitted transformer, a callable that takes and "
-            f"returns rows, or a list of these, got {space!r}."
-        )
 
 
 def check_sample_size(sample_size: Any) -> None:
@@ -141,6 +108,17 @@ def check_sample_size(sample_size: Any) -> None:
         raise ValueError(
             f"sample_size must be None or an integer >= 2, got {sample_size!r}."
         )
+
+
+def check_seed(random_state: Any) -> None:
+    """Refuse what does not give every candidate the same rows."""
+    if not isinstance(random_state, Integral):
+        raise TypeError(
+            f"random_state must be an integer, got {random_state!r}: all candidates "
+            "get it."
+        )
+    if random_state < 0:
+        raise ValueError(f"random_state must not be negative, got {random_state}.")
 
 
 class ClusteringScorer:
@@ -165,6 +143,7 @@ class ClusteringScorer:
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {METRICS}, got {metric!r}.")
         check_sample_size(sample_size)
+        check_seed(random_state)
         self.spaces = list(space) if isinstance(space, list | tuple) else [space]
         if not self.spaces:
             raise ValueError("space=[] names no space; None is that of the data.")
@@ -177,6 +156,7 @@ class ClusteringScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score the clusters that a fitted estimator makes of ``X``; y is ignored."""
+        (X,) = indexable(X)
         rows = sample_rows(_num_samples(X), self.sample_size, self.random_state)
         labels = fitted_labels(estimator, X, rows)
         sample = _safe_indexing(X, rows)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._fitted import check_labels, fitted_labels, one_noise
 from skdeepcluster.plotting._common import (
     cluster_colors,
     estimator_name,
@@ -70,7 +70,7 @@ class ClusterSizesDisplay:
         Parameters
         ----------
         labels : array-like of shape (n_samples,)
-            Clusters; -1 is noise.
+            Clusters; negative numbers are noise.
         title : str, default=""
             Title of the picture.
         ax : matplotlib Axes, default=None
@@ -81,7 +81,8 @@ class ClusterSizesDisplay:
         ClusterSizesDisplay
             The display, drawn.
         """
-        return cls(np.asarray(labels), title=title).plot(ax=ax)
+        labels = one_noise(check_labels(labels, "labels"))
+        return cls(labels, title=title).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> "ClusterSizesDisplay":
         """Draw.
@@ -187,7 +188,13 @@ class ConfidenceDisplay:
         ConfidenceDisplay
             The display, drawn.
         """
-        return cls(np.asarray(probabilities), title=title).plot(ax=ax)
+        probabilities = np.asarray(probabilities)
+        if probabilities.ndim != 2:
+            raise ValueError(
+                "probabilities must have a row for each sample and a column for each "
+                f"cluster, got shape {probabilities.shape}."
+            )
+        return cls(probabilities, title=title).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> "ConfidenceDisplay":
         """Draw.

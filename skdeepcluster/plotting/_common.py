@@ -52,13 +52,12 @@ def cluster_colors(labels: np.ndarray) -> dict[Any, Any]:
     if len(found) <= 10:
         colors = pyplot().colormaps["tab10"](np.arange(len(found)))[:, :3]
     else:
-        from matplotlib.colors import hsv_to_rgb
-
+        colors_module = import_extra("matplotlib.colors", "plot", "Plotting")
         steps = np.arange(len(found))
         hue = steps * GOLDEN_RATIO % 1
         value = np.array([0.95, 0.7, 0.45])[steps % 3]
         saturation = np.array([0.9, 0.6, 1.0])[steps // 3 % 3]
-        colors = hsv_to_rgb(np.column_stack([hue, saturation, value]))
+        colors = colors_module.hsv_to_rgb(np.column_stack([hue, saturation, value]))
     by_label = dict(zip(found, colors, strict=True))
     return {-1: NOISE_COLOR, **by_label} if -1 in labels else by_label
 

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._fitted import check_labels, fitted_labels, one_noise
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting._common import (
     estimator_name,
@@ -91,7 +91,7 @@ class MatchedConfusionDisplay:
         y : array-like of shape (n_samples,)
             Classes.
         labels : array-like of shape (n_samples,)
-            Clusters; -1 is noise.
+            Clusters; negative numbers are noise.
         title : str, default=""
             Title of the picture.
         ax : matplotlib Axes, default=None
@@ -102,7 +102,8 @@ class MatchedConfusionDisplay:
         MatchedConfusionDisplay
             The display, drawn.
         """
-        y, labels = np.asarray(y), np.asarray(labels)
+        y = check_labels(y, "y")
+        labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(y, labels)
         counts = contingency_matrix(y, labels)
         classes, clusters = np.unique(y), np.unique(labels)

@@ -6,11 +6,16 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import fitted_labels, latent_rows, sample_rows
+from skdeepcluster._fitted import (
+    check_labels,
+    fitted_labels,
+    latent_rows,
+    sample_rows,
+)
 from skdeepcluster.plotting._common import (
     cluster_colors,
     estimator_name,
@@ -19,6 +24,15 @@ from skdeepcluster.plotting._common import (
 )
 
 METHODS = ("auto", "pca", "tsne", "umap")
+
+# Other names of arguments of Axes.scatter, which takes no two of one.
+ALIASES = {
+    "color": "c",
+    "facecolor": "c",
+    "facecolors": "c",
+    "linewidth": "linewidths",
+    "lw": "linewidths",
+}
 
 
 class EmbeddingDisplay:
@@ -93,17 +107,20 @@ class EmbeddingDisplay:
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
         **kwargs
-            Arguments of ``Axes.scatter``.
+            Arguments of ``Axes.scatter``; one that has a value a row has it for the
+            rows drawn. Without colours of clusters there is no legend.
 
         Returns
         -------
         EmbeddingDisplay
             The display, drawn.
         """
+        (X,) = indexable(X)
         if y is None:
             labels = fitted_labels(estimator, X)
         else:
-            labels = np.asarray(y)
+            labels = check_labels(y, "y")
+            check_consistent_length(X, labels)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
         Z = latent_rows(estimator, _safe_indexing(X, rows))
         return cls.from_predictions(
@@ -150,14 +167,16 @@ class EmbeddingDisplay:
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
         **kwargs
-            Arguments of ``Axes.scatter``.
+            Arguments of ``Axes.scatter``; one that has a value a row has it for the
+            rows drawn. Without colours of clusters there is no legend.
 
         Returns
         -------
         EmbeddingDisplay
             The display, drawn.
         """
-        labels = np.asarray(labels)
+        (X,) = indexable(X)
+        labels = check_labels(labels, "labels")
         check_consistent_length(X, labels)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
         points, names = to_plane(_safe_indexing(X, rows), method, random_state)
@@ -172,7 +191,8 @@ class EmbeddingDisplay:
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
         **kwargs
-            Arguments of ``Axes.scatter``.
+            Arguments of ``Axes.scatter``; one that has a value a row has it for the
+            rows drawn. Without colours of clusters there is no legend.
 
         Returns
         -------
@@ -184,17 +204,23 @@ class EmbeddingDisplay:
         # Random order: drawn one by one, the last cluster would cover the others.
         order = np.random.default_rng(0).permutation(len(self.points))
         n_points = max(len(order), 1)
+        given = {
+            ALIASES.get(name, name): in_order(value, order)
+            for name, value in kwargs.items()
+        }
         style = {
+            "c": np.array([colors[label] for label in self.labels[order]]),
             "s": float(np.clip(20_000 / n_points, 1, 25)),
             "alpha": float(np.clip(20_000 / n_points, 0.6, 0.8)),
             "linewidths": 0,
             # As pixels in vector formats, which 70,000 circles would choke.
             "rasterized": True,
-            **kwargs,
+            **given,
         }
-        point_colors = np.array([colors[label] for label in self.labels[order]])
-        ax.scatter(*self.points[order].T, c=point_colors, **style)
+        ax.scatter(*self.points[order].T, **style)
         self._name_clusters(ax, colors)
+        if "c" not in given:
+            self._list_colors(ax, colors)
         ax.set(
             xlabel=self.axis_names[0],
             ylabel=self.axis_names[1],
@@ -206,8 +232,7 @@ class EmbeddingDisplay:
         return self
 
     def _name_clusters(self, ax: Any, colors: dict[Any, Any]) -> None:
-        """Write each name at the middle of its rows, and list all of them beside."""
-        from matplotlib.lines import Line2D
+        """Write each name at the middle of its rows."""
         from matplotlib.patheffects import withStroke
 
         outline = [withStroke(linewidth=2.5, foreground="white")]
@@ -223,6 +248,11 @@ class EmbeddingDisplay:
                     fontsize="medium" if len(colors) <= 12 else "small",
                     path_effects=outline,
                 )
+
+    def _list_colors(self, ax: Any, colors: dict[Any, Any]) -> None:
+        """List the colours of all clusters beside the picture."""
+        from matplotlib.lines import Line2D
+
         ax.legend(
             [
                 Line2D([], [], ls="", marker="o", color=color)
@@ -238,24 +268,37 @@ class EmbeddingDisplay:
         )
 
 
+def in_order(value: Any, order: np.ndarray) -> Any:
+    """Argument of a drawing, its values being put into order if it has one a row."""
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        return value
+    return _safe_indexing(value, order) if len(value) == len(order) else value
+
+
 def to_plane(Z: Any, method: str, seed: int) -> tuple[np.ndarray, tuple[str, str]]:
     """Two-dimensional points, and names of their axes."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
     if not sp.issparse(Z):
         Z = np.asarray(Z)
-    n_dims = Z.shape[1]
+    n_samples, n_dims = Z.shape
+    if sp.issparse(Z) and n_dims <= 2:
+        Z = Z.toarray()
     if method == "auto" and n_dims == 2:
         return Z, ("dimension 1", "dimension 2")
     if n_dims == 1:
         return np.column_stack([Z, np.zeros(len(Z))]), ("dimension 1", "")
     if method == "tsne":
         start = "random" if sp.issparse(Z) else "pca"
-        model: Any = TSNE(init=start, random_state=seed)
+        # Its default of 30 needs more rows than that.
+        perplexity = min(30, (n_samples - 1) / 3)
+        model: Any = TSNE(init=start, perplexity=perplexity, random_state=seed)
         name = "t-SNE"
     elif method == "umap":
         umap = import_extra("umap", "manifold", 'method="umap"')
-        model, name = umap.UMAP(random_state=seed, n_jobs=1), "UMAP"
+        n_neighbors = min(15, n_samples - 1)
+        model = umap.UMAP(n_neighbors=n_neighbors, random_state=seed, n_jobs=1)
+        name = "UMAP"
         # UMAP does not know scipy's sparse arrays, only its older matrices.
         Z = sp.csr_matrix(Z) if sp.issparse(Z) else Z
     elif sp.issparse(Z):

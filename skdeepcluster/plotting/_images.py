@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
+import scipy.sparse as sp
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._fitted import check_labels, fitted_labels
 from skdeepcluster.plotting._common import (
     estimator_name,
     label_name,
@@ -70,7 +71,7 @@ class ClusterImagesDisplay:
         ----------
         estimator : estimator
             A fitted clusterer or a pipeline that ends in one.
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Images as rows.
         image_shape : tuple of int, default=None
             (height, width) or (channels, height, width). None is a square of grey.
@@ -90,6 +91,7 @@ class ClusterImagesDisplay:
         ClusterImagesDisplay
             The display, drawn.
         """
+        (X,) = indexable(X)
         labels = fitted_labels(estimator, X)
         rows = chosen_rows(labels, n_images, random_state)
         chosen = _safe_indexing(X, rows)
@@ -126,7 +128,7 @@ class ClusterImagesDisplay:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Images as rows.
         labels : array-like of shape (n_samples,)
             Clusters; -1 is noise.
@@ -150,7 +152,8 @@ class ClusterImagesDisplay:
         ClusterImagesDisplay
             The display, drawn.
         """
-        X, labels = np.asarray(X), np.asarray(labels)
+        X = X.tocsr() if sp.issparse(X) else np.asarray(X)
+        labels = check_labels(labels, "labels")
         check_consistent_length(X, labels)
         shape = check_image_shape(image_shape, X.shape[1])
         rows = chosen_rows(labels, n_images, random_state)
@@ -158,7 +161,7 @@ class ClusterImagesDisplay:
         groups = [rows[labels[rows] == label] for label in found]
         back = None if reconstructions is None else np.asarray(reconstructions)
         display = cls(
-            [to_images(X[group], shape) for group in groups],
+            [to_images(dense(X[group]), shape) for group in groups],
             found,
             reconstructions=None
             if back is None
@@ -222,6 +225,11 @@ def chosen_rows(labels: np.ndarray, n_images: int, seed: int) -> np.ndarray:
             for label in np.unique(labels)
         ]
     )
+
+
+def dense(rows: Any) -> np.ndarray:
+    """Rows without a sparse format."""
+    return rows.toarray() if sp.issparse(rows) else rows
 
 
 def check_image_shape(shape: tuple[int, ...] | None, n_features: int) -> tuple:

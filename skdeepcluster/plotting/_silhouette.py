@@ -4,10 +4,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import silhouette_samples
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from skdeepcluster._fitted import fitted_labels, sample_rows
+from skdeepcluster._fitted import (
+    check_labels,
+    check_space,
+    comparable,
+    fitted_labels,
+    one_noise,
+    reference_rows,
+    sample_rows,
+)
 from skdeepcluster.plotting._common import (
     cluster_colors,
     estimator_name,
@@ -63,7 +71,7 @@ class SilhouetteDisplay:
             A fitted clusterer or a pipeline that ends in one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to score.
-        space : None, or fitted transformer, default=None
+        space : None, fitted transformer or callable, default=None
             Where to measure distances; None is the space of ``X``. Silhouettes of two
             estimators compare in one space only.
         metric : str, default="euclidean"
@@ -80,12 +88,12 @@ class SilhouetteDisplay:
         SilhouetteDisplay
             The display, drawn.
         """
-        labels = fitted_labels(estimator, X)
+        check_space(space)
+        (X,) = indexable(X)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
-        Z = _safe_indexing(X, rows)
         return cls.from_predictions(
-            Z if space is None else space.transform(Z),
-            labels[rows],
+            reference_rows(space, _safe_indexing(X, rows)),
+            fitted_labels(estimator, X, rows),
             metric=metric,
             sample_size=None,
             title=estimator_name(estimator),
@@ -111,7 +119,7 @@ class SilhouetteDisplay:
         X : {array-like, sparse matrix} of shape (n_samples, n_dims)
             Rows in the space to measure in.
         labels : array-like of shape (n_samples,)
-            Clusters; rows of noise (-1) are left out.
+            Clusters; rows of noise (negative numbers) are left out.
         metric : str, default="euclidean"
             Distance.
         sample_size : int or None, default=5000
@@ -128,13 +136,17 @@ class SilhouetteDisplay:
         SilhouetteDisplay
             The display, drawn.
         """
-        labels = np.asarray(labels)
+        (X,) = indexable(X)
+        labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
         rows = rows[labels[rows] != -1]
         labels = labels[rows]
-        if len(np.unique(labels)) < 2:
-            raise ValueError("A silhouette needs two clusters; labels has fewer.")
+        if not comparable(labels):
+            raise ValueError(
+                "A silhouette needs two clusters, and fewer of them than rows: labels "
+                f"has {len(np.unique(labels))} in {len(labels)} rows without noise."
+            )
         values = silhouette_samples(_safe_indexing(X, rows), labels, metric=metric)
         return cls(values, labels, title=title).plot(ax=ax)
 
