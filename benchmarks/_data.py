@@ -1,8 +1,10 @@
 """Labelled data sets for the benchmarks; labels only score.
 
 Files are looked for in the folder ``$SKDEEPCLUSTER_DATA``: ``mnist.npz`` with arrays
-``X`` (uint8, 70,000 x 784) and ``y``, and ``reuters8.jsonl.gz`` with a JSON object
-``{"label", "text"}`` a line. What isn't there comes from scikit-learn, where it can.
+``X`` (uint8, 70,000 x 784) and ``y``; the four IDX files of Fashion-MNIST, as
+``train-images-idx3-ubyte.gz``; and ``reuters8.jsonl.gz`` with a JSON object
+``{"label", "text"}`` a line. What isn't there comes from Debian's package of
+Fashion-MNIST or from OpenML, but for the news, which neither has.
 """
 
 import gzip
@@ -57,14 +59,13 @@ def mnist():
 
 def fashion():
     """70,000 pictures of clothes, 28 x 28 pixels."""
-    if not DEBIAN_FASHION.exists():
+    first = _local("train-images-idx3-ubyte.gz")
+    folder = first.parent if first else DEBIAN_FASHION
+    if not folder.exists():
         return _openml("Fashion-MNIST")
     images, labels = (
         np.concatenate(
-            [
-                _idx(DEBIAN_FASHION / f"{part}-{kind}-ubyte.gz")
-                for part in ("train", "t10k")
-            ]
+            [_idx(folder / f"{part}-{kind}-ubyte.gz") for part in ("train", "t10k")]
         )
         for kind in ("images-idx3", "labels-idx1")
     )
@@ -76,7 +77,9 @@ def _reuters():
     path = _local("reuters8.jsonl.gz")
     if path is None:
         raise FileNotFoundError(
-            "reuters8.jsonl.gz was not found: set SKDEEPCLUSTER_DATA to its folder."
+            "reuters8.jsonl.gz was not found: set SKDEEPCLUSTER_DATA to its folder. It "
+            "holds a JSON object with a label and a text a line, made from the "
+            "single-topic documents of Reuters-21578 in the eight largest topics."
         )
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         documents = [json.loads(line) for line in lines]

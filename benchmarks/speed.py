@@ -3,9 +3,9 @@
 Both sides of each pair run in turn on the same data, in one process, and the medians
 are printed with their ratio. The bare loops do the arithmetic of ours and nothing else:
 
-pretraining   shuffled index, ``torch.from_numpy(X[index])``, standardisation, noise
-              mask of ``torch.rand``, encoder, decoder, mean squared error, backward,
-              fused Adam; no loss is read. Sparse rows are densified by ``toarray``.
+pretraining   shuffled index, ``torch.from_numpy(X[index])``, standardisation, encoder,
+              decoder, mean squared error, backward, fused Adam; no loss is read. Sparse
+              rows are densified by ``toarray``.
 DEC           the same batches, standardisation, encoder, Student t assignment,
               Kullback-Leibler divergence from the target, fused Adam; the target is
               refreshed over all the rows every 140 steps, 1024 rows at a time.
@@ -86,8 +86,8 @@ class Bare:
         self.shift, self.scale = module.shift.clone(), module.scale.clone()
         self.precision = precision
 
-    def pretrain(self, X, epochs=1, noise=0.2):
-        rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    def pretrain(self, X, epochs=1):
+        rng = np.random.default_rng(0)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
 
@@ -96,8 +96,7 @@ class Bare:
             optimizer.zero_grad(set_to_none=True)
             with autocast("cpu", self.precision):
                 target = (x - self.shift) / self.scale
-                kept = torch.rand(x.shape, generator=generator) >= noise
-                reconstruction = self.decoder(self.encoder(target * kept))
+                reconstruction = self.decoder(self.encoder(target))
             nn.functional.mse_loss(reconstruction.float(), target).backward()
             optimizer.step()
 
