@@ -304,6 +304,17 @@ class ForeignAutoencoder(AutoencoderModule):
         return decode(z).flatten(1)
 
 
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Generator[None]:
+    """Context in which a module predicts, though it may be in training."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
 _global_generator_lock = threading.RLock()
 
 

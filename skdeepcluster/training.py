@@ -13,6 +13,7 @@ from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import Dataset, Subset
 
 from skdeepcluster.networks import ForeignAutoencoder, global_generator
@@ -176,13 +177,39 @@ def clone_callbacks(callbacks: Any) -> list[Any]:
     return copies
 
 
+class CosineAnnealing(Callback):
+    """Learning rate that falls to zero along half a cosine.
+
+    skorch's own scheduler listens to batches, whose losses would then be read one by
+    one: a wait for the device at each step.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs of the fall.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start at the optimizer's learning rate."""
+        self.schedule_ = CosineAnnealingLR(net.optimizer_, max(self.epochs, 1))
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Set the learning rate of the next epoch."""
+        net.history.record("event_lr", self.schedule_.get_last_lr()[0])
+        self.schedule_.step()
+
+
 class Net(NeuralNet):
     """A skorch net whose loop costs little more than a bare one.
 
     It differs from its parent in what happens between two batches: the loss is summed
-    on the device and read once an epoch, and only callbacks that listen to batches are
-    told of them. A subclass gives the loss of its phase in `get_loss`, where
-    ``y_true`` is the index of the batch's rows.
+    on the device and read once an epoch, unless a callback of the user listens to
+    batches; ours don't. A subclass gives the loss of its phase in `get_loss`, where
+    ``y_true`` is the index of the batch's rows, and may act before each step in
+    `before_step`.
 
     Parameters
     ----------
@@ -240,19 +267,24 @@ class Net(NeuralNet):
         rows = 0
         try:
             for batch in iterator:
+                if training:
+                    self.before_step()
                 if hears:
                     self.notify("on_batch_begin", batch=batch, training=training)
-                loss = step_fn(batch, **kwargs)["loss"]
+                step = step_fn(batch, **kwargs)
                 count = len(batch[1])
-                total += loss.detach() * count
+                total += step["loss"].detach() * count
                 rows += count
                 if hears:
-                    self.history.record_batch(f"{prefix}_loss", loss.item())
+                    self.history.record_batch(f"{prefix}_loss", step["loss"].item())
                     self.history.record_batch(f"{prefix}_batch_size", count)
-                    self.notify("on_batch_end", batch=batch, training=training)
+                    self.notify("on_batch_end", batch=batch, training=training, **step)
         finally:
             if rows:
                 self._record_loss(prefix, total.item() / rows)
+
+    def before_step(self) -> None:
+        """Do what a phase wants done before each of its steps."""
 
     def _has_listener(self, *hooks: str) -> bool:
         return any(
@@ -293,10 +325,11 @@ class Net(NeuralNet):
     def validation_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
         """Loss of a batch."""
         x, index = (part.to(self.device, non_blocking=True) for part in batch)
-        with autocast(self.device, self.precision):
-            y_pred = self.infer(x)
         training = self.module_.training
-        loss = self.get_loss(y_pred, index, X=x, training=training)
+        with torch.set_grad_enabled(training):
+            with autocast(self.device, self.precision):
+                y_pred = self.infer(x)
+            loss = self.get_loss(y_pred, index, X=x, training=training)
         return {"loss": loss, "y_pred": y_pred}
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from discovery import tiny, tiny_autoencoder
+from discovery import ESTIMATORS, fitted, settings_for, tiny, tiny_autoencoder
 from numpy.testing import assert_allclose, assert_array_equal
 from skorch.callbacks import Callback, EpochScoring, GradientNormClipping
 from skorch.dataset import ValidSplit
 from torch.utils.data import Subset
 
-from skdeepcluster import DECClustering
+from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.training import (
     INFERENCE_ROWS,
     BatchDataset,
@@ -20,6 +20,8 @@ from skdeepcluster.training import (
     in_batches,
     resolve_device,
 )
+
+TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
 
 
 @pytest.fixture
@@ -118,6 +120,40 @@ def test_callbacks_hear_of_every_batch(X):
     assert all(training for _, training in heard["end"])
     assert "encoder.0.weight" in heard["gradients"][0]
     assert all("batches" not in epoch for epoch in autoencoder.history_["pretraining"])
+
+
+@pytest.mark.parametrize("cls", TRAINERS)
+def test_losses_are_read_once_an_epoch(cls, digits, monkeypatch):
+    # Reading a number waits for the device.
+    counts = []
+    item = torch.Tensor.item
+
+    def spy(tensor):
+        counts[-1] += 1
+        return item(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "item", spy)
+    for batch_size in (100, 20):
+        counts.append(0)
+        settings = {"batch_size": batch_size, "max_epochs": 3, "tol": 0.0}
+        autoencoder = tiny_autoencoder(**settings_for(Autoencoder, **settings))
+        fitted(
+            tiny(
+                cls,
+                autoencoder=autoencoder,
+                init="k-means",
+                update_interval=10**6,
+                **settings,
+            ),
+            digits[:200],
+        )
+    assert 0 < counts[0] == counts[1]
+
+
+def test_learning_rate_falls_along_half_a_cosine(X):
+    history = tiny_autoencoder(max_epochs=4, lr=0.01).fit(X).history_["pretraining"]
+    expected = 0.005 * (1 + np.cos(np.pi * np.arange(4) / 4))
+    assert_allclose([epoch["event_lr"] for epoch in history], expected)
 
 
 def test_listening_changes_nothing(X):

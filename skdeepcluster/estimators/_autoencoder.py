@@ -9,9 +9,7 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import LRScheduler
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
@@ -30,6 +28,7 @@ from skdeepcluster.networks import (
 from skdeepcluster.training import (
     INFERENCE_ROWS,
     BatchDataset,
+    CosineAnnealing,
     Net,
     plain_history,
     resolve_device,
@@ -80,11 +79,6 @@ class ReconstructionNet(Net):
         """Mean squared error."""
         target, reconstruction = y_pred
         return torch.nn.functional.mse_loss(reconstruction, target)
-
-
-def annealing(epochs: int) -> LRScheduler:
-    """Learning rate that falls to zero along half a cosine."""
-    return LRScheduler(CosineAnnealingLR, T_max=max(epochs, 1))
 
 
 class Autoencoder(BaseDecodingEstimator):
@@ -324,7 +318,7 @@ class Autoencoder(BaseDecodingEstimator):
             module,
             X,
             order_seed,
-            own_callbacks=[annealing(epochs)],
+            own_callbacks=[CosineAnnealing(epochs)],
             max_epochs=epochs,
             noise=self.noise,
             noise_seed=noise_seed,

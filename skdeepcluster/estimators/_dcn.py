@@ -22,6 +22,7 @@ from skdeepcluster import functional as F
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, BaseDecodingEstimator
 from skdeepcluster.estimators._initial import BaseInitializedClusterer
+from skdeepcluster.networks import evaluating
 from skdeepcluster.training import Net, PhaseFinished, autocast, plain_history
 
 # Rows that each initial centroid stands for in its running mean, as in the authors'
@@ -89,10 +90,15 @@ class DCNNet(Net):
 
     def train_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
         """One step of the optimizer, then of the clusters."""
+        # On the device once for both uses.
+        x, index = batch = [part.to(self.device, non_blocking=True) for part in batch]
         step = super().train_step(batch, **kwargs)
-        x, index = (part.to(self.device) for part in batch)
         module = self.module_
-        with torch.no_grad(), autocast(self.device, self.precision):
+        with (
+            torch.no_grad(),
+            evaluating(module),
+            autocast(self.device, self.precision),
+        ):
             z = module.encode(module.standardize(x)).float()
         labels = F.squared_distances(z, self.centers_).argmin(1)
         self.labels_[index] = labels

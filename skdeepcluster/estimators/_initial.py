@@ -21,12 +21,11 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch import Tensor
 
-from skdeepcluster.estimators._autoencoder import annealing
 from skdeepcluster.estimators._base import spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
-from skdeepcluster.training import Net, plain_history, train
+from skdeepcluster.training import CosineAnnealing, Net, plain_history, train
 
 # Few passes, for a network that sees a row often learns its mistakes too; but enough
 # steps to learn at all, in smaller batches where rows are few.
@@ -166,7 +165,7 @@ class BaseInitializedClusterer(BaseDeepClusterer):
             lr=TEACHING_LR,
             max_epochs=epochs,
             batch_size=batch_size,
-            callbacks=[annealing(epochs)],
+            callbacks=[CosineAnnealing(epochs)],
             labels=labels,
             mixing_seed=mixing_seed,
             device=self.module_.shift.device,

@@ -23,7 +23,6 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from skdeepcluster.estimators._autoencoder import annealing
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
     BaseDecodingEstimator,
@@ -33,7 +32,7 @@ from skdeepcluster.estimators._base import (
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
 from skdeepcluster.heads import MixtureHead
 from skdeepcluster.networks import AutoencoderModule, build
-from skdeepcluster.training import Net, in_batches, plain_history
+from skdeepcluster.training import CosineAnnealing, Net, in_batches, plain_history
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
 # rows would be infinite without it.
@@ -278,7 +277,7 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
             VaDEModule(self.module_, self.head_, self.noise_variance_),
             X,
             order_seed,
-            own_callbacks=[annealing(self.max_epochs)],
+            own_callbacks=[CosineAnnealing(self.max_epochs)],
             noise_seed=noise_seed,
             device=self.module_.shift.device,
             precision=self._precision,
