@@ -24,6 +24,9 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {"momentum": 0.9}),
 }
 
+# Arguments of optimizers that can't be had together with fused kernels.
+NOT_FUSED = ("foreach", "capturable", "differentiable")
+
 # Rows in every forward pass without gradients. Matrix products choose their kernel, and
 # with it their rounding, by the number of rows: with one number for all, a row's result
 # is the same whatever stands beside it. Large enough for full speed, small enough that
@@ -115,7 +118,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.empty(0, device=resolved)
+        # Some names, like "meta", are of devices that hold no numbers.
+        torch.zeros((), device=resolved).item()
     except Exception as error:
         reason = str(error).splitlines()[0]
         msg = f"device={device!r} can't be used here ({reason}); try device='auto'."
@@ -142,10 +146,16 @@ def check_net_params(
     net_params: dict[str, Any] | None, optimizer: str
 ) -> dict[str, Any]:
     """Refuse keywords that skorch would refuse, or ignore, long after."""
-    optimizer_class = OPTIMIZERS[optimizer][0]
-    arguments = {*inspect.signature(optimizer_class).parameters, "param_groups"}
+    net_params = dict(net_params or {})
+    optimizer_class, values = OPTIMIZERS[optimizer]
+    arguments = {*argument_names(optimizer_class), "param_groups"}
+    iterator_arguments = argument_names(BatchIterator)
     known = set(inspect.signature(NeuralNet.__init__).parameters) - {"self", "kwargs"}
-    for name in net_params or {}:
+    for name in ("train_split", "iterator_train", "iterator_valid"):
+        value = net_params.get(name)
+        if value is not None and not callable(value):
+            raise ValueError(f"net_params has {name}={value!r}, which is not callable.")
+    for name in net_params:
         if name in RESERVED:
             raise ValueError(f"net_params has {name!r}: {RESERVED[name]}.")
         prefix, dunder, argument = str(name).partition("__")
@@ -160,7 +170,46 @@ def check_net_params(
                 f"net_params has {name!r}, but {optimizer_class.__name__} takes no "
                 f"{argument!r}; it takes {', '.join(sorted(arguments))}."
             )
-    return dict(net_params or {})
+        own = prefix.startswith("iterator_") and prefix not in net_params
+        if own and dunder and argument not in iterator_arguments:
+            raise ValueError(
+                f"net_params has {name!r}, but our iterator takes no {argument!r}; it "
+                f"takes {', '.join(sorted(iterator_arguments))}. Give another class of "
+                f"iterators as {prefix!r}."
+            )
+    given = {
+        name.removeprefix("optimizer__"): value
+        for name, value in net_params.items()
+        if name.startswith("optimizer__") and "param_groups" not in name
+    }
+    try:
+        optimizer_class([torch.zeros(1)], **{**values, **given})
+    except Exception as error:
+        raise ValueError(
+            f"net_params has arguments that {optimizer_class.__name__} refuses: {error}"
+        ) from error
+    return net_params
+
+
+def argument_names(cls: type) -> set[str]:
+    """Names of a class's arguments but the first, which skorch gives."""
+    return set(list(inspect.signature(cls).parameters)[1:])
+
+
+def check_monitors(callbacks: Any, net_params: dict[str, Any] | None) -> None:
+    """Refuse callbacks that wait for a validation loss, where no rows are held out."""
+    if (net_params or {}).get("train_split") is not None:
+        return
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) else item
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("valid_loss"):
+            raise ValueError(
+                f"callbacks has {type(callback).__name__} with monitor={monitor!r}, but"
+                " no rows are held out for validation; use "
+                f"monitor={monitor.replace('valid', 'train')!r}, or give a train_split "
+                "in net_params."
+            )
 
 
 def clone_callbacks(callbacks: Any) -> list[Any]:
@@ -282,6 +331,9 @@ class Net(NeuralNet):
         finally:
             if rows:
                 self._record_loss(prefix, total.item() / rows)
+                if not hears:
+                    # Checkpoints look the last batch up, to name their files.
+                    self.history.new_batch()
 
     def before_step(self) -> None:
         """Do what a phase wants done before each of its steps."""
@@ -333,8 +385,11 @@ class Net(NeuralNet):
         return {"loss": loss, "y_pred": y_pred}
 
 
-def no_criterion() -> None:
-    """Stand in for skorch's criterion, for nets that define `get_loss`."""
+class NoCriterion(nn.Module):
+    """Stand in for skorch's criterion, for nets that define `get_loss`.
+
+    It is a module, though an empty one, because checkpoints save and load it.
+    """
 
 
 def train(
@@ -354,8 +409,8 @@ def train(
     net_class : subclass of Net
     module : nn.Module
         Changed in place, and moved to the device of ``settings``.
-        A user's network may draw from torch's global generators, as dropout does:
-        they are seeded for it and put back.
+        A user's network may draw from torch's global generators, as dropout does, and
+        so may a user's iterator: they are seeded for it and put back.
     X : array or CSR matrix
     optimizer : str
         A key of ``OPTIMIZERS``.
@@ -368,21 +423,28 @@ def train(
     """
     optimizer_class, defaults = OPTIMIZERS[optimizer]
     keywords: dict[str, Any] = {
-        "criterion": no_criterion,
+        "criterion": NoCriterion,
         "optimizer": optimizer_class,
-        "optimizer__fused": True,
         "train_split": None,
         "dataset": BatchDataset,
         "iterator_train": BatchIterator,
         "iterator_valid": BatchIterator,
-        "iterator_train__shuffle": True,
-        "iterator_train__seed": seed,
         **{f"optimizer__{name}": value for name, value in defaults.items()},
         **settings,
         **(net_params or {}),
     }
+    if not any(keywords.get(f"optimizer__{name}") for name in NOT_FUSED):
+        keywords.setdefault("optimizer__fused", True)
+    if keywords["iterator_train"] is BatchIterator:
+        keywords = {
+            "iterator_train__shuffle": True,
+            "iterator_train__seed": seed,
+            **keywords,
+        }
     net = net_class(module, **keywords)
-    foreign = any(isinstance(part, ForeignAutoencoder) for part in module.modules())
+    foreign = {net.iterator_train, net.iterator_valid} != {BatchIterator} or any(
+        isinstance(part, ForeignAutoencoder) for part in module.modules()
+    )
     with global_generator(seed) if foreign else contextlib.nullcontext():
         net.partial_fit(X)
     module.eval()

@@ -19,6 +19,8 @@ from numpy.testing import assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from skorch.callbacks import Checkpoint, EarlyStopping
+from skorch.dataset import ValidSplit
 
 from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
 from skdeepcluster.training import Net
@@ -42,7 +44,7 @@ BAD_PARAMETERS = {
     "lr": [0, -1e-3, np.nan],
     "optimizer": ["adagrad", None],
     "precision": ["float8"],
-    "device": ["abacus", 3],
+    "device": ["abacus", 3, "meta"],
     "covariance_type": ["round"],
     "estimator": [KMeans(), "gmm", AutoencoderGMM],
     "method": ["density", None],
@@ -61,6 +63,9 @@ BAD_PARAMETERS = {
         {"modul": 1},
         {"optimzer__weight_decay": 1},
         {"optimizer__wait_decay": 1},
+        {"optimizer__betas": 3},
+        {"iterator_train__num_workers": 2},
+        {"train_split": 3},
     ],
     "random_state": ["now"],
     "verbose": ["loud"],
@@ -117,6 +122,23 @@ def test_bad_parameter_of_the_autoencoder(cls, name, value, X):
     autoencoder = tiny_autoencoder(**{name: value})
     with pytest.raises((ValueError, TypeError), match=name):
         tiny(cls, autoencoder=autoencoder).fit(X)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("callback", [EarlyStopping(), ("best", Checkpoint())])
+def test_callbacks_that_wait_for_a_validation_loss(callback, X):
+    name = r"monitor='train_loss(_best)?'"
+    with pytest.raises(ValueError, match=name):
+        tiny_autoencoder(callbacks=[callback]).fit(X)
+    with pytest.raises(ValueError, match=name):
+        tiny(DECClustering, callbacks=[callback]).fit(X)
+
+
+def test_callbacks_that_get_their_validation_loss(X):
+    model = tiny_autoencoder(
+        callbacks=[EarlyStopping()], net_params={"train_split": ValidSplit(5)}
+    )
+    assert "valid_loss" in model.fit(X).history_["pretraining"][-1]
 
 
 ROWS = np.random.RandomState(0).normal(size=(20, 5))
