@@ -1,6 +1,7 @@
 """DEC and IDEC: targets, initial clusters, shared autoencoders, objective, quality."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -254,6 +255,32 @@ def test_a_fitted_autoencoder_is_shared_and_never_changed(dec, X, wrap, monkeypa
     assert best.module_ is not module
     moved = state(best)
     assert any(not torch.equal(moved[name], before[name]) for name in before)
+
+
+def test_what_does_not_train_may_change(dec, X):
+    changed = copy.copy(dec.autoencoder).set_params(
+        verbose=1, precision="bf16", callbacks=[], random_state=5
+    )
+    fitted(dec.set_params(autoencoder=changed, max_epochs=0), X)
+
+
+def test_clones_share_the_network_and_fits_move_their_own(dec, X, monkeypatch):
+    module = dec.autoencoder.module_
+    assert clone(dec).autoencoder is not dec.autoencoder
+    assert clone(clone(dec)).autoencoder.module_ is module
+    moved = []
+    to = nn.Module.to
+
+    def spy(self, *args, **kwargs):
+        moved.append((self, *args))
+        return to(self, *args, **kwargs)
+
+    monkeypatch.setattr(nn.Module, "to", spy)
+    loaded = pickle.loads(pickle.dumps(dec))
+    loaded.autoencoder.device = "cpu:0"
+    fitted(loaded, X)
+    assert (loaded.module_, torch.device("cpu:0")) in moved
+    assert all(part is not loaded.autoencoder.module_ for part, *_ in moved)
 
 
 def test_an_unfitted_autoencoder_stays_unfitted(X):

@@ -16,6 +16,7 @@ from discovery import (
     tiny_autoencoder,
 )
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -23,12 +24,13 @@ from skorch.callbacks import Checkpoint, EarlyStopping
 from skorch.dataset import ValidSplit
 
 from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.training import Net
 
 BAD_PARAMETERS = {
     "n_clusters": [0, -1, 2.5, "three"],
     "autoencoder": [KMeans(), "mlp", Autoencoder],
-    "init": ["kmeans++", None, 3],
+    "init": ["kmeans++", None, 3, KMeans, GraphClustering],
     "n_init": [0],
     "hidden_units": [(16, 0), (16, 2.5), 16, "wide"],
     "latent_dim": [0, 2.5],
@@ -330,6 +332,28 @@ class TestGivenAutoencoder:
     def test_changed_since_its_fit(self, cls, autoencoder, X, monkeypatch):
         self.fit(autoencoder, X, monkeypatch).set_params(latent_dim=5)
         with pytest.raises(ValueError, match="fitted with another network"):
+            tiny(cls, autoencoder=autoencoder).fit(X)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("max_epochs", 5),
+            ("batch_size", 16),
+            ("lr", 0.1),
+            ("noise", 0.5),
+            ("optimizer", "sgd"),
+        ],
+    )
+    def test_trained_otherwise(self, cls, name, value, autoencoder, X, monkeypatch):
+        self.fit(autoencoder, X, monkeypatch)
+        estimator = clone(tiny(cls, autoencoder=autoencoder))
+        estimator.set_params(**{f"autoencoder__{name}": value})
+        with pytest.raises(ValueError, match=rf"fitted with {name}=.*{name}="):
+            estimator.fit(X)
+
+    def test_on_a_missing_device(self, cls, autoencoder, X, monkeypatch):
+        self.fit(autoencoder, X, monkeypatch).set_params(device="abacus")
+        with pytest.raises(ValueError, match="device='abacus'"):
             tiny(cls, autoencoder=autoencoder).fit(X)
 
     def test_with_other_widths(self, cls, autoencoder, X, monkeypatch):

@@ -40,6 +40,9 @@ ENOUGH_STEPS = 4000
 MOST_EPOCHS = 50
 LEAST_EPOCHS = 5
 
+# Parameters that can't be changed without another training.
+TRAINING_DECIDED_BY = ("max_epochs", "batch_size", "lr", "optimizer", "noise")
+
 
 class ReconstructionNet(Net):
     """Training by mean squared error of the standardised rows.
@@ -326,6 +329,7 @@ class Autoencoder(BaseDecodingEstimator):
             precision=self.precision,
         )
         self.module_ = module
+        self._trained_with = {name: getattr(self, name) for name in TRAINING_DECIDED_BY}
         self.history_ = {"pretraining": plain_history(net)}
         self.n_iter_ = len(net.history)
         return net.interrupted
@@ -338,7 +342,7 @@ class Autoencoder(BaseDecodingEstimator):
         return min(MOST_EPOCHS, max(LEAST_EPOCHS, math.ceil(ENOUGH_STEPS / steps)))
 
     def _check_unchanged(self) -> None:
-        """Refuse a fitted autoencoder whose parameters now name another network."""
+        """Refuse a fitted autoencoder whose parameters aren't those of its fit."""
         network, config = self._network(len(self.module_.shift))
         then = self.module_.config
         changed = [name for name in config if config[name] != then.get(name)]
@@ -349,6 +353,13 @@ class Autoencoder(BaseDecodingEstimator):
                 f"({described or type(self.module_).__name__}) than its parameters now "
                 "name. Fit it again, or give an unfitted clone."
             )
+        for name, value in self._trained_with.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"The given autoencoder was fitted with {name}={value!r}, and won't"
+                    f" be again with {name}={getattr(self, name)!r}. Fit it yourself, "
+                    "or give an unfitted clone."
+                )
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How well each row is reconstructed; higher is more normal.

@@ -142,6 +142,12 @@ class BaseDeepEstimator(
     def _n_features_out(self) -> int:
         return self.module_.latent_dim
 
+    def __copy__(self) -> "BaseDeepEstimator":
+        # By way of the saved form, the network would be another and leave its device.
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
+
     def __getstate__(self) -> dict[str, Any]:
         return {
             name: networks.to_state(value) if isinstance(value, nn.Module) else value

@@ -165,9 +165,10 @@ class DCNClustering(BaseInitializedClusterer, BaseDecodingEstimator):
     module_ : torch.nn.Module
         The trained autoencoder.
     history_ : dict of list of dict
-        Under "pretraining" and "clustering", one dictionary an epoch with its
-        ``train_loss`` and duration ``dur`` in seconds and, in the clustering phase,
-        the share ``label_change`` of rows that changed cluster.
+        Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
+        dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds
+        and, in the clustering phase, the share ``label_change`` of rows that changed
+        cluster.
     n_iter_ : int
         Epochs of the clustering phase.
     n_features_in_ : int
@@ -237,11 +238,12 @@ class DCNClustering(BaseInitializedClusterer, BaseDecodingEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        self.cluster_centers_ = self._initial_centers(Z, seed)
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
+        self.cluster_centers_, interrupted = self._initial_centers(Z, seed)
         self.labels_ = self._labels(Z)
         self.n_iter_ = 0
         self.history_["clustering"] = []
+        return interrupted
 
     def _refine(self, X: Any, seed: int) -> bool:
         device = self.module_.shift.device

@@ -250,10 +250,11 @@ class DECClustering(BaseInitializedClusterer, BaseSoftClusterer, BaseDecodingEst
         """Weights of the divergence and of the reconstruction error."""
         return 1.0, self.reconstruction_weight
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        self.cluster_centers_ = self._initial_centers(Z, seed)
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
+        self.cluster_centers_, interrupted = self._initial_centers(Z, seed)
         self.n_iter_ = 0
         self.history_["clustering"] = []
+        return interrupted
 
     def _refine(self, X: Any, seed: int) -> bool:
         module = self._assigning(reconstruct=self._loss_weights[1] > 0)

@@ -143,7 +143,11 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         if graph.random_state is None:
             graph.set_params(random_state=graph_seed)
         Z = self._encode(X)
-        labels = graph._labels_of([X, Z])
+        try:
+            labels = graph._labels_of([X, Z])
+        except KeyboardInterrupt:
+            self.cluster_centers_ = self._quick_centers(Z, graph_seed)
+            return True
         self.cluster_centers_ = centers_of_labels(Z, labels, labels.max() + 1)
         return interrupted or self._teach(X, labels, teaching_seed)
 
@@ -182,15 +186,30 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         head = StudentTHead(centers.to(self.module_.shift.device), self.alpha)
         return AssigningAutoencoder(self.module_, head, reconstruct)
 
-    def _initial_centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
-        """Centroids of latent rows to start from."""
+    def _initial_centers(self, Z: np.ndarray, seed: int) -> tuple[np.ndarray, bool]:
+        """Centroids to start from, and whether the user interrupted the search."""
         if self._graph() is not None:
-            return self.cluster_centers_
-        return initial_centers(Z, self.init, self.n_clusters, self.n_init, seed)
+            return self.cluster_centers_, False
+        try:
+            centers = initial_centers(Z, self.init, self.n_clusters, self.n_init, seed)
+        except KeyboardInterrupt:
+            return self._quick_centers(Z, seed), True
+        return centers, False
+
+    def _quick_centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
+        """Centroids of a single k-means, for a user who can't wait."""
+        if self.n_clusters is None:
+            raise KeyboardInterrupt
+        return initial_centers(Z, "k-means", self.n_clusters, 1, seed)
 
 
 def check_init(init: Any, n_clusters: int, latent_dim: int) -> None:
     """Refuse, before any training, what can't give centroids."""
+    if isinstance(init, type):
+        raise TypeError(
+            f"init={init.__name__} is a class; give an instance, as in "
+            f"init={init.__name__}()."
+        )
     if isinstance(init, str) or callable(init) or hasattr(init, "fit_predict"):
         return
     check_centers(init, n_clusters, latent_dim)
