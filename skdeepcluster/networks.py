@@ -381,6 +381,17 @@ def to_state(module: nn.Module) -> dict[str, Any]:
     return {"class": type(module), "config": module.config, "arrays": arrays}
 
 
+def same_state(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Tell whether two of what `to_state` gives are of equal modules."""
+    arrays, others = first["arrays"], second["arrays"]
+    return (
+        first["class"] is second["class"]
+        and first["config"] == second["config"]
+        and arrays.keys() == others.keys()
+        and all(np.array_equal(arrays[name], others[name]) for name in arrays)
+    )
+
+
 def from_state(state: dict[str, Any]) -> nn.Module:
     """Rebuild what `to_state` took apart, on the CPU and ready to predict."""
     with torch.device("meta"):

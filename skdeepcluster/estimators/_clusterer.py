@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_n_features, check_is_fitted
 
+from skdeepcluster import networks
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
     BaseDeepEstimator,
@@ -217,6 +218,22 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
                 autoencoder.set_params(random_state=seed)
             autoencoder.fit(X)
         return clone(self).set_params(autoencoder=autoencoder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        given = getattr(self.autoencoder, "module_", None)
+        if "module_" in state and given is not None:
+            own, shared = state["module_"], networks.to_state(given)
+            if networks.same_state(own, shared):
+                # The file holds the autoencoder anyway.
+                state["module_"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        if "module_" in state and state["module_"] is None:
+            state["module_"] = networks.to_state(state["autoencoder"].module_)
+        super().__setstate__(state)
 
     def __sklearn_clone__(self) -> "BaseDeepClusterer":
         # A fitted autoencoder is given in order to be used as it is: a plain clone
