@@ -499,7 +499,7 @@ def device_of(estimator):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @every_clusterer
 class TestOnTheGPU:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def autoencoder(self, X):
         return tiny_autoencoder(device="cuda", random_state=0).fit(X)
 
