@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false
 
 import contextlib
+import inspect
 import itertools
 import math
 import threading
@@ -215,7 +216,7 @@ class ForeignAutoencoder(AutoencoderModule):
     Raises
     ------
     TypeError
-        If the network lacks what it needs.
+        If the network can't be called so, lacks what it needs, or returns no tensors.
     ValueError
         If what it returns has another shape than it should.
     """
@@ -238,47 +239,66 @@ class ForeignAutoencoder(AutoencoderModule):
                 "seed": seed,
             },
         )
+        name = getattr(network, "__name__", repr(network))
+        self._check_call(name)
         # A device of our own: the network may hold what its state does not, and so
         # can't be rebuilt from a form without storage.
         with torch.device("cpu"), global_generator(seed):
             self.network: Any = network(n_features=n_features, latent_dim=latent_dim)
         self._shape = image_shape or (n_features,)
-        self._check()
+        self._encode, self._decode = self._halves(name)
+        self._check_shapes(name)
 
-    def _check(self) -> None:
-        name = getattr(self.config["network"], "__name__", repr(self.config["network"]))
+    def _check_call(self, name: str) -> None:
+        try:
+            signature = inspect.signature(self.config["network"])
+        except ValueError:
+            return
+        try:
+            signature.bind(n_features=1, latent_dim=1)
+        except TypeError as error:
+            raise TypeError(
+                f"network={name} is called with the keywords n_features and latent_dim "
+                f"alone, but {error}; take them, or give a function that does."
+            ) from error
+
+    def _halves(self, name: str) -> tuple[str, str]:
+        """Names of the two halves of the network, both from one pair."""
         if not isinstance(self.network, nn.Module):
             raise TypeError(
                 f"network={name} returned {type(self.network).__name__}; it must "
                 "return a torch.nn.Module."
             )
-        if not any(
-            callable(getattr(self.network, first, None))
-            and callable(getattr(self.network, second, None))
-            for first, second in (("encode", "decode"), ("encoder", "decoder"))
-        ):
-            raise TypeError(
-                f"network={name} gives a module without methods encode(x) and "
-                "decode(z) or attributes encoder and decoder; add one of the pairs."
-            )
+        for pair in (("encode", "decode"), ("encoder", "decoder")):
+            if all(callable(getattr(self.network, half, None)) for half in pair):
+                return pair
+        raise TypeError(
+            f"network={name} gives a module without methods encode(x) and "
+            "decode(z) or attributes encoder and decoder; add one of the pairs."
+        )
+
+    def _check_shapes(self, name: str) -> None:
         n_features, latent_dim = self.config["n_features"], self.config["latent_dim"]
-        was_training = self.network.training
-        self.network.eval()
-        with torch.no_grad(), torch.device("cpu"):
-            shapes: list[tuple[str, tuple[int, ...], tuple[int, int]]] = []
-            z = self.encode(torch.zeros(2, n_features))
-            shapes.append(("encoder", tuple(z.shape), (2, latent_dim)))
-            if z.shape == (2, latent_dim):
-                x = self.decode(z)
-                shapes.append(("decoder", tuple(x.shape), (2, n_features)))
-        self.network.train(was_training)
-        for part, found, wanted in shapes:
-            if found != wanted:
+
+        def check(part: str, rows: Any, width: int) -> None:
+            if not isinstance(rows, Tensor):
+                raise TypeError(
+                    f"The {part} of network={name} returned {type(rows).__name__}; it "
+                    "must return a tensor alone: encode(x) latent rows, and decode(z) "
+                    "rows like x."
+                )
+            found = tuple(rows.flatten(1).shape if part == "decoder" else rows.shape)
+            if found != (2, width):
                 raise ValueError(
                     f"The {part} of network={name} turns 2 rows into shape {found}, "
-                    f"but {wanted} is needed for n_features={n_features} and "
+                    f"but {(2, width)} is needed for n_features={n_features} and "
                     f"latent_dim={latent_dim}; it is called with both."
                 )
+
+        with evaluating(self.network), torch.no_grad(), torch.device("cpu"):
+            z = self.encode(torch.zeros(2, n_features))
+            check("encoder", z, latent_dim)
+            check("decoder", getattr(self.network, self._decode)(z), n_features)
 
     @property
     def n_hidden(self) -> int:
@@ -295,13 +315,22 @@ class ForeignAutoencoder(AutoencoderModule):
 
     def encode(self, x: Tensor) -> Tensor:
         """Latent rows of standardised rows."""
-        encode: Any = getattr(self.network, "encode", None) or self.network.encoder
-        return encode(x.reshape(len(x), *self._shape))
+        return getattr(self.network, self._encode)(x.reshape(len(x), *self._shape))
 
     def decode(self, z: Tensor) -> Tensor:
         """Standardised rows of latent rows."""
-        decode: Any = getattr(self.network, "decode", None) or self.network.decoder
-        return decode(z).flatten(1)
+        return getattr(self.network, self._decode)(z).flatten(1)
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Generator[None]:
+    """Context in which a module predicts, though it may be in training."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
 
 
 _global_generator_lock = threading.RLock()
@@ -350,6 +379,17 @@ def to_state(module: nn.Module) -> dict[str, Any]:
     """Plain form of a module of ours: its class, its arguments, its arrays."""
     arrays = {name: value.cpu().numpy() for name, value in module.state_dict().items()}
     return {"class": type(module), "config": module.config, "arrays": arrays}
+
+
+def same_state(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Tell whether two of what `to_state` gives are of equal modules."""
+    arrays, others = first["arrays"], second["arrays"]
+    return (
+        first["class"] is second["class"]
+        and first["config"] == second["config"]
+        and arrays.keys() == others.keys()
+        and all(np.array_equal(arrays[name], others[name]) for name in arrays)
+    )
 
 
 def from_state(state: dict[str, Any]) -> nn.Module:

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import Dataset, Subset
 
 from skdeepcluster.networks import ForeignAutoencoder, global_generator
@@ -22,6 +23,9 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adamw": (torch.optim.AdamW, {}),
     "sgd": (torch.optim.SGD, {"momentum": 0.9}),
 }
+
+# Arguments of optimizers that can't be had together with fused kernels.
+NOT_FUSED = ("foreach", "capturable", "differentiable")
 
 # Rows in every forward pass without gradients. Matrix products choose their kernel, and
 # with it their rounding, by the number of rows: with one number for all, a row's result
@@ -114,7 +118,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.empty(0, device=resolved)
+        # Some names, like "meta", are of devices that hold no numbers.
+        torch.zeros((), device=resolved).item()
     except Exception as error:
         reason = str(error).splitlines()[0]
         msg = f"device={device!r} can't be used here ({reason}); try device='auto'."
@@ -141,10 +146,16 @@ def check_net_params(
     net_params: dict[str, Any] | None, optimizer: str
 ) -> dict[str, Any]:
     """Refuse keywords that skorch would refuse, or ignore, long after."""
-    optimizer_class = OPTIMIZERS[optimizer][0]
-    arguments = {*inspect.signature(optimizer_class).parameters, "param_groups"}
+    net_params = dict(net_params or {})
+    optimizer_class, values = OPTIMIZERS[optimizer]
+    arguments = {*argument_names(optimizer_class), "param_groups"}
+    iterator_arguments = argument_names(BatchIterator)
     known = set(inspect.signature(NeuralNet.__init__).parameters) - {"self", "kwargs"}
-    for name in net_params or {}:
+    for name in ("train_split", "iterator_train", "iterator_valid"):
+        value = net_params.get(name)
+        if value is not None and not callable(value):
+            raise ValueError(f"net_params has {name}={value!r}, which is not callable.")
+    for name in net_params:
         if name in RESERVED:
             raise ValueError(f"net_params has {name!r}: {RESERVED[name]}.")
         prefix, dunder, argument = str(name).partition("__")
@@ -159,7 +170,46 @@ def check_net_params(
                 f"net_params has {name!r}, but {optimizer_class.__name__} takes no "
                 f"{argument!r}; it takes {', '.join(sorted(arguments))}."
             )
-    return dict(net_params or {})
+        own = prefix.startswith("iterator_") and prefix not in net_params
+        if own and dunder and argument not in iterator_arguments:
+            raise ValueError(
+                f"net_params has {name!r}, but our iterator takes no {argument!r}; it "
+                f"takes {', '.join(sorted(iterator_arguments))}. Give another class of "
+                f"iterators as {prefix!r}."
+            )
+    given = {
+        name.removeprefix("optimizer__"): value
+        for name, value in net_params.items()
+        if name.startswith("optimizer__") and "param_groups" not in name
+    }
+    try:
+        optimizer_class([torch.zeros(1)], **{**values, **given})
+    except Exception as error:
+        raise ValueError(
+            f"net_params has arguments that {optimizer_class.__name__} refuses: {error}"
+        ) from error
+    return net_params
+
+
+def argument_names(cls: type) -> set[str]:
+    """Names of a class's arguments but the first, which skorch gives."""
+    return set(list(inspect.signature(cls).parameters)[1:])
+
+
+def check_monitors(callbacks: Any, net_params: dict[str, Any] | None) -> None:
+    """Refuse callbacks that wait for a validation loss, where no rows are held out."""
+    if (net_params or {}).get("train_split") is not None:
+        return
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) else item
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("valid_loss"):
+            raise ValueError(
+                f"callbacks has {type(callback).__name__} with monitor={monitor!r}, but"
+                " no rows are held out for validation; use "
+                f"monitor={monitor.replace('valid', 'train')!r}, or give a train_split "
+                "in net_params."
+            )
 
 
 def clone_callbacks(callbacks: Any) -> list[Any]:
@@ -176,13 +226,39 @@ def clone_callbacks(callbacks: Any) -> list[Any]:
     return copies
 
 
+class CosineAnnealing(Callback):
+    """Learning rate that falls to zero along half a cosine.
+
+    skorch's own scheduler listens to batches, whose losses would then be read one by
+    one: a wait for the device at each step.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs of the fall.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start at the optimizer's learning rate."""
+        self.schedule_ = CosineAnnealingLR(net.optimizer_, max(self.epochs, 1))
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Set the learning rate of the next epoch."""
+        net.history.record("event_lr", self.schedule_.get_last_lr()[0])
+        self.schedule_.step()
+
+
 class Net(NeuralNet):
     """A skorch net whose loop costs little more than a bare one.
 
     It differs from its parent in what happens between two batches: the loss is summed
-    on the device and read once an epoch, and only callbacks that listen to batches are
-    told of them. A subclass gives the loss of its phase in `get_loss`, where
-    ``y_true`` is the index of the batch's rows.
+    on the device and read once an epoch, unless a callback of the user listens to
+    batches; ours don't. A subclass gives the loss of its phase in `get_loss`, where
+    ``y_true`` is the index of the batch's rows, and may act before each step in
+    `before_step`.
 
     Parameters
     ----------
@@ -240,19 +316,27 @@ class Net(NeuralNet):
         rows = 0
         try:
             for batch in iterator:
+                if training:
+                    self.before_step()
                 if hears:
                     self.notify("on_batch_begin", batch=batch, training=training)
-                loss = step_fn(batch, **kwargs)["loss"]
+                step = step_fn(batch, **kwargs)
                 count = len(batch[1])
-                total += loss.detach() * count
+                total += step["loss"].detach() * count
                 rows += count
                 if hears:
-                    self.history.record_batch(f"{prefix}_loss", loss.item())
+                    self.history.record_batch(f"{prefix}_loss", step["loss"].item())
                     self.history.record_batch(f"{prefix}_batch_size", count)
-                    self.notify("on_batch_end", batch=batch, training=training)
+                    self.notify("on_batch_end", batch=batch, training=training, **step)
         finally:
             if rows:
                 self._record_loss(prefix, total.item() / rows)
+                if not hears:
+                    # Checkpoints look the last batch up, to name their files.
+                    self.history.new_batch()
+
+    def before_step(self) -> None:
+        """Do what a phase wants done before each of its steps."""
 
     def _has_listener(self, *hooks: str) -> bool:
         return any(
@@ -293,15 +377,19 @@ class Net(NeuralNet):
     def validation_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
         """Loss of a batch."""
         x, index = (part.to(self.device, non_blocking=True) for part in batch)
-        with autocast(self.device, self.precision):
-            y_pred = self.infer(x)
         training = self.module_.training
-        loss = self.get_loss(y_pred, index, X=x, training=training)
+        with torch.set_grad_enabled(training):
+            with autocast(self.device, self.precision):
+                y_pred = self.infer(x)
+            loss = self.get_loss(y_pred, index, X=x, training=training)
         return {"loss": loss, "y_pred": y_pred}
 
 
-def no_criterion() -> None:
-    """Stand in for skorch's criterion, for nets that define `get_loss`."""
+class NoCriterion(nn.Module):
+    """Stand in for skorch's criterion, for nets that define `get_loss`.
+
+    It is a module, though an empty one, because checkpoints save and load it.
+    """
 
 
 def train(
@@ -321,8 +409,8 @@ def train(
     net_class : subclass of Net
     module : nn.Module
         Changed in place, and moved to the device of ``settings``.
-        A user's network may draw from torch's global generators, as dropout does:
-        they are seeded for it and put back.
+        A user's network may draw from torch's global generators, as dropout does, and
+        so may a user's iterator: they are seeded for it and put back.
     X : array or CSR matrix
     optimizer : str
         A key of ``OPTIMIZERS``.
@@ -335,21 +423,28 @@ def train(
     """
     optimizer_class, defaults = OPTIMIZERS[optimizer]
     keywords: dict[str, Any] = {
-        "criterion": no_criterion,
+        "criterion": NoCriterion,
         "optimizer": optimizer_class,
-        "optimizer__fused": True,
         "train_split": None,
         "dataset": BatchDataset,
         "iterator_train": BatchIterator,
         "iterator_valid": BatchIterator,
-        "iterator_train__shuffle": True,
-        "iterator_train__seed": seed,
         **{f"optimizer__{name}": value for name, value in defaults.items()},
         **settings,
         **(net_params or {}),
     }
+    if not any(keywords.get(f"optimizer__{name}") for name in NOT_FUSED):
+        keywords.setdefault("optimizer__fused", True)
+    if keywords["iterator_train"] is BatchIterator:
+        keywords = {
+            "iterator_train__shuffle": True,
+            "iterator_train__seed": seed,
+            **keywords,
+        }
     net = net_class(module, **keywords)
-    foreign = any(isinstance(part, ForeignAutoencoder) for part in module.modules())
+    foreign = {net.iterator_train, net.iterator_valid} != {BatchIterator} or any(
+        isinstance(part, ForeignAutoencoder) for part in module.modules()
+    )
     with global_generator(seed) if foreign else contextlib.nullcontext():
         net.partial_fit(X)
     module.eval()

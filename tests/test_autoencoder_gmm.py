@@ -69,6 +69,13 @@ def test_sample(gmm, digits):
     assert gmm.score(X) > gmm.score(shuffled)
 
 
+def test_samples_without_a_seed_differ(gmm, digits):
+    before = np.random.get_state()[1].tobytes()
+    free = fitted(clone(gmm).set_params(random_state=None), digits)
+    assert (free.sample(20)[0] != free.sample(20)[0]).any()
+    assert np.random.get_state()[1].tobytes() == before
+
+
 def test_strange_rows_are_less_likely(gmm, digits):
     assert gmm.score(10 * digits) < gmm.score(digits)
 

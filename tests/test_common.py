@@ -27,6 +27,7 @@ from discovery import (
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -44,6 +45,7 @@ METHODS = (
 )
 
 every_estimator = pytest.mark.parametrize("cls", ESTIMATORS)
+every_clusterer = pytest.mark.parametrize("cls", CLUSTERERS)
 every_transformer = pytest.mark.parametrize("cls", TRANSFORMERS)
 
 
@@ -468,6 +470,59 @@ def test_a_file_holds_little_but_weights(cls, round_trip, X, tmp_path):
     round_trip(estimator, tmp_path / "file")
     size = sum(array.nbytes for array in weights(estimator))
     assert (tmp_path / "file").stat().st_size <= 1.3 * size
+
+
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
+@pytest.mark.parametrize("freeze", [lambda it: it, FrozenEstimator])
+@every_clusterer
+def test_a_shared_network_is_saved_once(cls, freeze, round_trip, X, tmp_path):
+    network = {"hidden_units": (400, 400), "max_epochs": 0}
+    autoencoder = tiny_autoencoder(**network).fit(X)
+    estimator = tiny(cls, autoencoder=freeze(autoencoder), init="k-means", **network)
+    loaded = round_trip(fitted(estimator, X), tmp_path / "file")
+    assert_same_outputs(outputs(loaded, X), outputs(estimator, X))
+    refitted = fitted(clone(loaded), X)
+    assert_same_outputs(outputs(refitted, X), outputs(estimator, X))
+    assert loaded.module_ is not loaded.autoencoder.module_
+    if loaded.module_.decoder is not None:
+        size = sum(array.nbytes for array in weights(estimator))
+        assert (tmp_path / "file").stat().st_size <= 1.3 * size
+
+
+# devices
+
+
+def device_of(estimator):
+    return estimator.module_.shift.device.type
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@every_clusterer
+class TestOnTheGPU:
+    @pytest.fixture
+    def autoencoder(self, X):
+        return tiny_autoencoder(device="cuda", random_state=0).fit(X)
+
+    def test_fits_and_clones_stay_there(self, cls, autoencoder, X):
+        model = fitted(tiny(cls, autoencoder=autoencoder), X)
+        assert device_of(model) == device_of(clone(model).autoencoder) == "cuda"
+        assert_array_equal(model.predict(X), model.labels_)
+        assert device_of(fitted(clone(model), X)) == "cuda"
+
+    def test_searches_stay_there(self, cls, autoencoder, X):
+        model = tiny(cls, autoencoder=autoencoder)
+        name = "n_clusters" if settings_for(cls, n_clusters=1) else "max_samples"
+        grid = {name: [3, getattr(model, name)]}
+        search = GridSearchCV(model, grid, cv=2, scoring=spread, error_score="raise")
+        assert device_of(fitted(search, X).best_estimator_) == "cuda"
+
+    def test_a_file_is_read_on_the_cpu(self, cls, autoencoder, X):
+        model = fitted(tiny(cls, autoencoder=autoencoder), X)
+        loaded = pickle.loads(pickle.dumps(model))
+        assert device_of(loaded) == "cpu"
+        assert_allclose(loaded.transform(X), model.transform(X), rtol=1e-3, atol=1e-3)
+        assert (loaded.predict(X) == model.labels_).mean() > 0.98
+        assert device_of(fitted(loaded, X)) == "cuda"
 
 
 # searches

@@ -1,6 +1,7 @@
 """DEC and IDEC: targets, initial clusters, shared autoencoders, objective, quality."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -14,8 +15,14 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 from test_functional import divergence, student_t, target
+from torch import nn
 
-from skdeepcluster import Autoencoder, DECClustering, IDECClustering
+from skdeepcluster import (
+    Autoencoder,
+    DCNClustering,
+    DECClustering,
+    IDECClustering,
+)
 from skdeepcluster.metrics import clustering_accuracy
 
 
@@ -92,6 +99,68 @@ def test_tol_ends_the_phase(dec, X):
     assert len(stopped.history_["clustering"]) == 1
     assert stopped.history_["clustering"][0]["label_change"] < 1.0
     assert len(stopped.history_["pretraining"]) == 10
+
+
+class Restless(nn.Module):
+    """A user's network with dropout and batch normalisation."""
+
+    def __init__(self, n_features, latent_dim):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(n_features, 16),
+            nn.BatchNorm1d(16),
+            nn.Dropout(0.5),
+            nn.Linear(16, latent_dim),
+        )
+        self.decoder = nn.Linear(latent_dim, n_features)
+
+
+class StillStatistics(Callback):
+    """Batch normalisation would go on learning in the steps themselves."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        for part in net.module_.modules():
+            if isinstance(part, nn.BatchNorm1d):
+                part.momentum = 0.0
+
+
+@pytest.fixture(scope="module")
+def restless(X):
+    return tiny_autoencoder(network=Restless, random_state=0).fit(X)
+
+
+def test_the_target_is_what_the_network_predicts(restless, X):
+    dec = tiny(
+        DECClustering,
+        autoencoder=restless,
+        init="k-means",
+        lr=1e-12,
+        update_interval=1,
+        tol=0.0,
+        batch_size=50,
+        callbacks=[StillStatistics()],
+    )
+    changes = [epoch["label_change"] for epoch in fitted(dec, X).history_["clustering"]]
+    assert changes == [0.0] * 3
+    assert fitted(dec.set_params(tol=1e-3), X).n_iter_ == 1
+
+
+@pytest.mark.parametrize("cls", [DECClustering, DCNClustering])
+def test_only_steps_enter_batch_normalisation(cls, restless, X, monkeypatch):
+    seen = []
+    forward = nn.BatchNorm1d.forward
+
+    def spy(self, x):
+        if self.training:
+            seen.append(len(x))
+        return forward(self, x)
+
+    monkeypatch.setattr(nn.BatchNorm1d, "forward", spy)
+    model = tiny(
+        cls, autoencoder=restless, init="k-means", batch_size=50, update_interval=1
+    )
+    fitted(model.set_params(tol=0.0), X)
+    assert seen == [50] * 4 * model.n_iter_
 
 
 # initial clusters
@@ -186,6 +255,32 @@ def test_a_fitted_autoencoder_is_shared_and_never_changed(dec, X, wrap, monkeypa
     assert best.module_ is not module
     moved = state(best)
     assert any(not torch.equal(moved[name], before[name]) for name in before)
+
+
+def test_what_does_not_train_may_change(dec, X):
+    changed = copy.copy(dec.autoencoder).set_params(
+        verbose=1, precision="bf16", callbacks=[], random_state=5
+    )
+    fitted(dec.set_params(autoencoder=changed, max_epochs=0), X)
+
+
+def test_clones_share_the_network_and_fits_move_their_own(dec, X, monkeypatch):
+    module = dec.autoencoder.module_
+    assert clone(dec).autoencoder is not dec.autoencoder
+    assert clone(clone(dec)).autoencoder.module_ is module
+    moved = []
+    to = nn.Module.to
+
+    def spy(self, *args, **kwargs):
+        moved.append((self, *args))
+        return to(self, *args, **kwargs)
+
+    monkeypatch.setattr(nn.Module, "to", spy)
+    loaded = pickle.loads(pickle.dumps(dec))
+    loaded.autoencoder.device = "cpu:0"
+    fitted(loaded, X)
+    assert (loaded.module_, torch.device("cpu:0")) in moved
+    assert all(part is not loaded.autoencoder.module_ for part, *_ in moved)
 
 
 def test_an_unfitted_autoencoder_stays_unfitted(X):

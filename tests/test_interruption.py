@@ -9,16 +9,24 @@ from discovery import (
     CLUSTERERS,
     ESTIMATORS,
     TRANSFORMERS,
+    fitted,
     settings_for,
     tiny,
     tiny_autoencoder,
 )
 from numpy.testing import assert_array_equal
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.mixture import GaussianMixture
 from skorch.callbacks import Callback, EarlyStopping
 
-from skdeepcluster import DECClustering
+from skdeepcluster import (
+    AutoencoderGMM,
+    DCNClustering,
+    DECClustering,
+    IDECClustering,
+)
 from skdeepcluster.estimators._initial import TeachingNet
+from skdeepcluster.graph import GraphClustering
 
 TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
 TWO_PHASES = [cls for cls in TRAINERS if settings_for(cls, autoencoder=None)]
@@ -113,13 +121,45 @@ def test_interrupted_in_the_clustering_phase(cls, interrupt, X):
 
 
 def test_interrupted_while_it_is_taught(X, monkeypatch):
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(TeachingNet, "get_loss", interrupt)
     estimator = tiny(DECClustering, init="graph")
     fit_interrupted(estimator, X, "pretraining")
     assert estimator.history_["clustering"] == []
+
+
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("cls", [DECClustering, IDECClustering, DCNClustering])
+def test_interrupted_while_initial_clusters_are_sought(cls, X):
+    estimator = tiny(cls, init=interrupt)
+    fit_interrupted(estimator, X, "the search for initial clusters")
+    assert estimator.history_["clustering"] == []
+    assert len(set(estimator.labels_)) == 4
+
+
+def test_interrupted_while_the_graph_is_made(X, monkeypatch):
+    monkeypatch.setattr(GraphClustering, "_labels_of", interrupt)
+    estimator = tiny(DECClustering, init="graph")
+    fit_interrupted(estimator, X, "pretraining")
+    assert estimator.history_["clustering"] == []
+    assert len(set(estimator.labels_)) == 4
+
+
+def assert_nothing_learned(estimator, X):
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X)
+    with pytest.raises(NotFittedError):
+        estimator.predict(X)
+
+
+def test_interrupted_without_clusters_to_fall_back_on(X, monkeypatch):
+    gmm = fitted(tiny(AutoencoderGMM), X)
+    monkeypatch.setattr(GraphClustering, "_labels_of", interrupt)
+    monkeypatch.setattr(GaussianMixture, "fit", interrupt)
+    assert_nothing_learned(tiny(DECClustering, init="graph", n_clusters=None), X)
+    assert_nothing_learned(gmm, X)
 
 
 def stop_at_once():

@@ -163,12 +163,58 @@ def number(n_features, latent_dim):
     return 3
 
 
+class Positional(Pair):
+    def __init__(self, n_inputs, n_outputs):
+        super().__init__(n_inputs, n_outputs)
+
+
+class Posterior(Pair):
+    def encode(self, x):
+        z = self.encoder(x)
+        return z, z
+
+    def decode(self, z):
+        return self.decoder(z)
+
+
+class Listing(Pair):
+    def encode(self, x):
+        return self.encoder(x)
+
+    def decode(self, z):
+        return [self.decoder(z)]
+
+
+class Broken(Pair):
+    def __init__(self, n_features, latent_dim):
+        raise TypeError("my own mistake")
+
+
+class HalfAMethod(Pair):
+    """Its encode is for something else: the pair of attributes is complete."""
+
+    def encode(self, x, extra):
+        raise AssertionError
+
+
+def test_halves_come_from_one_pair(digits):
+    model = Autoencoder(latent_dim=3, network=HalfAMethod, max_epochs=1)
+    model.fit(digits[:100])
+    same = Autoencoder(latent_dim=3, network=Pair, max_epochs=1, random_state=0)
+    Z = model.set_params(random_state=0).fit(digits[:100]).transform(digits)
+    assert np.array_equal(Z, same.fit(digits[:100]).transform(digits))
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "match"),
     [
         ({"network": Nothing}, TypeError, "network=Nothing .* encode"),
         ({"network": number}, TypeError, "network=number returned int"),
         ({"network": Pair(64, 3)}, TypeError, "give its class"),
+        ({"network": Positional}, TypeError, "keywords n_features and latent_dim"),
+        ({"network": Broken}, TypeError, "^my own mistake"),
+        ({"network": Posterior}, TypeError, "encoder of .*Posterior returned tuple"),
+        ({"network": Listing}, TypeError, "decoder of .*Listing returned list"),
         ({"network": Wide}, ValueError, r"encoder of network=Wide .* \(2, 4\)"),
         ({"network": Short}, ValueError, r"decoder of network=Short .* \(2, 63\)"),
         ({"network": "cnn"}, ValueError, "'network' parameter"),

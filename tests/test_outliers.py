@@ -198,7 +198,9 @@ def test_a_fitted_estimator_is_used_as_it_is(freeze, gmm, X, monkeypatch):
     monkeypatch.setattr(Net, "fit_loop", lambda *a, **k: pytest.fail("training ran"))
     detector = DeepOutlierDetector(freeze(gmm)).fit(X)
     assert detector.estimator_ is gmm
-    copied = clone(detector).fit(X)
+    copied = clone(detector)
+    assert copied.estimator.module_ is gmm.module_
+    copied.fit(X)
     assert_array_equal(copied.score_samples(X), detector.score_samples(X))
     after = gmm.module_.state_dict().values()
     assert all(map(np.array_equal, before, after))

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from discovery import tiny, tiny_autoencoder
+from discovery import ESTIMATORS, fitted, settings_for, tiny, tiny_autoencoder
 from numpy.testing import assert_allclose, assert_array_equal
-from skorch.callbacks import Callback, EpochScoring, GradientNormClipping
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EpochScoring,
+    GradientNormClipping,
+)
 from skorch.dataset import ValidSplit
-from torch.utils.data import Subset
+from torch.utils.data import DataLoader, Subset
 
-from skdeepcluster import DECClustering
+from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.training import (
     INFERENCE_ROWS,
     BatchDataset,
@@ -20,6 +25,8 @@ from skdeepcluster.training import (
     in_batches,
     resolve_device,
 )
+
+TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
 
 
 @pytest.fixture
@@ -120,6 +127,40 @@ def test_callbacks_hear_of_every_batch(X):
     assert all("batches" not in epoch for epoch in autoencoder.history_["pretraining"])
 
 
+@pytest.mark.parametrize("cls", TRAINERS)
+def test_losses_are_read_once_an_epoch(cls, digits, monkeypatch):
+    # Reading a number waits for the device.
+    counts = []
+    item = torch.Tensor.item
+
+    def spy(tensor):
+        counts[-1] += 1
+        return item(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "item", spy)
+    for batch_size in (100, 20):
+        counts.append(0)
+        settings = {"batch_size": batch_size, "max_epochs": 3, "tol": 0.0}
+        autoencoder = tiny_autoencoder(**settings_for(Autoencoder, **settings))
+        fitted(
+            tiny(
+                cls,
+                autoencoder=autoencoder,
+                init="k-means",
+                update_interval=10**6,
+                **settings,
+            ),
+            digits[:200],
+        )
+    assert 0 < counts[0] == counts[1]
+
+
+def test_learning_rate_falls_along_half_a_cosine(X):
+    history = tiny_autoencoder(max_epochs=4, lr=0.01).fit(X).history_["pretraining"]
+    expected = 0.005 * (1 + np.cos(np.pi * np.arange(4) / 4))
+    assert_allclose([epoch["event_lr"] for epoch in history], expected)
+
+
 def test_listening_changes_nothing(X):
     plain = tiny_autoencoder(random_state=0).fit(X)
     heeded = tiny_autoencoder(random_state=0, callbacks=[Batches()]).fit(X)
@@ -180,16 +221,51 @@ def moved(X, **settings):
         {"optimizer__weight_decay": 0.5},
         {"optimizer__betas": (0.5, 0.9)},
         {"iterator_train__shuffle": False, "iterator_train__batch_size": 50},
+        {"optimizer__foreach": True, "optimizer__weight_decay": 0.5},
+        {"iterator_train": DataLoader, "iterator_train__batch_size": 50},
     ],
 )
 def test_net_params_reach_skorch(X, net_params):
+    before = torch.get_rng_state()
     assert moved(X, net_params=net_params) != moved(X)
+    assert moved(X, net_params=net_params) == moved(X, net_params=net_params)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_skorch_callbacks_work(X):
     clipping = [GradientNormClipping(1e-6)]
     assert 0 < moved(X, optimizer="sgd", lr=0.1) < np.inf
     assert moved(X, optimizer="sgd", lr=0.1, callbacks=clipping) < 1e-5
+
+
+def constant(net, X, y=None):
+    return 1.0
+
+
+@pytest.mark.parametrize("cls", TRAINERS)
+@pytest.mark.parametrize("use_caching", [True, False])
+def test_scoring_callbacks_work(cls, use_caching, digits):
+    scoring = EpochScoring(
+        constant, name="constant", on_train=True, use_caching=use_caching
+    )
+    model = fitted(tiny(cls, init="k-means", callbacks=[scoring]), digits[:200])
+    *_, epochs = model.history_.values()
+    assert [epoch["constant"] for epoch in epochs] == [1.0] * len(epochs)
+
+
+@pytest.mark.parametrize("cls", TRAINERS)
+def test_the_best_checkpoint_is_restored(cls, digits, tmp_path):
+    # A rate this high makes later epochs worse.
+    checkpoint = Checkpoint(
+        monitor="train_loss_best", load_best=True, dirname=str(tmp_path)
+    )
+    settings = {"init": "k-means", "n_init": 1, "lr": 0.1, "max_epochs": 4}
+    model = fitted(tiny(cls, callbacks=[checkpoint], **settings), digits[:200])
+    saved = torch.load(tmp_path / "params.pt")
+    shift = next(value for name, value in saved.items() if name.endswith("shift"))
+    assert_array_equal(shift, model.module_.shift)
+    weight = next(name for name in saved if name.endswith("encoder.0.weight"))
+    assert_array_equal(saved[weight], model.module_.encoder[0].weight.detach())
 
 
 def test_verbose(X, capsys):
@@ -208,6 +284,12 @@ def test_verbose(X, capsys):
         ({"optimiser__lr": 1}, "does not take"),
         ({"optimizer__": 1}, "Adam takes no ''"),
         ({"optimizer__momentum": 0.5}, "Adam takes no 'momentum'"),
+        ({"optimizer__params": []}, "Adam takes no 'params'"),
+        ({"optimizer__betas": 3}, "net_params has arguments that Adam refuses"),
+        ({"optimizer__weight_decay": -1}, "net_params has arguments that Adam refuses"),
+        ({"train_split": 3}, "net_params has train_split=3"),
+        ({"iterator_train": "mine"}, "net_params has iterator_train='mine'"),
+        ({"iterator_train__num_workers": 2}, "our iterator takes no 'num_workers'"),
     ],
 )
 def test_check_net_params(net_params, message):
@@ -219,6 +301,8 @@ def test_check_net_params_lets_good_ones_pass():
     good = {"train_split": None, "optimizer__param_groups": [], "compile": False}
     assert check_net_params(good, "adam") == good
     assert check_net_params({"optimizer__momentum": 0.5}, "sgd")
+    loader = {"iterator_train": DataLoader, "iterator_train__num_workers": 2}
+    assert check_net_params(loader, "adam") == loader
     assert check_net_params(None, "adam") == {}
 
 
@@ -236,5 +320,6 @@ def test_resolve_device():
     assert resolve_device("cpu") == torch.device("cpu")
     assert resolve_device(torch.device("cpu")).type == "cpu"
     assert resolve_device("auto").type in ("cpu", "cuda")
-    with pytest.raises(ValueError, match=r"device='abacus'.*try device='auto'"):
-        resolve_device("abacus")
+    for name in ("abacus", "meta"):
+        with pytest.raises(ValueError, match=rf"device='{name}'.*try device='auto'"):
+            resolve_device(name)

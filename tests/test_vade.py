@@ -9,6 +9,7 @@ from sklearn.mixture import GaussianMixture
 
 from skdeepcluster import Autoencoder, VaDEClustering
 from skdeepcluster import functional as F
+from skdeepcluster.estimators._vade import VaDEModule, fixed_draws
 from skdeepcluster.metrics import clustering_accuracy
 
 RNG = np.random.RandomState(0)
@@ -122,6 +123,54 @@ def test_score_is_a_bound_in_the_units_of_the_data(digits, autoencoder):
     assert difference == pytest.approx(64 * np.log(2), rel=1e-3)
     noise = np.random.default_rng(0).permuted(digits, axis=1)
     assert model.score(noise) < model.score(digits)
+
+
+@pytest.mark.parametrize("max_epochs", [0, 5])
+def test_score_is_the_bound_and_not_its_value_at_the_mean(
+    digits, autoencoder, max_epochs
+):
+    rows = digits[:300]
+    model = vade(autoencoder, max_epochs=max_epochs).fit(digits)
+    module = VaDEModule(model.module_, model.head_, model.noise_variance_)
+    generator = torch.Generator().manual_seed(1)
+    variance = model.noise_variance_ * model.module_.scale.item() ** 2
+    constant = 32 * np.log(2 * np.pi * variance)
+
+    def score(noise):
+        with torch.no_grad():
+            return -module.bound(torch.tensor(rows), noise).mean().item() - constant
+
+    expected = score(torch.randn(500, 300, 5, generator=generator))
+    assert model.score(rows) == pytest.approx(expected, abs=0.3)
+    assert score(torch.zeros(1, 1, 5)) > expected + 1
+
+
+def test_draws_are_balanced():
+    draws = fixed_draws(7)
+    assert draws.shape == (16, 1, 7)
+    assert torch.equal(draws, fixed_draws(7))
+    np.testing.assert_allclose(draws.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(draws.square().mean(0), 1, rtol=1e-5)
+
+
+def test_without_epochs_only_the_mixture_is_random(digits, autoencoder):
+    models = [
+        vade(autoencoder, max_epochs=0, random_state=seed).set_params(n_clusters=1)
+        for seed in (0, 1)
+    ]
+    scores = [model.fit(digits).score_samples(digits) for model in models]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_first_variances_are_the_best_constants(digits, autoencoder):
+    model = vade(autoencoder, max_epochs=0).fit(digits)
+    best = model.score(digits)
+    for change in (-0.5, 0.5):
+        with torch.no_grad():
+            model.head_.log_variance.bias += change
+        assert model.score(digits) < best
+        with torch.no_grad():
+            model.head_.log_variance.bias -= change
 
 
 def test_blobs_and_samples_of_them():

@@ -16,17 +16,21 @@ from discovery import (
     tiny_autoencoder,
 )
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from skorch.callbacks import Checkpoint, EarlyStopping
+from skorch.dataset import ValidSplit
 
 from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.training import Net
 
 BAD_PARAMETERS = {
     "n_clusters": [0, -1, 2.5, "three"],
     "autoencoder": [KMeans(), "mlp", Autoencoder],
-    "init": ["kmeans++", None, 3],
+    "init": ["kmeans++", None, 3, KMeans, GraphClustering],
     "n_init": [0],
     "hidden_units": [(16, 0), (16, 2.5), 16, "wide"],
     "latent_dim": [0, 2.5],
@@ -42,7 +46,7 @@ BAD_PARAMETERS = {
     "lr": [0, -1e-3, np.nan],
     "optimizer": ["adagrad", None],
     "precision": ["float8"],
-    "device": ["abacus", 3],
+    "device": ["abacus", 3, "meta"],
     "covariance_type": ["round"],
     "estimator": [KMeans(), "gmm", AutoencoderGMM],
     "method": ["density", None],
@@ -61,6 +65,9 @@ BAD_PARAMETERS = {
         {"modul": 1},
         {"optimzer__weight_decay": 1},
         {"optimizer__wait_decay": 1},
+        {"optimizer__betas": 3},
+        {"iterator_train__num_workers": 2},
+        {"train_split": 3},
     ],
     "random_state": ["now"],
     "verbose": ["loud"],
@@ -117,6 +124,23 @@ def test_bad_parameter_of_the_autoencoder(cls, name, value, X):
     autoencoder = tiny_autoencoder(**{name: value})
     with pytest.raises((ValueError, TypeError), match=name):
         tiny(cls, autoencoder=autoencoder).fit(X)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("callback", [EarlyStopping(), ("best", Checkpoint())])
+def test_callbacks_that_wait_for_a_validation_loss(callback, X):
+    name = r"monitor='train_loss(_best)?'"
+    with pytest.raises(ValueError, match=name):
+        tiny_autoencoder(callbacks=[callback]).fit(X)
+    with pytest.raises(ValueError, match=name):
+        tiny(DECClustering, callbacks=[callback]).fit(X)
+
+
+def test_callbacks_that_get_their_validation_loss(X):
+    model = tiny_autoencoder(
+        callbacks=[EarlyStopping()], net_params={"train_split": ValidSplit(5)}
+    )
+    assert "valid_loss" in model.fit(X).history_["pretraining"][-1]
 
 
 ROWS = np.random.RandomState(0).normal(size=(20, 5))
@@ -308,6 +332,28 @@ class TestGivenAutoencoder:
     def test_changed_since_its_fit(self, cls, autoencoder, X, monkeypatch):
         self.fit(autoencoder, X, monkeypatch).set_params(latent_dim=5)
         with pytest.raises(ValueError, match="fitted with another network"):
+            tiny(cls, autoencoder=autoencoder).fit(X)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("max_epochs", 5),
+            ("batch_size", 16),
+            ("lr", 0.1),
+            ("noise", 0.5),
+            ("optimizer", "sgd"),
+        ],
+    )
+    def test_trained_otherwise(self, cls, name, value, autoencoder, X, monkeypatch):
+        self.fit(autoencoder, X, monkeypatch)
+        estimator = clone(tiny(cls, autoencoder=autoencoder))
+        estimator.set_params(**{f"autoencoder__{name}": value})
+        with pytest.raises(ValueError, match=rf"fitted with {name}=.*{name}="):
+            estimator.fit(X)
+
+    def test_on_a_missing_device(self, cls, autoencoder, X, monkeypatch):
+        self.fit(autoencoder, X, monkeypatch).set_params(device="abacus")
+        with pytest.raises(ValueError, match="device='abacus'"):
             tiny(cls, autoencoder=autoencoder).fit(X)
 
     def test_with_other_widths(self, cls, autoencoder, X, monkeypatch):

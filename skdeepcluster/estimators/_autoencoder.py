@@ -9,9 +9,7 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import LRScheduler
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
@@ -30,6 +28,7 @@ from skdeepcluster.networks import (
 from skdeepcluster.training import (
     INFERENCE_ROWS,
     BatchDataset,
+    CosineAnnealing,
     Net,
     plain_history,
     resolve_device,
@@ -40,6 +39,9 @@ from skdeepcluster.training import (
 ENOUGH_STEPS = 4000
 MOST_EPOCHS = 50
 LEAST_EPOCHS = 5
+
+# Parameters that can't be changed without another training.
+TRAINING_DECIDED_BY = ("max_epochs", "batch_size", "lr", "optimizer", "noise")
 
 
 class ReconstructionNet(Net):
@@ -80,11 +82,6 @@ class ReconstructionNet(Net):
         """Mean squared error."""
         target, reconstruction = y_pred
         return torch.nn.functional.mse_loss(reconstruction, target)
-
-
-def annealing(epochs: int) -> LRScheduler:
-    """Learning rate that falls to zero along half a cosine."""
-    return LRScheduler(CosineAnnealingLR, T_max=max(epochs, 1))
 
 
 class Autoencoder(BaseDecodingEstimator):
@@ -324,7 +321,7 @@ class Autoencoder(BaseDecodingEstimator):
             module,
             X,
             order_seed,
-            own_callbacks=[annealing(epochs)],
+            own_callbacks=[CosineAnnealing(epochs)],
             max_epochs=epochs,
             noise=self.noise,
             noise_seed=noise_seed,
@@ -332,6 +329,7 @@ class Autoencoder(BaseDecodingEstimator):
             precision=self.precision,
         )
         self.module_ = module
+        self._trained_with = {name: getattr(self, name) for name in TRAINING_DECIDED_BY}
         self.history_ = {"pretraining": plain_history(net)}
         self.n_iter_ = len(net.history)
         return net.interrupted
@@ -344,7 +342,7 @@ class Autoencoder(BaseDecodingEstimator):
         return min(MOST_EPOCHS, max(LEAST_EPOCHS, math.ceil(ENOUGH_STEPS / steps)))
 
     def _check_unchanged(self) -> None:
-        """Refuse a fitted autoencoder whose parameters now name another network."""
+        """Refuse a fitted autoencoder whose parameters aren't those of its fit."""
         network, config = self._network(len(self.module_.shift))
         then = self.module_.config
         changed = [name for name in config if config[name] != then.get(name)]
@@ -355,6 +353,13 @@ class Autoencoder(BaseDecodingEstimator):
                 f"({described or type(self.module_).__name__}) than its parameters now "
                 "name. Fit it again, or give an unfitted clone."
             )
+        for name, value in self._trained_with.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"The given autoencoder was fitted with {name}={value!r}, and won't"
+                    f" be again with {name}={getattr(self, name)!r}. Fit it yourself, "
+                    "or give an unfitted clone."
+                )
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How well each row is reconstructed; higher is more normal.

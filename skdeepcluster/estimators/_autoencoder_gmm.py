@@ -1,12 +1,13 @@
 """A Gaussian mixture in the latent space of an autoencoder."""
 
+import copy
 from typing import Any
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster.estimators._base import BaseDecodingEstimator
+from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
 
 
@@ -204,7 +205,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
         """Draw new rows: latent rows from the mixture, decoded.
 
         Every call draws the same rows where ``random_state`` is set, as scikit-learn's
-        mixtures do.
+        mixtures do, and others where it is None.
 
         Parameters
         ----------
@@ -219,5 +220,9 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
             Component of each row.
         """
         check_is_fitted(self)
-        Z, components = self.mixture_.sample(n_samples)
+        mixture = self.mixture_
+        if self.random_state is None:
+            seed = spawn_seeds(None, 1)[0]
+            mixture = copy.copy(mixture).set_params(random_state=seed)
+        Z, components = mixture.sample(n_samples)
         return self.inverse_transform(Z), components

@@ -22,6 +22,7 @@ from skdeepcluster import networks
 from skdeepcluster.training import (
     OPTIMIZERS,
     Net,
+    check_monitors,
     check_net_params,
     clone_callbacks,
     in_batches,
@@ -93,6 +94,7 @@ class BaseDeepEstimator(
         """Refuse training parameters that skorch would trip over much later."""
         check_net_params(self.net_params, self.optimizer)
         clone_callbacks(self.callbacks)
+        check_monitors(self.callbacks, self.net_params)
 
     def _train(
         self,
@@ -139,6 +141,12 @@ class BaseDeepEstimator(
     @property
     def _n_features_out(self) -> int:
         return self.module_.latent_dim
+
+    def __copy__(self) -> "BaseDeepEstimator":
+        # By way of the saved form, the network would be another and leave its device.
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         return {

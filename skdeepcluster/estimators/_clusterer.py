@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_n_features, check_is_fitted
 
+from skdeepcluster import networks
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
     BaseDeepEstimator,
@@ -20,6 +21,7 @@ from skdeepcluster.estimators._base import (
     spawn_seeds,
     warn_interrupted,
 )
+from skdeepcluster.training import resolve_device
 
 
 class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
@@ -63,12 +65,21 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         autoencoder = self._check_autoencoder()
         X = self._check_input(X, reset=True)
         self._check_fit(X, autoencoder)
-        interrupted = self._find_clusters(X, autoencoder)
+        try:
+            interrupted = self._find_clusters(X, autoencoder)
+            self.labels_ = self._labels(self._encode(X))
+        except BaseException:
+            self._forget()
+            raise
         if interrupted:
             warn_interrupted(self, interrupted)
-        self.labels_ = self._labels(self._encode(X))
         self._check_found()
         return self
+
+    def _forget(self) -> None:
+        """Drop what a fit learned: half of it would pass for a whole."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
     def _check_autoencoder(self) -> Any:
         """Return the autoencoder to use, fitted or not; never change the user's own."""
@@ -95,6 +106,7 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
             )
         if hasattr(autoencoder, "module_"):
             _check_n_features(autoencoder, X, reset=False)
+            resolve_device(autoencoder.device)
         else:
             autoencoder._validate_params()
             autoencoder._check_training()
@@ -105,16 +117,20 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         pretrain_seed, init_seed, refine_seed = spawn_seeds(self.random_state, 3)
         interrupted = self._pretrain(X, autoencoder, pretrain_seed)
         with config_context(array_api_dispatch=False):
-            self._start_clusters(self._encode(X), init_seed)
+            cut_short = self._start_clusters(self._encode(X), init_seed)
         if interrupted:
             return "pretraining"
+        if cut_short:
+            return "the search for initial clusters"
         return "the clustering phase" if self._refine(X, refine_seed) else None
 
     def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
         """Set ``module_`` to a trained network; tell whether the user interrupted."""
         interrupted = False
         if hasattr(autoencoder, "module_"):
-            self.module_ = copy.deepcopy(autoencoder.module_)
+            # One that was unpickled is on the CPU, whatever its device.
+            device = resolve_device(autoencoder.device)
+            self.module_ = copy.deepcopy(autoencoder.module_).to(device)
         else:
             if autoencoder.random_state is None:
                 autoencoder.random_state = seed
@@ -132,8 +148,11 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
     def _precision(self) -> str:
         return "float32" if self.autoencoder is None else self.autoencoder.precision
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        """Set the clusters from latent rows."""
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool | None:
+        """Set the clusters from latent rows; tell whether the user interrupted.
+
+        One that can't end early with clusters lets the interruption pass.
+        """
         raise NotImplementedError
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
@@ -199,6 +218,22 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
                 autoencoder.set_params(random_state=seed)
             autoencoder.fit(X)
         return clone(self).set_params(autoencoder=autoencoder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        given = getattr(self.autoencoder, "module_", None)
+        if "module_" in state and given is not None:
+            own, shared = state["module_"], networks.to_state(given)
+            if networks.same_state(own, shared):
+                # The file holds the autoencoder anyway.
+                state["module_"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        if "module_" in state and state["module_"] is None:
+            state["module_"] = networks.to_state(state["autoencoder"].module_)
+        super().__setstate__(state)
 
     def __sklearn_clone__(self) -> "BaseDeepClusterer":
         # A fitted autoencoder is given in order to be used as it is: a plain clone

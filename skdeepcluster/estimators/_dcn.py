@@ -22,6 +22,7 @@ from skdeepcluster import functional as F
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, BaseDecodingEstimator
 from skdeepcluster.estimators._initial import BaseInitializedClusterer
+from skdeepcluster.networks import evaluating
 from skdeepcluster.training import Net, PhaseFinished, autocast, plain_history
 
 # Rows that each initial centroid stands for in its running mean, as in the authors'
@@ -89,10 +90,15 @@ class DCNNet(Net):
 
     def train_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
         """One step of the optimizer, then of the clusters."""
+        # On the device once for both uses.
+        x, index = batch = [part.to(self.device, non_blocking=True) for part in batch]
         step = super().train_step(batch, **kwargs)
-        x, index = (part.to(self.device) for part in batch)
         module = self.module_
-        with torch.no_grad(), autocast(self.device, self.precision):
+        with (
+            torch.no_grad(),
+            evaluating(module),
+            autocast(self.device, self.precision),
+        ):
             z = module.encode(module.standardize(x)).float()
         labels = F.squared_distances(z, self.centers_).argmin(1)
         self.labels_[index] = labels
@@ -159,9 +165,10 @@ class DCNClustering(BaseInitializedClusterer, BaseDecodingEstimator):
     module_ : torch.nn.Module
         The trained autoencoder.
     history_ : dict of list of dict
-        Under "pretraining" and "clustering", one dictionary an epoch with its
-        ``train_loss`` and duration ``dur`` in seconds and, in the clustering phase,
-        the share ``label_change`` of rows that changed cluster.
+        Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
+        dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds
+        and, in the clustering phase, the share ``label_change`` of rows that changed
+        cluster.
     n_iter_ : int
         Epochs of the clustering phase.
     n_features_in_ : int
@@ -231,11 +238,12 @@ class DCNClustering(BaseInitializedClusterer, BaseDecodingEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        self.cluster_centers_ = self._initial_centers(Z, seed)
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
+        self.cluster_centers_, interrupted = self._initial_centers(Z, seed)
         self.labels_ = self._labels(Z)
         self.n_iter_ = 0
         self.history_["clustering"] = []
+        return interrupted
 
     def _refine(self, X: Any, seed: int) -> bool:
         device = self.module_.shift.device

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import Callback
 from torch import Tensor
 
 from skdeepcluster import functional as F
@@ -26,6 +25,7 @@ from skdeepcluster.estimators._base import (
 )
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
 from skdeepcluster.estimators._initial import BaseInitializedClusterer
+from skdeepcluster.networks import evaluating
 from skdeepcluster.training import (
     Net,
     PhaseFinished,
@@ -36,15 +36,35 @@ from skdeepcluster.training import (
 
 
 class DECNet(Net):
-    """Self-training against the target distribution held in ``target``."""
+    """Self-training against the target distribution held in ``target``.
+
+    The target is computed over all the rows, as the network predicts them: without
+    dropout, and leaving the statistics of batch normalisation alone.
+
+    Parameters
+    ----------
+    loss_weights : tuple of float
+        Weights of the divergence and of the reconstruction error.
+    interval : int
+        Steps between two updates of the target.
+    tol : float
+        Share of changed labels between two updates below which the phase ends.
+    """
 
     target: Tensor
 
     def __init__(
-        self, *args: Any, loss_weights: tuple[float, float], **kwargs: Any
+        self,
+        *args: Any,
+        loss_weights: tuple[float, float],
+        interval: int,
+        tol: float,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.loss_weights = loss_weights
+        self.interval = interval
+        self.tol = tol
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
@@ -55,49 +75,31 @@ class DECNet(Net):
         loss = kl_weight * F.kl_divergence(self.target[y_true], q)
         return loss if error is None else loss + error_weight * error
 
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        """Start counting steps."""
+        self._rows = X
+        self._step = 0
+        self._labels: Tensor | None = None
 
-class TargetRefresh(Callback):
-    """Recompute the target over all the rows, and stop when labels settle.
+    def before_step(self) -> None:
+        """Update the target when it is due, and stop when labels settle."""
+        if self._step % self.interval == 0:
+            self._update_target()
+        self._step += 1
 
-    Parameters
-    ----------
-    X : array or CSR matrix
-    interval : int
-        Steps between two refreshes.
-    tol : float
-        Share of changed labels below which the phase ends.
-    """
-
-    def __init__(self, X: Any, interval: int, tol: float) -> None:
-        self.X = X
-        self.interval = interval
-        self.tol = tol
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Start counting."""
-        self.step_ = 0
-        self.labels_ = None
-
-    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Refresh the target when it is due."""
-        if not training:
-            return
-        if self.step_ % self.interval == 0:
-            self._refresh(net)
-        self.step_ += 1
-
-    def _refresh(self, net: Any) -> None:
-        device = torch.device(net.device)
-        with autocast(device, net.precision):
-            q = torch.cat(list(in_batches(net.module_.assign, self.X, device)))
+    def _update_target(self) -> None:
+        device = torch.device(self.device)
+        module = self.module_
+        with evaluating(module), autocast(device, self.precision):
+            q = torch.cat(list(in_batches(module.assign, self._rows, device)))
         labels = q.argmax(1)
-        if self.labels_ is not None:
-            changed = (labels != self.labels_).float().mean().item()
-            net.history.record("label_change", changed)
+        if self._labels is not None:
+            changed = (labels != self._labels).float().mean().item()
+            self.history.record("label_change", changed)
             if changed < self.tol:
                 raise PhaseFinished
-        self.labels_ = labels
-        net.target = F.target_distribution(q)
+        self._labels = labels
+        self.target = F.target_distribution(q)
 
 
 class DECClustering(BaseInitializedClusterer, BaseSoftClusterer, BaseDecodingEstimator):
@@ -248,21 +250,22 @@ class DECClustering(BaseInitializedClusterer, BaseSoftClusterer, BaseDecodingEst
         """Weights of the divergence and of the reconstruction error."""
         return 1.0, self.reconstruction_weight
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        self.cluster_centers_ = self._initial_centers(Z, seed)
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
+        self.cluster_centers_, interrupted = self._initial_centers(Z, seed)
         self.n_iter_ = 0
         self.history_["clustering"] = []
+        return interrupted
 
     def _refine(self, X: Any, seed: int) -> bool:
         module = self._assigning(reconstruct=self._loss_weights[1] > 0)
-        refresh = TargetRefresh(X, self.update_interval, self.tol)
         net = self._train(
             DECNet,
             module,
             X,
             seed,
-            own_callbacks=[refresh],
             loss_weights=self._loss_weights,
+            interval=self.update_interval,
+            tol=self.tol,
             device=self.module_.shift.device,
             precision=self._precision,
         )

@@ -73,8 +73,8 @@ class IDECClustering(DECClustering):
     module_ : torch.nn.Module
         The trained autoencoder.
     history_ : dict of list of dict
-        Under "pretraining" and "clustering", one dictionary an epoch, as in
-        :class:`DECClustering`.
+        Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
+        dictionary an epoch, as in :class:`DECClustering`.
     n_iter_ : int
         Epochs of the clustering phase.
     n_features_in_ : int

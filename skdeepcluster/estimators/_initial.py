@@ -21,12 +21,11 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch import Tensor
 
-from skdeepcluster.estimators._autoencoder import annealing
 from skdeepcluster.estimators._base import spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
-from skdeepcluster.training import Net, plain_history, train
+from skdeepcluster.training import CosineAnnealing, Net, plain_history, train
 
 # Few passes, for a network that sees a row often learns its mistakes too; but enough
 # steps to learn at all, in smaller batches where rows are few.
@@ -152,7 +151,11 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         if graph.random_state is None:
             graph.set_params(random_state=graph_seed)
         Z = self._encode(X)
-        labels = graph._labels_of([X, Z])
+        try:
+            labels = graph._labels_of([X, Z])
+        except KeyboardInterrupt:
+            self.cluster_centers_ = self._quick_centers(Z, graph_seed)
+            return True
         self.cluster_centers_ = centers_of_labels(Z, labels, labels.max() + 1)
         placed = labels >= 0
         rows = X if placed.all() else X[placed]
@@ -176,7 +179,7 @@ class BaseInitializedClusterer(BaseDeepClusterer):
             lr=TEACHING_LR,
             max_epochs=epochs,
             batch_size=batch_size,
-            callbacks=[annealing(epochs)],
+            callbacks=[CosineAnnealing(epochs)],
             labels=labels,
             mixing_seed=mixing_seed,
             device=self.module_.shift.device,
@@ -193,15 +196,30 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         head = StudentTHead(centers.to(self.module_.shift.device), self.alpha)
         return AssigningAutoencoder(self.module_, head, reconstruct)
 
-    def _initial_centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
-        """Centroids of latent rows to start from."""
+    def _initial_centers(self, Z: np.ndarray, seed: int) -> tuple[np.ndarray, bool]:
+        """Centroids to start from, and whether the user interrupted the search."""
         if self._graph() is not None:
-            return self.cluster_centers_
-        return initial_centers(Z, self.init, self.n_clusters, self.n_init, seed)
+            return self.cluster_centers_, False
+        try:
+            centers = initial_centers(Z, self.init, self.n_clusters, self.n_init, seed)
+        except KeyboardInterrupt:
+            return self._quick_centers(Z, seed), True
+        return centers, False
+
+    def _quick_centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
+        """Centroids of a single k-means, for a user who can't wait."""
+        if self.n_clusters is None:
+            raise KeyboardInterrupt
+        return initial_centers(Z, "k-means", self.n_clusters, 1, seed)
 
 
 def check_init(init: Any, n_clusters: int, latent_dim: int) -> None:
     """Refuse, before any training, what can't give centroids."""
+    if isinstance(init, type):
+        raise TypeError(
+            f"init={init.__name__} is a class; give an instance, as in "
+            f"init={init.__name__}()."
+        )
     if isinstance(init, str) or callable(init) or hasattr(init, "fit_predict"):
         return
     check_centers(init, n_clusters, latent_dim)

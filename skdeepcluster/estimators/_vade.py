@@ -23,7 +23,6 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from skdeepcluster.estimators._autoencoder import annealing
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
     BaseDecodingEstimator,
@@ -33,11 +32,15 @@ from skdeepcluster.estimators._base import (
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
 from skdeepcluster.heads import MixtureHead
 from skdeepcluster.networks import AutoencoderModule, build
-from skdeepcluster.training import Net, in_batches, plain_history
+from skdeepcluster.training import CosineAnnealing, Net, in_batches, plain_history
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
 # rows would be infinite without it.
 NOISE_FLOOR = 1e-3
+# Latent draws that a score is the mean of; even.
+SCORE_DRAWS = 16
+# Latent rows on which the first latent variances are measured, at most.
+VARIANCE_ROWS = 1024
 
 
 class VaDEModule(nn.Module):
@@ -59,23 +62,39 @@ class VaDEModule(nn.Module):
         self.head = head
         self.noise_variance = noise_variance
 
-    def bound(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+    def bound(self, x: Tensor, noise: Tensor) -> Tensor:
         """Loss of each row in the units of the data.
 
         Parameters
         ----------
         x : Tensor of shape (n_samples, n_features)
-        noise : Tensor of shape (n_samples, latent_dim) or None, default=None
-            Standard normal draws that make the latent rows; None takes the means.
+        noise : Tensor of shape (n_draws, n_samples or 1, latent_dim)
+            Standard normal draws that make the latent rows; the loss is their mean.
         """
         target = self.autoencoder.standardize(x)
         hidden = self.autoencoder.hidden(target)
         mean = self.autoencoder.project(hidden).float()
         log_variance = self.head.log_variance(hidden).float()
-        z = mean if noise is None else mean + noise * torch.exp(log_variance / 2)
-        errors = (self.autoencoder.decode(z).float() - target).square().sum(1)
-        divergence = self.head.divergence(mean, log_variance, z)
-        return errors / (2 * self.noise_variance) + divergence
+        losses = torch.zeros_like(mean[:, 0])
+        for draw in noise:
+            z = mean + draw * torch.exp(log_variance / 2)
+            errors = (self.autoencoder.decode(z).float() - target).square().sum(1)
+            divergence = self.head.divergence(mean, log_variance, z)
+            losses = losses + errors / (2 * self.noise_variance) + divergence
+        return losses / len(noise)
+
+
+def fixed_draws(latent_dim: int) -> Tensor:
+    """Latent noise for scores, of shape (SCORE_DRAWS, 1, latent_dim).
+
+    It is the same for every row, so that a score depends on nothing but the row. Draws
+    come in opposite pairs and have unit variance: a mean over them is exact for
+    whatever is linear or a sum of squares.
+    """
+    generator = torch.Generator().manual_seed(0)
+    half = torch.randn(SCORE_DRAWS // 2, 1, latent_dim, generator=generator)
+    half = half / half.square().mean(0).sqrt()
+    return torch.cat([half, -half])
 
 
 class VaDENet(Net):
@@ -98,7 +117,7 @@ class VaDENet(Net):
 
     def infer(self, x: Tensor, **kwargs: Any) -> Tensor:
         """Loss of each row."""
-        size = (len(x), self.module_.autoencoder.latent_dim)
+        size = (1, len(x), self.module_.autoencoder.latent_dim)
         noise = torch.randn(size, generator=self._generator, device=x.device)
         return self.module_.bound(x, noise)
 
@@ -260,9 +279,33 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
         head.means.copy_(torch.from_numpy(mixture.means_))
         head.log_variances.copy_(torch.from_numpy(np.log(mixture.covariances_)))
         self.head_ = head.to(self.module_.shift.device)
+        self._start_variances(Z)
         self._read_mixture()
         self.n_iter_ = 0
         self.history_["clustering"] = []
+
+    @torch.no_grad()
+    def _start_variances(self, Z: np.ndarray) -> None:
+        """Give all rows the latent variances that are best on average.
+
+        The bound of a row is best at the variance whose inverse is the prior's, plus
+        the squared slope of the decoder over the variance of its errors.
+        """
+        layer = self.head_.log_variance
+        z = torch.from_numpy(Z[:: math.ceil(len(Z) / VARIANCE_ROWS)]).to(
+            layer.bias.device
+        )
+        log_weights, _, log_variances = self.head_.mixture()
+        precision = (log_weights.exp() @ torch.exp(-log_variances)).clamp(1e-30, 1e30)
+        step = 0.1 * precision.rsqrt()
+        rows = self.module_.decode(z)
+        for dim in range(len(step)):
+            moved = z.clone()
+            moved[:, dim] += step[dim]
+            change = (self.module_.decode(moved) - rows).square().sum(1).mean()
+            precision[dim] += change / step[dim].square() / self.noise_variance_
+        layer.weight.zero_()
+        layer.bias.copy_(-precision.clamp(max=1e30).log())
 
     @torch.no_grad()
     def _read_mixture(self) -> None:
@@ -278,7 +321,7 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
             VaDEModule(self.module_, self.head_, self.noise_variance_),
             X,
             order_seed,
-            own_callbacks=[annealing(self.max_epochs)],
+            own_callbacks=[CosineAnnealing(self.max_epochs)],
             noise_seed=noise_seed,
             device=self.module_.shift.device,
             precision=self._precision,
@@ -295,8 +338,8 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
     def score_samples(self, X: Any) -> np.ndarray:
         """Evidence lower bound of each row; higher is more normal.
 
-        The bound on the logarithm of the row's density is taken at its latent mean,
-        where training draws from around it.
+        The bound on the logarithm of the row's density is the mean over 16 fixed draws
+        of latent noise, the same for every row.
 
         Parameters
         ----------
@@ -311,7 +354,9 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
         check_is_fitted(self)
         X = self._check_input(X)
         module = VaDEModule(self.module_, self.head_, self.noise_variance_)
-        parts = list(in_batches(module.bound, X, self.module_.shift.device))
+        device = self.module_.shift.device
+        noise = fixed_draws(self.module_.latent_dim).to(device)
+        parts = list(in_batches(lambda x: module.bound(x, noise), X, device))
         loss = finite(torch.cat(parts).double().cpu().numpy())
         variance = self.noise_variance_ * self.module_.scale.item() ** 2
         return -loss - self.n_features_in_ / 2 * math.log(2 * math.pi * variance)
