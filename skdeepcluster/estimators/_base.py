@@ -145,7 +145,7 @@ class BaseDeepEstimator(
     def __copy__(self) -> "BaseDeepEstimator":
         # By way of the saved form, the network would be another and leave its device.
         copied = type(self).__new__(type(self))
-        vars(copied).update(vars(self))
+        copied.__dict__.update(self.__dict__)
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
