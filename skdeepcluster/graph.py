@@ -502,7 +502,9 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     these are merged from two sides, by degree linkage [2]_ and by gain of modularity.
     Communities then move between clusters, and of the results the one is kept whose
     clusters tell most about where a short random walk ends. The number of clusters,
-    where it isn't given, is that of most stable communities of a walk [3]_.
+    where it isn't given, is that of clusters with valleys between them: where the cut
+    between any two is a small part of the cuts through either. Where clusters touch, it
+    is that of the stable communities of a walk [3]_.
 
     Parameters
     ----------

@@ -11,7 +11,8 @@ neighbours of a row lead to:
 2. The Louvain method finds many small communities in that graph, purer than large ones.
 3. Communities are merged, from two sides, until the wanted number of clusters remains,
    and exchanged while that tells more about where a short random walk ends. With
-   ``n_clusters=None``, merging goes on as long as it gains modularity of walks.
+   ``n_clusters=None``, merging goes on until only valleys are left between clusters,
+   cuts that are a small part of those through the clusters themselves.
 4. The network is taught to tell the clusters apart, on mixtures of two rows: too few
    passes to learn the graph's mistakes by heart. Self-training then refines them.
 """
@@ -85,9 +86,28 @@ plt.show()
 # The number of clusters
 # ----------------------
 #
-# Without ``n_clusters``, the graph finds it: ten digits, and often one more for the two
-# ways to write a one. It counts clusters that are about as wide as long; long and thin
-# ones, like the moons above, it counts several times over.
+# Without ``n_clusters``, the graph finds it: exactly where clusters are apart, like the
+# moons above. Digits touch, and it is an estimate: ten, and often one more for the two
+# ways to write a one.
 
+moons, _ = make_moons(1500, noise=0.06, random_state=0)
+print("moons:", GraphClustering(random_state=0).fit(moons).n_clusters_)
 dec = DECClustering(n_clusters=None, autoencoder=autoencoder, random_state=0).fit(X)
-print(dec.n_clusters_)
+print("digits:", dec.n_clusters_)
+
+# %%
+# Rows that belong nowhere
+# ------------------------
+#
+# With ``noise_ratio``, rows in places much emptier than their cluster are labelled -1.
+
+scattered = np.random.default_rng(0).uniform([-2, -1.5], [3, 2], (150, 2))
+rows = np.concatenate([moons, scattered])
+labels = GraphClustering(2, noise_ratio=2.5, random_state=0).fit_predict(rows)
+
+fig, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
+ax.scatter(*rows[labels < 0].T, c="lightgrey", s=6, label="noise")
+ax.scatter(*rows[labels >= 0].T, c=labels[labels >= 0], cmap="tab10", s=4)
+ax.legend(loc="upper left")
+ax.set_axis_off()
+plt.show()
