@@ -45,9 +45,10 @@ from skdeepcluster import (
 )
 from skdeepcluster.graph import (
     GraphClustering,
+    edge_lengths,
+    fuzzy_union,
     neighbor_graph,
     reduce_dims,
-    shared_neighbors,
 )
 from skdeepcluster.metrics import clustering_accuracy
 
@@ -113,9 +114,11 @@ class Communities(ClusterMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        nearest = neighbor_graph(reduce_dims(X, 0), 15, None, 0)
+        Z = reduce_dims(X, 0)
+        nearest = neighbor_graph(Z, 15, None, 0)
+        weights = fuzzy_union(nearest, edge_lengths(Z, nearest))
         leiden = Leiden(random_state=self.random_state)
-        self.labels_ = leiden.fit_predict(csr_matrix(shared_neighbors(nearest)))
+        self.labels_ = leiden.fit_predict(csr_matrix(weights))
         return self
 
 

@@ -1,7 +1,7 @@
 """Clusters of a nearest-neighbour graph: many small communities, merged to a few.
 
-Rows are nodes, tied to their nearest neighbours with weights that count shared
-neighbours. Communities of high resolution follow the shapes that k-means cuts; then
+Rows are nodes, tied to their nearest neighbours with weights that tell what is near for
+each row. Communities of high resolution follow the shapes that k-means cuts; then
 they are merged until the wanted number remains. Of several ways to merge, the one is
 kept whose clusters say most about a random walk: the mutual information
 
@@ -13,8 +13,10 @@ the other without a parameter of its own. Where nearly nothing leaks through the
 sizes don't count.
 """
 
+import functools
+import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -53,6 +55,11 @@ CLEAN = 0.95
 MOST_SWEEPS = 20
 
 EDGES_AT_ONCE = 500_000
+
+# Unit of a row's distances: at least this share of their mean, where many neighbours
+# are as near as the nearest; and steps to find it.
+LEAST_UNIT = 1e-3
+HALVINGS = 40
 
 
 # Rows that are all alike have no components, and scikit-learn divides by zero.
@@ -134,11 +141,61 @@ def neighbor_graph(X: Any, n_neighbors: int, neighbors: Any, seed: int) -> sp.cs
     return sp.csr_array((ones, (row, col)), shape=graph.shape)
 
 
+def edge_lengths(Z: np.ndarray, graph: sp.csr_array) -> np.ndarray:
+    """Distances between the ends of all edges, in the order of ``graph.indices``."""
+    start = np.repeat(np.arange(len(Z)), np.diff(graph.indptr))
+    lengths = np.empty(graph.nnz, dtype=np.float32)
+    for first in range(0, graph.nnz, EDGES_AT_ONCE):
+        part = slice(first, first + EDGES_AT_ONCE)
+        lengths[part] = np.linalg.norm(Z[start[part]] - Z[graph.indices[part]], axis=1)
+    return lengths
+
+
+def fuzzy_union(graph: sp.csr_array, lengths: np.ndarray) -> sp.csr_array:
+    """Weigh the edges of a neighbour graph by what is near for each row, as UMAP does.
+
+    The weight of a row's neighbour falls from one, for the nearest, exponentially with
+    the further distance, in a unit of the row's own that makes all its weights add up
+    to ``log2`` of their number. Either way of an edge is taken as a probability: its
+    weight is that of one or the other.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_nodes, n_nodes)
+        Ones, and none on the diagonal; each row has a neighbour.
+    lengths : ndarray of shape (n_edges,)
+        Length of each edge.
+
+    Returns
+    -------
+    csr_array of shape (n_nodes, n_nodes), float32
+        Symmetric.
+    """
+    first, counts = graph.indptr[:-1], np.diff(graph.indptr)
+
+    def of_edges(rows: np.ndarray) -> np.ndarray:
+        return np.repeat(rows, counts)
+
+    excess = lengths - of_edges(np.minimum.reduceat(lengths, first))
+    wanted = np.log2(counts)
+    least = LEAST_UNIT * np.add.reduceat(lengths, first) / counts
+    least = np.maximum(least, np.finfo(np.float32).tiny).astype(np.float32)
+    # The sum of weights grows with the unit: find it by halving in a logarithmic scale.
+    low, high = least, np.maximum(np.maximum.reduceat(lengths, first) * 100, least)
+    for _ in range(HALVINGS):
+        unit = np.sqrt(low) * np.sqrt(high)
+        larger = np.add.reduceat(np.exp(-excess / of_edges(unit)), first) > wanted
+        low, high = np.where(larger, low, unit), np.where(larger, unit, high)
+    weights = np.exp(-excess / of_edges(low))
+    directed = sp.csr_array((weights, graph.indices, graph.indptr), shape=graph.shape)
+    return sp.csr_array(directed + directed.T - directed.multiply(directed.T))
+
+
 def shared_neighbors(graph: sp.csr_array) -> sp.csr_array:
     """Weigh the edges of a neighbour graph, either way, by the neighbours they share.
 
     The weight is the Jaccard index of the neighbourhoods of both ends, each with its
-    own node in it.
+    own node in it. It is small across a valley, and so is used for counting clusters.
 
     Parameters
     ----------
@@ -437,11 +494,23 @@ def smooth(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
     return smoothed
 
 
+def between(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Sum weights between communities, and within."""
+    member = sp.csr_array(np.eye(labels.max() + 1, dtype=np.float32)[labels])
+    return (member.T @ weights @ member).toarray().astype(float)
+
+
+def found_number(weights: sp.csr_array, resolution: float, seeds: Sequence[int]) -> int:
+    """Count the clusters of a weighted graph: the median of several starts."""
+    counts = []
+    for seed in seeds:
+        labels = communities(weights, 1, resolution, seed)
+        counts.append(count_clusters(between(weights, labels), np.bincount(labels)))
+    return sorted(counts)[len(counts) // 2]
+
+
 def graph_clusters(
-    weights: sp.csr_array,
-    n_clusters: int | None,
-    resolution: float,
-    seeds: Any,
+    weights: sp.csr_array, n_clusters: int, resolution: float, seeds: Sequence[int]
 ) -> np.ndarray:
     """Clusters of a weighted graph, the best of several starts.
 
@@ -449,8 +518,7 @@ def graph_clusters(
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
         Symmetric; each node has an edge.
-    n_clusters : int or None
-        None finds the number.
+    n_clusters : int
     resolution : float
         Resolution of the communities.
     seeds : sequence of int
@@ -461,31 +529,18 @@ def graph_clusters(
     ndarray of shape (n_nodes,)
         Labels from 0 on, none of them empty.
     """
-    starts = []
+    candidates = []
     for seed in seeds:
-        labels = communities(weights, n_clusters or 1, resolution, seed)
-        member = sp.csr_array(np.eye(labels.max() + 1, dtype=np.float32)[labels])
-        links = (member.T @ weights @ member).toarray().astype(float)
-        starts.append((labels, links, np.bincount(labels)))
-    if n_clusters is None:
-        counts = [count_clusters(links, sizes) for _, links, sizes in starts]
-        n_clusters = sorted(counts)[len(counts) // 2]
-    candidates = [
-        merge_communities(links, sizes, min(n_clusters, len(sizes)))[labels]
-        for labels, links, sizes in starts
-    ]
+        labels = communities(weights, n_clusters, resolution, seed)
+        links, sizes = between(weights, labels), np.bincount(labels)
+        candidates.append(merge_communities(links, sizes, n_clusters)[labels])
     best = max(candidates, key=lambda labels: worth(row_walk_ends(weights, labels)))
     return smooth(weights, best)
 
 
-def reach(Z: np.ndarray, graph: sp.csr_array) -> np.ndarray:
-    """Distance of each row to the farthest of its neighbours."""
-    edges = sp.coo_array(graph)
-    farthest = np.zeros(len(Z))
-    for start in range(0, edges.nnz, EDGES_AT_ONCE):
-        i, j = (part[start : start + EDGES_AT_ONCE] for part in (edges.row, edges.col))
-        np.maximum.at(farthest, i, np.linalg.norm(Z[i] - Z[j], axis=1))
-    return farthest
+def total(graphs: Iterable[sp.csr_array]) -> sp.csr_array:
+    """Sum of graphs of the same nodes."""
+    return functools.reduce(operator.add, graphs)
 
 
 def sparse_rows(farthest: np.ndarray, labels: np.ndarray, ratio: float) -> np.ndarray:
@@ -497,14 +552,17 @@ def sparse_rows(farthest: np.ndarray, labels: np.ndarray, ratio: float) -> np.nd
 class GraphClustering(ClusterMixin, BaseEstimator):
     """Communities of a nearest-neighbour graph, merged to the wanted number.
 
-    Each row is tied to its nearest neighbours, with weights that count the neighbours
-    both ends share. The Louvain method finds communities of high resolution [1]_, and
-    these are merged from two sides, by degree linkage [2]_ and by gain of modularity.
-    Communities then move between clusters, and of the results the one is kept whose
-    clusters tell most about where a short random walk ends. The number of clusters,
-    where it isn't given, is that of clusters with valleys between them: where the cut
-    between any two is a small part of the cuts through either. Where clusters touch, it
-    is that of the stable communities of a walk [3]_.
+    Each row is tied to its nearest neighbours, with weights that fall with the distance
+    in a unit of each row's own, as in UMAP [1]_. The Louvain method finds communities
+    of high resolution [2]_, and these are merged from two sides, by degree linkage [3]_
+    and by gain of modularity. Communities then move between clusters, and of the
+    results the one is kept whose clusters tell most about where a short random walk
+    ends.
+
+    The number of clusters, where it isn't given, is that of clusters with valleys
+    between them: where few of their rows have neighbours in common, beside the cuts
+    through either. Where clusters touch, it is that of the stable communities of a
+    walk [4]_.
 
     Parameters
     ----------
@@ -551,11 +609,14 @@ class GraphClustering(ClusterMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] Blondel, V. D. et al. (2008). Fast unfolding of communities in large
+    .. [1] McInnes, L., Healy, J. and Melville, J. (2018). UMAP: Uniform manifold
+       approximation and projection for dimension reduction.
+       https://arxiv.org/abs/1802.03426
+    .. [2] Blondel, V. D. et al. (2008). Fast unfolding of communities in large
        networks. Journal of Statistical Mechanics.
-    .. [2] Zhang, W., Wang, X., Zhao, D. and Tang, X. (2012). Graph degree linkage.
+    .. [3] Zhang, W., Wang, X., Zhao, D. and Tang, X. (2012). Graph degree linkage.
        ECCV.
-    .. [3] Delvenne, J.-C., Yaliraki, S. N. and Barahona, M. (2010). Stability of graph
+    .. [4] Delvenne, J.-C., Yaliraki, S. N. and Barahona, M. (2010). Stability of graph
        communities across time scales. PNAS 107.
 
     Examples
@@ -639,14 +700,23 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 neighbor_graph(Z, self.n_neighbors, self.neighbors, search_seed)
                 for Z in rows
             ]
-            weights = [shared_neighbors(graph) for graph in graphs]
-            labels = graph_clusters(
-                sum(weights[1:], weights[0]), self.n_clusters, self.resolution, seeds
-            )
+            lengths = [
+                edge_lengths(Z, graph) for Z, graph in zip(rows, graphs, strict=True)
+            ]
+            n_clusters = self.n_clusters
+            if n_clusters is None:
+                shared = total(shared_neighbors(graph) for graph in graphs)
+                n_clusters = found_number(shared, self.resolution, seeds)
+            weights = total(map(fuzzy_union, graphs, lengths))
+            labels = graph_clusters(weights, n_clusters, self.resolution, seeds)
         if self.noise_ratio is not None:
             noise = [
-                sparse_rows(reach(Z, graph), labels, self.noise_ratio)
-                for Z, graph in zip(rows, graphs, strict=True)
+                sparse_rows(
+                    np.maximum.reduceat(each, graph.indptr[:-1]),
+                    labels,
+                    self.noise_ratio,
+                )
+                for graph, each in zip(graphs, lengths, strict=True)
             ]
             labels = np.where(np.all(noise, axis=0), -1, labels)
         return labels.astype(np.int32)

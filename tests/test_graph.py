@@ -44,6 +44,43 @@ def test_neighbor_graph(points):
     assert set(np.unique(graph)) == {0, 1}
 
 
+def weights_of(Z, n_neighbors=5):
+    graph = G.neighbor_graph(Z, n_neighbors, None, 0)
+    return G.fuzzy_union(graph, G.edge_lengths(Z, graph))
+
+
+def test_edge_lengths(points, monkeypatch):
+    monkeypatch.setattr(G, "EDGES_AT_ONCE", 7)
+    graph = G.neighbor_graph(points, 5, None, 0)
+    lengths = G.edge_lengths(points, graph)
+    edges = zip(*graph.nonzero(), lengths, strict=True)
+    for i, j, length in edges:
+        assert length == pytest.approx(np.linalg.norm(points[i] - points[j]))
+
+
+def test_fuzzy_union(points):
+    graph = G.neighbor_graph(points, 5, None, 0)
+    directed = np.zeros(graph.shape)
+    for i in range(len(points)):
+        others = np.flatnonzero(graph[[i]].toarray()[0])
+        lengths = np.linalg.norm(points[others] - points[i], axis=1)
+        units = np.geomspace(1e-3, 1e3, 60_001)[:, None]
+        sums = np.exp(-(lengths - lengths.min()) / units).sum(1)
+        unit = units[np.abs(sums - np.log2(5)).argmin()]
+        directed[i, others] = np.exp(-(lengths - lengths.min()) / unit)
+    expected = 1 - (1 - directed) * (1 - directed.T)
+    assert_allclose(weights_of(points).toarray(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 3])
+def test_fuzzy_union_of_equal_rows(n_neighbors):
+    Z = np.repeat(np.eye(4, dtype=np.float32), 5, axis=0)
+    weights = weights_of(Z, n_neighbors)
+    assert np.isfinite(weights.data).all()
+    assert (weights.sum(1) >= 1).all()
+    assert_allclose(weights.toarray(), weights.T.toarray())
+
+
 def test_shared_neighbors(points, monkeypatch):
     monkeypatch.setattr(G, "EDGES_AT_ONCE", 7)
     graph = G.neighbor_graph(points, 5, None, 0)
@@ -139,7 +176,7 @@ def test_moves_end_where_no_single_one_gains(links):
 
 
 def test_walk_information(points):
-    weights = G.shared_neighbors(G.neighbor_graph(points, 5, None, 0))
+    weights = weights_of(points)
     labels = np.arange(60) % 4
     dense = weights.toarray().astype(float)
     expected = information_by_hand(G.walk_ends(dense, G.WALK), labels)
@@ -148,7 +185,7 @@ def test_walk_information(points):
 
 
 def test_smoothing_loses_no_cluster(points):
-    weights = G.shared_neighbors(G.neighbor_graph(points, 5, None, 0))
+    weights = weights_of(points)
     labels = np.r_[np.zeros(57, int), 1, 2, 3]
     assert_array_equal(np.unique(G.smooth(weights, labels)), range(4))
 
@@ -280,15 +317,6 @@ def test_noise(n_features):
     assert adjusted_rand_score(y[placed], model.labels_[placed]) == 1
     everywhere = GraphClustering(4, random_state=0).fit(X)
     assert everywhere.labels_.min() == 0
-
-
-def test_reach(points):
-    graph = G.neighbor_graph(points, 4, None, 0)
-    expected = [
-        max(np.linalg.norm(points[i] - points[j]) for j in graph[[i]].indices)
-        for i in range(len(points))
-    ]
-    assert_allclose(G.reach(points, graph), expected, rtol=1e-6)
 
 
 def test_same_seed_same_labels(digits):

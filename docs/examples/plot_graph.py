@@ -7,7 +7,8 @@ round; ``init="graph"``, the default of DEC, IDEC and DCN, follows whatever shap
 neighbours of a row lead to:
 
 1. Each row is tied to its 15 nearest neighbours, in the data and in the latent space of
-   the autoencoder. A tie weighs as much as its ends have neighbours in common.
+   the autoencoder. A tie is the weaker, the longer it is in a unit of each row's own,
+   as in UMAP.
 2. The Louvain method finds many small communities in that graph, purer than large ones.
 3. Communities are merged, from two sides, until the wanted number of clusters remains,
    and exchanged while that tells more about where a short random walk ends. With
@@ -26,8 +27,9 @@ from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.graph import (
     GraphClustering,
     communities,
+    edge_lengths,
+    fuzzy_union,
     neighbor_graph,
-    shared_neighbors,
 )
 from skdeepcluster.metrics import clustering_accuracy
 
@@ -39,7 +41,8 @@ from skdeepcluster.metrics import clustering_accuracy
 # merged clusters does, while k-means cuts both moons.
 
 X, _ = make_moons(1500, noise=0.06, random_state=0)
-graph = shared_neighbors(neighbor_graph(X, 15, None, 0))
+neighbors = neighbor_graph(X, 15, None, 0)
+graph = fuzzy_union(neighbors, edge_lengths(X, neighbors))
 pictures = {
     "k-means": KMeans(2, n_init=10, random_state=0).fit_predict(X),
     "communities": communities(graph, n_least=2, resolution=5.0, seed=0),
