@@ -12,6 +12,7 @@ from sklearn.neighbors import KNeighborsTransformer, NearestNeighbors
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepcluster import Autoencoder
+from skdeepcluster import communities as C
 from skdeepcluster import graph as G
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
@@ -98,13 +99,13 @@ def test_shared_neighbors(points, monkeypatch):
 
 def closeness_by_hand(linkage, links, sizes, a, b):
     between = sum(links[i, j] for i in a for j in b)
-    if linkage is G.degree_linkage:
+    if linkage is C.degree_linkage:
         n_a, n_b = sum(sizes[i] for i in a), sum(sizes[j] for j in b)
         return between / n_a**2 + between / n_b**2
     return between - links[a].sum() * links[b].sum() / links.sum()
 
 
-@pytest.mark.parametrize("linkage", [G.degree_linkage, G.modularity_linkage])
+@pytest.mark.parametrize("linkage", [C.degree_linkage, C.modularity_linkage])
 @pytest.mark.parametrize("n_clusters", [1, 3, 7, 8])
 def test_agglomerate(links, linkage, n_clusters):
     links, sizes = links
@@ -121,20 +122,20 @@ def test_agglomerate(links, linkage, n_clusters):
     expected = np.empty(len(links), int)
     for label, group in enumerate(groups):
         expected[group] = label
-    labels = G.agglomerate(links, sizes, n_clusters, linkage)
+    labels = C.agglomerate(links, sizes, n_clusters, linkage)
     assert adjusted_rand_score(labels, expected) == 1
     assert_array_equal(np.unique(labels), np.arange(n_clusters))
 
 
 def test_agglomerate_stops_where_nothing_is_gained(links):
     links, sizes = links
-    labels = G.agglomerate(links, sizes, None, G.modularity_linkage)
+    labels = C.agglomerate(links, sizes, None, C.modularity_linkage)
     clusters = np.unique(labels)
     assert 1 < len(clusters) < len(links)
     for a in clusters:
         for b in clusters[clusters < a]:
             rows = [np.flatnonzero(labels == label) for label in (a, b)]
-            gain = closeness_by_hand(G.modularity_linkage, links, sizes, *rows)
+            gain = closeness_by_hand(C.modularity_linkage, links, sizes, *rows)
             assert gain <= 1e-9
 
 
@@ -157,16 +158,16 @@ def test_walk_ends(links):
         for _ in range(3):
             probability = probability @ (links / links.sum(1)[:, None])
         expected[i] = start[i] * probability
-    assert_allclose(G.walk_ends(links, 3), expected, atol=1e-12)
+    assert_allclose(C.walk_ends(links, 3), expected, atol=1e-12)
 
 
 def test_moves_end_where_no_single_one_gains(links):
-    joint = G.walk_ends(links[0], G.WALK)
+    joint = C.walk_ends(links[0], C.WALK)
     before = np.array([0, 1, 2, 0, 1, 2, 0, 1])
-    labels = G.informative_moves(joint, before)
+    labels = C.informative_moves(joint, before)
     best = information_by_hand(joint, labels)
     assert best > information_by_hand(joint, before)
-    assert G.information(G.merged(joint, labels)) == pytest.approx(best)
+    assert C.information(C.merged(joint, labels)) == pytest.approx(best)
     for i, home in enumerate(labels):
         for other in range(3):
             moved = labels.copy()
@@ -179,15 +180,15 @@ def test_walk_information(points):
     weights = weights_of(points)
     labels = np.arange(60) % 4
     dense = weights.toarray().astype(float)
-    expected = information_by_hand(G.walk_ends(dense, G.WALK), labels)
-    joint = G.row_walk_ends(weights, labels)
-    assert G.information(joint) == pytest.approx(expected, abs=1e-6)
+    expected = information_by_hand(C.walk_ends(dense, C.WALK), labels)
+    joint = C.row_walk_ends(weights, labels)
+    assert C.information(joint) == pytest.approx(expected, abs=1e-6)
 
 
 def test_smoothing_loses_no_cluster(points):
     weights = weights_of(points)
     labels = np.r_[np.zeros(57, int), 1, 2, 3]
-    assert_array_equal(np.unique(G.smooth(weights, labels)), range(4))
+    assert_array_equal(np.unique(C.smooth(weights, labels)), range(4))
 
 
 @pytest.mark.parametrize("n_clusters", [1, 2, 7, 30, 60])
@@ -279,7 +280,7 @@ def test_cut(links):
         links[0, 0] + links[2, 2] + 2 * links[0, 2] + between,
         links[1, 1] + links[3, 3] + 2 * links[1, 3] + between,
     ]
-    assert G.cut(links, part, other) == pytest.approx(between / min(volumes))
+    assert C.cut(links, part, other) == pytest.approx(between / min(volumes))
 
 
 def test_smallest_cut_of_a_chain():
@@ -287,7 +288,7 @@ def test_smallest_cut_of_a_chain():
         np.diag([9.0] * 6) + np.diag([3, 3, 1, 3, 3], 1) + np.diag([3, 3, 1, 3, 3], -1)
     )
     expected = 1 / (3 * 9 + 4 * 3 + 1)
-    assert G.smallest_cut(chain, np.arange(6)[::-1]) == pytest.approx(expected)
+    assert C.smallest_cut(chain, np.arange(6)[::-1]) == pytest.approx(expected)
 
 
 def test_many_clusters(digits):

@@ -24,9 +24,9 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_moons
 
 from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster.communities import communities
 from skdeepcluster.graph import (
     GraphClustering,
-    communities,
     edge_lengths,
     fuzzy_union,
     neighbor_graph,

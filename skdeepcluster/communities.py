@@ -1,0 +1,353 @@
+"""Communities of a weighted graph, merged to a few clusters that keep a random walk.
+
+Communities of high resolution follow shapes that k-means cuts; they are merged until
+the wanted number remains. Of several ways to merge, the one is kept whose clusters say
+most about a random walk: the mutual information
+
+    I = sum_ab J_ab log(J_ab / (p_a p_b))
+
+of the clusters a and b at the two ends of a walk of a few steps, J being their joint
+distribution. It grows with clean cuts and with balanced sizes, and weighs one against
+the other without a parameter of its own. Where nearly nothing leaks through the cuts,
+sizes don't count.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sknetwork.clustering import Louvain
+
+# Steps of the random walk: enough to leave a community, too few to forget a cluster.
+WALK = 4
+
+# A longer walk sees fewer clusters; this one is for counting them.
+COUNTING_WALK = 5
+
+# Clusters are apart where the cut between them is a fifth of what another cut through
+# either of them would be; where all cuts are alike, there is one cluster.
+APART, ALIKE = 0.2, 1.0
+
+# Share of the clusters' entropy that a walk keeps, from which on sizes don't count.
+CLEAN = 0.95
+
+# Sweeps of moves; they end by themselves after a few, and are slow for many clusters.
+MOST_SWEEPS = 20
+
+
+def communities(
+    weights: sp.csr_array, n_least: int, resolution: float, seed: int
+) -> np.ndarray:
+    """Communities of high modularity, ``n_least`` in number or more."""
+    adjacency = sp.csr_matrix(weights)
+    while True:
+        louvain = Louvain(resolution=resolution, shuffle_nodes=True, random_state=seed)
+        labels = louvain.fit_predict(adjacency)
+        if labels.max() + 1 >= n_least:
+            return labels
+        resolution *= 2
+
+
+def degree_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Measure closeness as Zhang et al. (2012): links a node, from both sides."""
+    return links * (1 / sizes[:, None] ** 2 + 1 / sizes**2)
+
+
+def modularity_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Measure closeness by the modularity that merging gains."""
+    degrees = links.sum(1)
+    return links - np.outer(degrees, degrees) / degrees.sum()
+
+
+def agglomerate(
+    links: np.ndarray, sizes: np.ndarray, n_clusters: int | None, linkage: Any
+) -> np.ndarray:
+    """Merge the closest pair again and again, until ``n_clusters`` remain.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    sizes : ndarray of shape (n_communities,)
+    n_clusters : int or None
+        None stops where the closest pair has a closeness of zero or less.
+    linkage : callable
+        Closeness of all pairs from links and sizes.
+
+    Returns
+    -------
+    ndarray of shape (n_communities,)
+        Cluster of each community.
+    """
+    links, sizes = links.copy(), sizes.astype(float)
+    labels = np.arange(len(links))
+    while len(links) > (n_clusters or 1):
+        closeness = linkage(links, sizes)
+        np.fill_diagonal(closeness, -np.inf)
+        pair = np.unravel_index(closeness.argmax(), closeness.shape)
+        if n_clusters is None and closeness[pair] <= 0:
+            break
+        kept, gone = sorted(pair)
+        links[kept] += links[gone]
+        links[:, kept] += links[:, gone]
+        sizes[kept] += sizes[gone]
+        links = np.delete(np.delete(links, gone, 0), gone, 1)
+        sizes = np.delete(sizes, gone)
+        labels[labels == gone] = kept
+        labels[labels > gone] -= 1
+    return labels
+
+
+def walk_ends(links: np.ndarray, steps: int) -> np.ndarray:
+    """Joint distribution of the communities at the two ends of a random walk."""
+    degrees = links.sum(1)
+    walk = np.linalg.matrix_power(links / degrees[:, None], steps)
+    joint = degrees[:, None] * walk / degrees.sum()
+    return (joint + joint.T) / 2
+
+
+def xlogx(p: np.ndarray) -> np.ndarray:
+    """Return p log p, zero for p = 0."""
+    return p * np.log(np.maximum(p, np.finfo(float).tiny))
+
+
+def information(joint: np.ndarray) -> float:
+    """Mutual information of a symmetric joint distribution."""
+    return float(xlogx(joint).sum() - 2 * xlogx(joint.sum(1)).sum())
+
+
+def merged(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Joint distribution of clusters from that of their communities."""
+    member = np.eye(labels.max() + 1)[labels]
+    return member.T @ joint @ member
+
+
+def kept(joint: np.ndarray) -> float:
+    """Share of the clusters' entropy that a walk keeps; one where none leaks."""
+    entropy = -xlogx(joint.sum(1)).sum()
+    return information(joint) / entropy if entropy > 0 else 1.0
+
+
+def worth(joint: np.ndarray) -> tuple[bool, float]:
+    """Order of preference among clusterings: clean ones first, then by information."""
+    return kept(joint) >= CLEAN, information(joint)
+
+
+def informative_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Move communities between clusters while that gains information.
+
+    Parameters
+    ----------
+    joint : ndarray of shape (n_communities, n_communities)
+    labels : ndarray of shape (n_communities,)
+        Cluster of each; none is left empty.
+
+    Returns
+    -------
+    ndarray of shape (n_communities,)
+    """
+    labels = labels.copy()
+    ends = merged(joint, labels)
+    for _ in range(MOST_SWEEPS):
+        moved = False
+        for i, home in enumerate(labels):
+            if (labels == home).sum() == 1:
+                continue
+            own = joint[i, i]
+            ties = np.bincount(labels, joint[i], minlength=len(ends))
+            ties[home] -= own
+            rest = ends.copy()
+            rest[home] -= ties
+            rest[:, home] -= ties
+            rest[home, home] -= own
+            # Nothing is gained by joining a cluster that no walk leads to.
+            near = np.union1d(np.flatnonzero(ties > 0), [home])
+            gains = _gains_of_joining(rest, ties, own, near)
+            best = near[gains.argmax()]
+            if gains.max() > gains[near == home][0] + 1e-12:
+                rest[best] += ties
+                rest[:, best] += ties
+                rest[best, best] += own
+                ends = rest
+                labels[i] = best
+                moved = True
+        if not moved:
+            break
+    return labels
+
+
+def _gains_of_joining(
+    rest: np.ndarray, ties: np.ndarray, own: float, near: np.ndarray
+) -> np.ndarray:
+    """Information after a community joins a cluster, less what all have in common.
+
+    The community has the probability ``ties`` of a walk to each cluster of ``rest``,
+    and ``own`` to itself; ``near`` are the clusters in question.
+    """
+    probability = rest[near].sum(1) + ties[near]
+    total, ties, rest = ties.sum(), ties[near], rest[np.ix_(near, near)]
+    within = rest.diagonal()
+    change = xlogx(rest + ties) - xlogx(rest)
+    joined = 2 * (change.sum(1) - change.diagonal())
+    joined += xlogx(within + 2 * ties + own) - xlogx(within)
+    grown = probability + total + own
+    return joined - 2 * (xlogx(grown) - xlogx(probability))
+
+
+def cut(links: np.ndarray, part: np.ndarray, other: np.ndarray) -> float:
+    """Share of the links of the smaller part that lead to the other."""
+    between = links[np.ix_(part, other)].sum()
+    volumes = [links[np.ix_(each, each)].sum() + between for each in (part, other)]
+    return float(between / max(min(volumes), np.finfo(float).tiny))
+
+
+def smallest_cut(links: np.ndarray, part: np.ndarray) -> float:
+    """Smallest cut through a part, along the slowest motion of a walk in it."""
+    inner = links[np.ix_(part, part)]
+    norm = 1 / np.sqrt(np.maximum(inner.sum(1), np.finfo(float).tiny))
+    order = part[
+        np.argsort(np.linalg.eigh(norm[:, None] * inner * norm)[1][:, -2] * norm)
+    ]
+    return min(cut(links, order[:i], order[i:]) for i in range(1, len(part)))
+
+
+def count_clusters(links: np.ndarray, sizes: np.ndarray) -> int:
+    """Count clusters of communities.
+
+    Communities merge while that gains modularity of walks. That cuts long and large
+    clusters too; so merging goes on, each time across the cut that is least a valley:
+    the largest beside the smallest cuts through its two sides. Where all the remaining
+    ones are `APART`, those count; where they never are, the clusters of before; and a
+    single one, if even the deepest valley was `ALIKE`.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    sizes : ndarray of shape (n_communities,)
+        Rows of each.
+    """
+    walks = walk_ends(links, COUNTING_WALK)
+    labels = agglomerate(walks, sizes, None, modularity_linkage)
+    parts = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
+    count, depth = len(parts), 0.0 if len(parts) == 1 else np.inf
+    inner = [smallest_cut(links, p) if len(p) > 1 else 1.0 for p in parts]
+    while len(parts) > 1:
+        ratios = np.array(
+            [
+                [
+                    cut(links, p, q) / max(min(inner[i], inner[j]), 1e-300)
+                    if j < i
+                    else 0.0
+                    for j, q in enumerate(parts)
+                ]
+                for i, p in enumerate(parts)
+            ]
+        )
+        widest = ratios.max()
+        if widest < APART:
+            return len(parts)
+        depth = min(depth, widest)
+        i, j = np.unravel_index(ratios.argmax(), ratios.shape)
+        parts[j] = np.concatenate([parts[j], parts.pop(i)])
+        inner.pop(i)
+        inner[j] = smallest_cut(links, parts[j])
+    return 1 if depth >= ALIKE else count
+
+
+def merge_communities(
+    links: np.ndarray, sizes: np.ndarray, n_clusters: int
+) -> np.ndarray:
+    """Merge communities to clusters that say most about a random walk.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    sizes : ndarray of shape (n_communities,)
+        Rows of each.
+    n_clusters : int
+
+    Returns
+    -------
+    ndarray of shape (n_communities,)
+        Cluster of each community.
+    """
+    joint = walk_ends(links, WALK)
+    candidates = [
+        informative_moves(joint, agglomerate(links, sizes, n_clusters, linkage))
+        for linkage in (degree_linkage, modularity_linkage)
+    ]
+    return max(candidates, key=lambda labels: worth(merged(joint, labels)))
+
+
+def walk(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Probability of each cluster at the end of a short walk from each row."""
+    steps = sp.diags_array(1 / weights.sum(1)) @ weights
+    ends = np.eye(labels.max() + 1, dtype=np.float32)[labels]
+    for _ in range(WALK):
+        ends = steps @ ends
+    return ends
+
+
+def row_walk_ends(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Joint distribution of the clusters at both ends of a walk from row to row."""
+    start = np.eye(labels.max() + 1)[labels] * weights.sum(1)[:, None]
+    joint = start.T @ walk(weights, labels)
+    return (joint + joint.T) / (2 * joint.sum())
+
+
+def smooth(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Give each row the cluster where a short walk from it most likely ends.
+
+    No cluster is lost: the rows of one that would be stay in it.
+    """
+    smoothed = walk(weights, labels).argmax(1)
+    while len(lost := np.setdiff1d(labels, smoothed)):
+        smoothed = np.where(np.isin(labels, lost), labels, smoothed)
+    return smoothed
+
+
+def between(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Sum weights between communities, and within."""
+    member = sp.csr_array(np.eye(labels.max() + 1, dtype=np.float32)[labels])
+    return (member.T @ weights @ member).toarray().astype(float)
+
+
+def found_number(weights: sp.csr_array, resolution: float, seeds: Sequence[int]) -> int:
+    """Count the clusters of a weighted graph: the median of several starts."""
+    counts = []
+    for seed in seeds:
+        labels = communities(weights, 1, resolution, seed)
+        counts.append(count_clusters(between(weights, labels), np.bincount(labels)))
+    return sorted(counts)[len(counts) // 2]
+
+
+def graph_clusters(
+    weights: sp.csr_array, n_clusters: int, resolution: float, seeds: Sequence[int]
+) -> np.ndarray:
+    """Clusters of a weighted graph, the best of several starts.
+
+    Parameters
+    ----------
+    weights : csr_array of shape (n_nodes, n_nodes)
+        Symmetric; each node has an edge.
+    n_clusters : int
+    resolution : float
+        Resolution of the communities.
+    seeds : sequence of int
+        One a start.
+
+    Returns
+    -------
+    ndarray of shape (n_nodes,)
+        Labels from 0 on, none of them empty.
+    """
+    candidates = []
+    for seed in seeds:
+        labels = communities(weights, n_clusters, resolution, seed)
+        links, sizes = between(weights, labels), np.bincount(labels)
+        candidates.append(merge_communities(links, sizes, n_clusters)[labels])
+    best = max(candidates, key=lambda labels: worth(row_walk_ends(weights, labels)))
+    return smooth(weights, best)
