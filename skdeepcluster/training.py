@@ -112,6 +112,24 @@ def in_batches(
         yield function(rows)[:count]
 
 
+def over_rows(
+    function: Callable[[Tensor], Tensor], X: Any, device: torch.device
+) -> Tensor:
+    """Apply a function of rows to all the rows of ``X``, as `in_batches` does.
+
+    The result is allocated at once: small results, kept one by one between large
+    temporary ones, would hold on to most of the memory that these give back.
+    """
+    start = 0
+    result = torch.empty(0)
+    for part in in_batches(function, X, device):
+        if start == 0:
+            result = part.new_empty((X.shape[0], *part.shape[1:]))
+        result[start : start + len(part)] = part
+        start += len(part)
+    return result
+
+
 def resolve_device(device: str | torch.device) -> torch.device:
     """Device of that name, ``"auto"`` being the GPU where there is one."""
     if device == "auto":

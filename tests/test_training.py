@@ -22,7 +22,7 @@ from skdeepcluster.training import (
     BatchIterator,
     check_net_params,
     clone_callbacks,
-    in_batches,
+    over_rows,
     resolve_device,
 )
 
@@ -88,7 +88,7 @@ def test_in_batches_have_one_size(count):
         sizes.append(len(rows))
         return 2 * rows
 
-    result = torch.cat(list(in_batches(double, X, torch.device("cpu"))))
+    result = over_rows(double, X, torch.device("cpu"))
     assert_array_equal(result, 2 * X)
     assert {*sizes} == {INFERENCE_ROWS}
 

@@ -13,7 +13,7 @@ from skdeepcluster import functional as F
 from skdeepcluster.estimators._base import BaseDecodingEstimator
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._initial import initial_centers
-from skdeepcluster.training import in_batches
+from skdeepcluster.training import over_rows
 
 
 def nearest_centers(Z: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, float]:
@@ -23,7 +23,7 @@ def nearest_centers(Z: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, flo
     def distance(z: Tensor) -> Tensor:
         return F.squared_distances(z, means)
 
-    distances = torch.cat(list(in_batches(distance, Z, torch.device("cpu"))))
+    distances = over_rows(distance, Z, torch.device("cpu"))
     nearest, labels = distances.min(1)
     return labels.numpy().astype(np.int32), nearest.sum(dtype=torch.float64).item()
 

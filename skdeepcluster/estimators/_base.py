@@ -26,6 +26,7 @@ from skdeepcluster.training import (
     check_net_params,
     clone_callbacks,
     in_batches,
+    over_rows,
     train,
 )
 
@@ -87,8 +88,8 @@ class BaseDeepEstimator(
 
     def _encode(self, X: Any) -> np.ndarray:
         """Latent rows, float32, in the input's order."""
-        parts = list(in_batches(self._latent, X, self.module_.shift.device))
-        return finite(torch.cat(parts).cpu().numpy())
+        Z = over_rows(self._latent, X, self.module_.shift.device)
+        return finite(Z.cpu().numpy())
 
     def _check_training(self) -> None:
         """Refuse training parameters that skorch would trip over much later."""
@@ -178,8 +179,7 @@ class BaseDecodingEstimator(BaseDeepEstimator):
             target, _, reconstruction = module(x)
             return (target - reconstruction).square().mean(1)
 
-        parts = list(in_batches(error, X, module.shift.device))
-        return finite(torch.cat(parts).cpu().numpy())
+        return finite(over_rows(error, X, module.shift.device).cpu().numpy())
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Map latent rows back to the units of the data.

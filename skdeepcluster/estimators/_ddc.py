@@ -34,7 +34,7 @@ from skdeepcluster.training import (
     BatchDataset,
     BatchIterator,
     Net,
-    in_batches,
+    over_rows,
     plain_history,
 )
 
@@ -312,8 +312,7 @@ class DDCClustering(BaseSoftClusterer):
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         device = self.module_.shift.device
-        parts = list(in_batches(self.head_.assign, Z, device))
-        return torch.cat(parts).cpu().numpy()
+        return over_rows(self.head_.assign, Z, device).cpu().numpy()
 
     @property
     def _n_features_out(self) -> int:

@@ -30,7 +30,7 @@ from skdeepcluster.training import (
     Net,
     PhaseFinished,
     autocast,
-    in_batches,
+    over_rows,
     plain_history,
 )
 
@@ -91,7 +91,7 @@ class DECNet(Net):
         device = torch.device(self.device)
         module = self.module_
         with evaluating(module), autocast(device, self.precision):
-            q = torch.cat(list(in_batches(module.assign, self._rows, device)))
+            q = over_rows(module.assign, self._rows, device)
         labels = q.argmax(1)
         if self._labels is not None:
             changed = (labels != self._labels).float().mean().item()
@@ -280,7 +280,7 @@ class DECClustering(BaseInitializedClusterer, BaseSoftClusterer, BaseDecodingEst
         def assign(z: Tensor) -> Tensor:
             return F.student_t(z, centers, self.alpha)
 
-        return torch.cat(list(in_batches(assign, Z, torch.device("cpu")))).numpy()
+        return over_rows(assign, Z, torch.device("cpu")).numpy()
 
     def score(self, X: Any, y: Any = None) -> float:
         """Opposite of the objective on ``X``; higher is better.

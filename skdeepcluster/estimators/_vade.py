@@ -32,7 +32,7 @@ from skdeepcluster.estimators._base import (
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
 from skdeepcluster.heads import MixtureHead
 from skdeepcluster.networks import AutoencoderModule, build
-from skdeepcluster.training import CosineAnnealing, Net, in_batches, plain_history
+from skdeepcluster.training import CosineAnnealing, Net, over_rows, plain_history
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
 # rows would be infinite without it.
@@ -332,8 +332,8 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
         return net.interrupted
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
-        parts = list(in_batches(self.head_.assign, Z, self.module_.shift.device))
-        return torch.cat(parts).cpu().numpy()
+        device = self.module_.shift.device
+        return over_rows(self.head_.assign, Z, device).cpu().numpy()
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Evidence lower bound of each row; higher is more normal.
@@ -356,8 +356,8 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
         module = VaDEModule(self.module_, self.head_, self.noise_variance_)
         device = self.module_.shift.device
         noise = fixed_draws(self.module_.latent_dim).to(device)
-        parts = list(in_batches(lambda x: module.bound(x, noise), X, device))
-        loss = finite(torch.cat(parts).double().cpu().numpy())
+        losses = over_rows(lambda x: module.bound(x, noise), X, device)
+        loss = finite(losses.double().cpu().numpy())
         variance = self.noise_variance_ * self.module_.scale.item() ** 2
         return -loss - self.n_features_in_ / 2 * math.log(2 * math.pi * variance)
 
