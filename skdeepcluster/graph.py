@@ -28,6 +28,12 @@ __all__ = ["GraphClustering"]
 # Distances in more dimensions cost time and tell neighbours no better.
 MAX_DIMS = 50
 
+# Values of sparse rows that are made dense, at most: they then have the same clusters
+# as dense ones, to the last bit.
+DENSE_SIZE = 5_000_000
+
+ROWS_AT_ONCE = 4096
+
 # Exact search takes seconds up to here and grows with the square of the rows.
 EXACT_ROWS = 100_000
 
@@ -42,21 +48,36 @@ HALVINGS = 40
 # Rows that are all alike have no components, and scikit-learn divides by zero.
 @np.errstate(divide="ignore", invalid="ignore")
 def reduce_dims(X: Any, seed: int) -> np.ndarray:
-    """Principal components of wide rows, float32; singular vectors if sparse.
+    """Principal components of wide rows, float32; singular vectors if sparse and large.
 
     The unit of the rows is a power of two of their own, for squares must not overflow.
     """
     _, exponent = np.frexp(max(float(X.max()), -float(X.min())))
-    X = X * 2.0 ** -int(exponent)
-    if not sp.issparse(X):
-        # Neighbours must survive float32, also far from the origin.
-        X = X - X.mean(0, dtype=np.float64).astype(X.dtype)
-    X = X.astype(np.float32)
+    unit = 2.0 ** -int(exponent)
+    if sp.issparse(X) and (X.shape[1] <= MAX_DIMS or np.prod(X.shape) <= DENSE_SIZE):
+        X = X.toarray()
     dims = min(MAX_DIMS, X.shape[0] - 1)
+    if sp.issparse(X):
+        X = (X * unit).astype(np.float32)
+        return TruncatedSVD(dims, random_state=seed).fit_transform(X)
+    X = centred(X, unit)
     if X.shape[1] <= MAX_DIMS:
-        return X.toarray() if sp.issparse(X) else X
-    reducer = TruncatedSVD if sp.issparse(X) else PCA
-    return reducer(dims, random_state=seed).fit_transform(X)
+        return X
+    return PCA(dims, random_state=seed).fit_transform(X)
+
+
+def centred(X: np.ndarray, unit: float) -> np.ndarray:
+    """Rows in another unit and about their mean, float32.
+
+    In double precision before, so that neighbours far from the origin survive and the
+    type of the input makes no difference.
+    """
+    parts = [slice(i, i + ROWS_AT_ONCE) for i in range(0, len(X), ROWS_AT_ONCE)]
+    mean = sum((X[part] * np.float64(unit)).sum(0) for part in parts) / len(X)
+    rows = np.empty(X.shape, dtype=np.float32)
+    for part in parts:
+        rows[part] = X[part] * np.float64(unit) - mean
+    return rows
 
 
 def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:

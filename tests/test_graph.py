@@ -364,7 +364,11 @@ def test_given_neighbors_are_checked(points):
         GraphClustering(neighbors=Neighbors(ring.tocsr())).fit(points)
 
 
-def test_wide_and_sparse_rows_are_reduced(digits):
+def test_wide_and_sparse_rows_are_reduced(digits, monkeypatch):
+    same = [digits.astype(np.float64), digits.astype(np.uint8), sp.csr_array(digits)]
+    for X in same:
+        assert_array_equal(G.reduce_dims(X, 0), G.reduce_dims(digits, 0))
+    monkeypatch.setattr(G, "DENSE_SIZE", 0)
     Z = G.reduce_dims(digits, 0)
     assert Z.shape == (len(digits), G.MAX_DIMS)
     assert Z.dtype == np.float32
