@@ -46,6 +46,12 @@ from skdeepcluster.model_selection import (
     silhouette_scorer,
 )
 
+# Networks are tiny here and trained for a moment: on some machine or other they may
+# lose a cluster, which is not what these tests are about.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*distinct clusters:sklearn.exceptions.ConvergenceWarning"
+)
+
 matplotlib.use("Agg")
 
 FACTORIES = [
