@@ -230,29 +230,25 @@ def count_clusters(links: np.ndarray, sizes: np.ndarray) -> int:
     """
     walks = walk_ends(links, COUNTING_WALK)
     labels = agglomerate(walks, sizes, None, modularity_linkage)
-    parts = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
-    count, depth = len(parts), 0.0 if len(parts) == 1 else np.inf
-    inner = [smallest_cut(links, p) if len(p) > 1 else 1.0 for p in parts]
-    while len(parts) > 1:
-        ratios = np.array(
-            [
-                [
-                    cut(links, p, q) / max(min(inner[i], inner[j]), 1e-300)
-                    if j < i
-                    else 0.0
-                    for j, q in enumerate(parts)
-                ]
-                for i, p in enumerate(parts)
-            ]
-        )
+    count = int(labels.max()) + 1
+    depth = 0.0 if count == 1 else np.inf
+    parts = [np.flatnonzero(labels == label) for label in range(count)]
+    inner = np.array([smallest_cut(links, p) if len(p) > 1 else 1.0 for p in parts])
+    tiny = np.finfo(float).tiny
+    while labels.max() > 0:
+        ends = merged(links, labels)
+        own = ends.diagonal()
+        cuts = ends / np.maximum(np.minimum.outer(own, own) + ends, tiny)
+        ratios = np.tril(cuts / np.maximum(np.minimum.outer(inner, inner), tiny), -1)
         widest = ratios.max()
         if widest < APART:
-            return len(parts)
+            return len(inner)
         depth = min(depth, widest)
-        i, j = np.unravel_index(ratios.argmax(), ratios.shape)
-        parts[j] = np.concatenate([parts[j], parts.pop(i)])
-        inner.pop(i)
-        inner[j] = smallest_cut(links, parts[j])
+        gone, kept_one = np.unravel_index(ratios.argmax(), ratios.shape)
+        labels[labels == gone] = kept_one
+        labels[labels > gone] -= 1
+        inner = np.delete(inner, gone)
+        inner[kept_one] = smallest_cut(links, np.flatnonzero(labels == kept_one))
     return 1 if depth >= ALIKE else count
 
 

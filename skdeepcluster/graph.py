@@ -381,9 +381,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 neighbor_graph(Z, self.n_neighbors, self.neighbors, search_seed)
                 for Z in rows
             ]
-            lengths = [
-                edge_lengths(Z, graph) for Z, graph in zip(rows, graphs, strict=True)
-            ]
+            lengths = list(map(edge_lengths, rows, graphs))
             n_clusters = self.n_clusters
             if n_clusters is None:
                 shared = total(shared_neighbors(graph) for graph in graphs)
