@@ -166,12 +166,13 @@ SHARING = {
     "dcn": DCNClustering,
     "dcn-kmeans": partial(DCNClustering, init="k-means"),
     "vade": VaDEClustering,
+    "vade-kmeans": partial(VaDEClustering, init="k-means"),
     "n2d": N2DClustering,
     "density-ddc": lambda k, **shared: DensityDDCClustering(**shared),
 }
 NAMES = [*ALONE, *SHARING]
 FINDS_K = {"hdbscan", "umap-hdbscan", "leiden", "graph", "ae-graph", "density-ddc"}
-FINDS_K |= {"dec", "dec-taught", "idec", "dcn"}
+FINDS_K |= {"dec", "dec-taught", "idec", "dcn", "vade"}
 DEFAULT = ["kmeans", "gmm", "hdbscan", "graph", "ae-kmeans", "ae-gmm", "dec", "idec"]
 SCORES = {
     "ACC": clustering_accuracy,

@@ -126,6 +126,14 @@ class MixtureHead(nn.Module):
         """Logarithms of the weights, means, logarithms of the variances."""
         return self.logits.log_softmax(0), self.means, self.log_variances
 
+    @torch.no_grad()
+    def keep(self, kept: Tensor) -> None:
+        """Drop all components but those of the given indices."""
+        kept = kept.to(self.means.device)
+        for name in ("logits", "means", "log_variances"):
+            setattr(self, name, nn.Parameter(getattr(self, name)[kept]))
+        self.config["n_clusters"] = len(kept)
+
     def assign(self, z: Tensor) -> Tensor:
         """Probability of each component for latent rows."""
         return F.mixture_log_joint(z, *self.mixture()).softmax(1)

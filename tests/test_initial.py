@@ -17,13 +17,14 @@ from skdeepcluster import (
     DCNClustering,
     DECClustering,
     IDECClustering,
+    VaDEClustering,
 )
 from skdeepcluster.estimators._initial import TeachingNet
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
 from skdeepcluster.training import train
 
-FROM_GRAPH = [DECClustering, IDECClustering, DCNClustering]
+FROM_GRAPH = [DECClustering, IDECClustering, DCNClustering, VaDEClustering]
 
 
 @pytest.fixture(scope="module")

@@ -122,9 +122,11 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         interrupted = super()._find_clusters(X, autoencoder)
         if self.n_clusters is None:
             # Training may have emptied a cluster, and nobody asked for it.
-            kept = np.unique(self._labels(self._encode(X)))
-            self.cluster_centers_ = self.cluster_centers_[kept]
+            self._keep_clusters(np.unique(self._labels(self._encode(X))))
         return interrupted
+
+    def _keep_clusters(self, kept: np.ndarray) -> None:
+        self.cluster_centers_ = self.cluster_centers_[kept]
 
     def _graph(self) -> GraphClustering | None:
         """Return a graph to start from, if that is wanted."""

@@ -13,13 +13,13 @@ with z drawn from q and g_c = p(c | z). See https://arxiv.org/abs/1611.05148.
 """
 
 import math
-from numbers import Integral
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -29,7 +29,9 @@ from skdeepcluster.estimators._base import (
     finite,
     spawn_seeds,
 )
-from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
+from skdeepcluster.estimators._clusterer import BaseSoftClusterer
+from skdeepcluster.estimators._embedded import nearest
+from skdeepcluster.estimators._initial import BaseInitializedClusterer
 from skdeepcluster.heads import MixtureHead
 from skdeepcluster.networks import AutoencoderModule, build
 from skdeepcluster.training import CosineAnnealing, Net, over_rows, plain_history
@@ -128,28 +130,53 @@ class VaDENet(Net):
         return y_pred.mean()
 
 
-class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
+def mixture_about(Z: np.ndarray, centers: np.ndarray) -> GaussianMixture:
+    """Diagonal mixture that is fitted to rows from the clusters about given centres."""
+    labels = nearest(Z, centers)
+    weights = np.bincount(labels, minlength=len(centers)) + 1.0
+    within = np.zeros(centers.shape)
+    np.add.at(within, labels, (Z - centers[labels]) ** 2)
+    mixture = GaussianMixture(
+        len(centers),
+        covariance_type="diag",
+        weights_init=weights / weights.sum(),
+        means_init=centers,
+        precisions_init=weights[:, None] / (within + 1e-6),
+    )
+    with warnings.catch_warnings():
+        # The mixture is trained on, with the network.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return mixture.fit(Z)
+
+
+class VaDEClustering(
+    BaseSoftClusterer, BaseInitializedClusterer, BaseDecodingEstimator
+):
     """Variational deep embedding (VaDE): a generative model of clusters.
 
-    An autoencoder is pretrained and a Gaussian mixture fitted to its latent rows. Both
-    then become one variational autoencoder, whose prior is the mixture, and are trained
-    together on the evidence lower bound [1]_. The model scores how normal a row is and
-    draws new rows.
+    An autoencoder is pretrained and a Gaussian mixture fitted to its latent rows, from
+    k-means in the paper, here from the clusters of a graph of neighbours unless
+    ``init`` says otherwise. Both then become one variational autoencoder, whose prior
+    is the mixture, and are trained together on the evidence lower bound [1]_. The model
+    scores how normal a row is and draws new rows.
 
     Rows are taken to vary around their reconstruction by what the pretrained
     autoencoder leaves unexplained.
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of mixture components.
+    n_clusters : int or None, default=8
+        Number of mixture components. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
         The autoencoder to start from. One that is fitted is used as it is, and stays
         so in clones, so that its training is shared by all the fits of a search; one
         that isn't is cloned and fitted. It also says on which device and in which
         precision to train. None is ``Autoencoder()``.
-    n_init : int, default=5
-        Restarts of the first mixture; the most likely is kept.
+    init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
+        Initial clusters, as in :class:`DECClustering`; the first mixture is fitted from
+        them.
+    n_init : int, default=20
+        Restarts of k-means.
     max_epochs : int, default=50
         Passes over the data in the joint training. With 0, the first mixture is final.
     batch_size : int, default=256
@@ -173,6 +200,8 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
     ----------
     labels_ : ndarray of shape (n_samples,)
         Component of each training row.
+    n_clusters_ : int
+        Number of components.
     weights_ : ndarray of shape (n_clusters,)
         Weights of the components.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
@@ -186,8 +215,8 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
     head_ : torch.nn.Module
         The trained mixture, and the layer that gives the latent variances.
     history_ : dict of list of dict
-        Under "pretraining" and "clustering", one dictionary an epoch with its
-        ``train_loss`` and duration ``dur`` in seconds.
+        Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
+        dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds.
     n_iter_ : int
         Epochs of the joint training.
     n_features_in_ : int
@@ -218,17 +247,17 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepClusterer._parameter_constraints,
+        **BaseInitializedClusterer._parameter_constraints,
         **TRAINING_CONSTRAINTS,
-        "n_init": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | None = 8,
         *,
         autoencoder: Any = None,
-        n_init: int = 5,
+        init: Any = "graph",
+        n_init: int = 20,
         max_epochs: int = 50,
         batch_size: int = 256,
         lr: float = 1e-3,
@@ -240,6 +269,7 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
     ) -> None:
         self.n_clusters = n_clusters
         self.autoencoder = autoencoder
+        self.init = init
         self.n_init = n_init
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -250,10 +280,6 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _check_fit(self, X: Any, autoencoder: Any) -> None:
-        super()._check_fit(X, autoencoder)
-        self._check_training()
-
     def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
         interrupted = super()._pretrain(X, autoencoder, seed)
         error = self._reconstruction_errors(X).mean(dtype=np.float64)
@@ -261,19 +287,15 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
         return interrupted
 
     @torch.no_grad()
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        mixture = GaussianMixture(
-            self.n_clusters,
-            covariance_type="diag",
-            n_init=self.n_init,
-            random_state=seed,
-        ).fit(Z.astype(np.float64))
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
+        centers, interrupted = self._initial_centers(Z, seed)
+        mixture = mixture_about(Z.astype(np.float64), centers)
         head = build(
             MixtureHead,
             seed,
             n_inputs=self.module_.n_hidden,
             latent_dim=self.module_.latent_dim,
-            n_clusters=int(self.n_clusters),
+            n_clusters=len(centers),
         )
         head.logits.copy_(torch.from_numpy(np.log(mixture.weights_)))
         head.means.copy_(torch.from_numpy(mixture.means_))
@@ -283,6 +305,7 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self._read_mixture()
         self.n_iter_ = 0
         self.history_["clustering"] = []
+        return interrupted
 
     @torch.no_grad()
     def _start_variances(self, Z: np.ndarray) -> None:
@@ -313,6 +336,10 @@ class VaDEClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self.weights_ = log_weights.exp().cpu().numpy()
         self.cluster_centers_ = means.cpu().numpy().copy()
         self.covariances_ = log_variances.exp().cpu().numpy()
+
+    def _keep_clusters(self, kept: np.ndarray) -> None:
+        self.head_.keep(torch.from_numpy(kept))
+        self._read_mixture()
 
     def _refine(self, X: Any, seed: int) -> bool:
         order_seed, noise_seed = spawn_seeds(seed, 2)
