@@ -156,6 +156,7 @@ ALONE = {
 SHARING = {
     "ae-kmeans": AutoencoderKMeans,
     "ae-gmm": AutoencoderGMM,
+    "ae-gmm-kmeans": partial(AutoencoderGMM, init="k-means"),
     "ae-graph": latent_graph,
     "dec": DECClustering,
     "dec-taught": partial(DECClustering, max_epochs=0),
@@ -172,7 +173,7 @@ SHARING = {
 }
 NAMES = [*ALONE, *SHARING]
 FINDS_K = {"hdbscan", "umap-hdbscan", "leiden", "graph", "ae-graph", "density-ddc"}
-FINDS_K |= {"dec", "dec-taught", "idec", "dcn", "vade"}
+FINDS_K |= {"ae-gmm", "dec", "dec-taught", "idec", "dcn", "vade"}
 DEFAULT = ["kmeans", "gmm", "hdbscan", "graph", "ae-kmeans", "ae-gmm", "dec", "idec"]
 SCORES = {
     "ACC": clustering_accuracy,

@@ -130,6 +130,17 @@ def over_rows(
     return result
 
 
+def array_over_rows(
+    function: Callable[[np.ndarray], np.ndarray], Z: np.ndarray
+) -> np.ndarray:
+    """Apply a function of arrays as `over_rows` does: its rounding varies likewise."""
+
+    def apply(z: Tensor) -> Tensor:
+        return torch.from_numpy(function(z.numpy()))
+
+    return over_rows(apply, Z, torch.device("cpu")).numpy()
+
+
 def resolve_device(device: str | torch.device) -> torch.device:
     """Device of that name, ``"auto"`` being the GPU where there is one."""
     if device == "auto":

@@ -193,8 +193,6 @@ def test_rows_do_not_depend_on_each_other(cls, network, digits):
         rows = slice(start, start + count)
         part = outputs(estimator, digits[rows])
         for name in part:
-            assert_allclose(part[name], expected[name][rows], rtol=1e-5, err_msg=name)
-        for name in {"transform", "predict"} & part.keys():
             assert_array_equal(part[name], expected[name][rows], err_msg=name)
 
 

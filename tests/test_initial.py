@@ -9,22 +9,25 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 from test_functional import student_t
 from torch import nn
 
 from skdeepcluster import (
     Autoencoder,
+    AutoencoderGMM,
     DCNClustering,
     DECClustering,
     IDECClustering,
     VaDEClustering,
 )
-from skdeepcluster.estimators._initial import TeachingNet
+from skdeepcluster.estimators._initial import TeachingNet, mixture_about
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
 from skdeepcluster.training import train
 
-FROM_GRAPH = [DECClustering, IDECClustering, DCNClustering, VaDEClustering]
+TAUGHT = [DECClustering, IDECClustering, DCNClustering, VaDEClustering]
+FROM_GRAPH = [*TAUGHT, AutoencoderGMM]
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +109,7 @@ def test_teaching_learns_what_it_is_taught(autoencoder, digits):
     assert np.mean(predicted == labels) > 0.9
 
 
-@pytest.mark.parametrize("cls", FROM_GRAPH)
+@pytest.mark.parametrize("cls", TAUGHT)
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 def test_network_learns_the_clusters_of_the_graph(
     cls, container, digits, autoencoder, drawn
@@ -124,7 +127,7 @@ def test_network_learns_the_clusters_of_the_graph(
     assert "teaching" not in plain.history_
 
 
-@pytest.mark.parametrize("cls", FROM_GRAPH)
+@pytest.mark.parametrize("cls", TAUGHT)
 def test_refining_keeps_the_clusters_of_the_graph(cls, digits, autoencoder):
     settings = {"autoencoder": autoencoder, "init": "graph", "random_state": 0}
     taught = cls(9, max_epochs=0, **settings).fit(digits)
@@ -216,3 +219,58 @@ def test_graph_is_of_the_rows_and_of_their_latent_rows(digits, autoencoder):
     ).fit(X)
     assert_allclose(seen[0], X)
     assert_allclose(seen[1], autoencoder.transform(X))
+
+
+def test_mixture_follows_the_graph_and_leaves_the_network(digits, autoencoder, drawn):
+    settings = {"autoencoder": autoencoder, "random_state": 0}
+    gmm = AutoencoderGMM(9, **settings).fit(digits)
+    plain = AutoencoderGMM(9, init="k-means", **settings).fit(digits)
+    agreement = adjusted_rand_score(drawn[0], gmm.labels_)
+    assert agreement > adjusted_rand_score(drawn[0], plain.labels_) + 0.05
+    assert gmm.score(digits) > plain.score(digits) - 0.1
+    assert_array_equal(gmm.transform(digits), autoencoder.transform(digits))
+    assert_array_equal(gmm.predict(digits), gmm.labels_)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_mixture_starts_from_the_clusters_about_centroids(kind, monkeypatch):
+    Z = np.random.RandomState(0).normal(size=(60, 3)) * [1, 2, 3]
+    Z[:20] += 30
+    centers = np.array([[30.0, 30, 30], [0, 0, 0], [900, 900, 900]])
+    mixture = GaussianMixture(3, covariance_type=kind, reg_covar=0.01)
+    started = {}
+    monkeypatch.setattr(
+        GaussianMixture, "fit", lambda self, X: started.update(self.get_params())
+    )
+    mixture_about(Z, centers, mixture)
+    weights = np.array([21, 41, 1]) / 63
+    assert_allclose(started["weights_init"], weights)
+    assert_array_equal(started["means_init"], centers)
+    expected = []
+    for rows, center in zip((Z[:20], Z[20:], Z[:0]), centers, strict=True):
+        total = sum(np.outer(row - center, row - center) for row in rows)
+        expected.append(total / (len(rows) + 1) + 0.01 * np.eye(3))
+    expected = {
+        "full": lambda: [np.linalg.inv(c) for c in expected],
+        "tied": lambda: np.linalg.inv(
+            sum(w * c for w, c in zip(weights, expected, strict=True))
+        ),
+        "diag": lambda: [1 / np.diag(c) for c in expected],
+        "spherical": lambda: [3 / np.trace(c) for c in expected],
+    }[kind]()
+    assert_allclose(started["precisions_init"], expected)
+    assert mixture.weights_init is mixture.means_init is mixture.precisions_init is None
+
+
+@pytest.mark.parametrize("kind", ["full", "tied"])
+def test_dropping_components_of_a_mixture(kind, digits, autoencoder):
+    gmm = AutoencoderGMM(
+        4, autoencoder=autoencoder, covariance_type=kind, random_state=0
+    ).fit(digits)
+    before = gmm.predict_proba(digits)[:, [0, 3]]
+    gmm._keep_clusters(np.array([0, 3]))
+    told = before.sum(1) > 1e-3
+    expected = before[told] / before[told].sum(1, keepdims=True)
+    assert_allclose(gmm.predict_proba(digits)[told], expected, atol=1e-6)
+    assert gmm.n_clusters_ == 2
+    assert gmm.sample(5)[0].shape == (5, 64)

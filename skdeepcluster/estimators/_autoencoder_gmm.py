@@ -8,30 +8,39 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
-from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
+from skdeepcluster.estimators._clusterer import BaseSoftClusterer
+from skdeepcluster.estimators._initial import BaseInitializedClusterer, mixture_about
+from skdeepcluster.training import array_over_rows
 
 
-class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
+class AutoencoderGMM(
+    BaseSoftClusterer, BaseInitializedClusterer, BaseDecodingEstimator
+):
     """Gaussian mixture in the latent space of an autoencoder.
 
     An autoencoder is trained, or given, and a :class:`sklearn.mixture.GaussianMixture`
-    is fitted to the latent rows [1]_. The model is a density of latent rows: it scores
+    is fitted to the latent rows [1]_, from the clusters of a graph of neighbours unless
+    ``init`` says otherwise. The model is a density of latent rows: it scores
     how normal a row is, and it draws new rows.
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of mixture components.
+    n_clusters : int or None, default=8
+        Number of mixture components. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
         One that is fitted is used as it is, and stays so in clones, so that its
         training is shared by all the fits of a search; one that isn't is cloned and
         fitted. None is ``Autoencoder()``.
+    init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
+        Initial clusters, as in :class:`DECClustering`, but that the network is not
+        taught them: the autoencoder stays as it is, and mixtures on it comparable.
+        "k-means" is scikit-learn's start of mixtures.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
         Form of the components' covariances.
     reg_covar : float, default=1e-6
         Added to the diagonal of the covariances.
     n_init : int, default=1
-        Restarts of the mixture; the most likely is kept.
+        Restarts of the mixture with ``init="k-means"``; the most likely is kept.
     tol : float, default=1e-3
         The mixture has converged when its mean log-likelihood gains less.
     max_iter : int, default=500
@@ -46,6 +55,8 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
     ----------
     labels_ : ndarray of shape (n_samples,)
         Component of each training row.
+    n_clusters_ : int
+        Number of components.
     mixture_ : sklearn.mixture.GaussianMixture
         The mixture in the latent space.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
@@ -84,7 +95,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
 
     # The mixture's own parameters are checked by the mixture, under the same names.
     _parameter_constraints: dict = {
-        **BaseDeepClusterer._parameter_constraints,
+        **BaseInitializedClusterer._parameter_constraints,
         **{
             name: GaussianMixture._parameter_constraints[name]
             for name in ("covariance_type", "reg_covar", "n_init", "tol", "max_iter")
@@ -93,9 +104,10 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | None = 8,
         *,
         autoencoder: Any = None,
+        init: Any = "graph",
         covariance_type: str = "full",
         reg_covar: float = 1e-6,
         n_init: int = 1,
@@ -106,6 +118,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
     ) -> None:
         self.n_clusters = n_clusters
         self.autoencoder = autoencoder
+        self.init = init
         self.covariance_type = covariance_type
         self.reg_covar = reg_covar
         self.n_init = n_init
@@ -114,22 +127,37 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        mixture = GaussianMixture(
-            self.n_clusters,
-            covariance_type=self.covariance_type,
-            reg_covar=self.reg_covar,
-            n_init=self.n_init,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            random_state=seed,
-        )
-        self.mixture_ = mixture.fit(Z.astype(np.float64))
+    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
+        settings = {
+            name: getattr(self, name)
+            for name in ("covariance_type", "reg_covar", "tol", "max_iter")
+        }
+        interrupted = False
+        if isinstance(self.init, str) and self.init == "k-means":
+            mixture = GaussianMixture(
+                self.n_clusters, n_init=self.n_init, random_state=seed, **settings
+            ).fit(Z.astype(np.float64))
+        else:
+            centers, interrupted = self._initial_centers(Z, seed)
+            mixture = GaussianMixture(len(centers), random_state=seed, **settings)
+            mixture_about(Z, centers, mixture)
+        self.mixture_ = mixture
         self.cluster_centers_ = mixture.means_
         self.n_iter_ = mixture.n_iter_
+        return interrupted
+
+    def _keep_clusters(self, kept: np.ndarray) -> None:
+        mixture = self.mixture_.set_params(n_components=len(kept))
+        own = ["weights_", "means_"]
+        if self.covariance_type != "tied":
+            own += ["covariances_", "precisions_", "precisions_cholesky_"]
+        for name in own:
+            setattr(mixture, name, getattr(mixture, name)[kept])
+        mixture.weights_ /= mixture.weights_.sum()
+        self.cluster_centers_ = mixture.means_
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
-        return self.mixture_.predict_proba(Z.astype(np.float64))
+        return array_over_rows(self.mixture_.predict_proba, Z.astype(np.float64))
 
     def _latent_rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -148,7 +176,7 @@ class AutoencoderGMM(BaseSoftClusterer, BaseDecodingEstimator):
         ndarray of shape (n_samples,)
             Logarithm of the mixture's density at each latent row.
         """
-        return self.mixture_.score_samples(self._latent_rows(X))
+        return array_over_rows(self.mixture_.score_samples, self._latent_rows(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of the rows in the latent space.

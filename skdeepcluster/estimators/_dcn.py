@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from skdeepcluster import functional as F
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, BaseDecodingEstimator
-from skdeepcluster.estimators._initial import BaseInitializedClusterer
+from skdeepcluster.estimators._initial import BaseTaughtClusterer
 from skdeepcluster.networks import evaluating
 from skdeepcluster.training import Net, PhaseFinished, autocast, plain_history
 
@@ -108,7 +108,7 @@ class DCNNet(Net):
         return step
 
 
-class DCNClustering(BaseInitializedClusterer, BaseDecodingEstimator):
+class DCNClustering(BaseTaughtClusterer, BaseDecodingEstimator):
     """Deep clustering network (DCN): a latent space made for k-means.
 
     An autoencoder is pretrained and clusters are initialised: by k-means on its latent
@@ -199,7 +199,7 @@ class DCNClustering(BaseInitializedClusterer, BaseDecodingEstimator):
     """
 
     _parameter_constraints: dict = {
-        **BaseInitializedClusterer._parameter_constraints,
+        **BaseTaughtClusterer._parameter_constraints,
         **TRAINING_CONSTRAINTS,
         "cluster_weight": [Interval(Real, 0, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="both")],

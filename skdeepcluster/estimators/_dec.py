@@ -24,7 +24,7 @@ from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
 )
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
-from skdeepcluster.estimators._initial import BaseInitializedClusterer
+from skdeepcluster.estimators._initial import BaseTaughtClusterer
 from skdeepcluster.networks import evaluating
 from skdeepcluster.training import (
     Net,
@@ -102,7 +102,7 @@ class DECNet(Net):
         self.target = F.target_distribution(q)
 
 
-class DECClustering(BaseInitializedClusterer, BaseSoftClusterer, BaseDecodingEstimator):
+class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimator):
     """Deep embedded clustering (DEC).
 
     An autoencoder is pretrained, clusters are initialised in its latent space, and
@@ -200,7 +200,7 @@ class DECClustering(BaseInitializedClusterer, BaseSoftClusterer, BaseDecodingEst
     """
 
     _parameter_constraints: dict = {
-        **BaseInitializedClusterer._parameter_constraints,
+        **BaseTaughtClusterer._parameter_constraints,
         **TRAINING_CONSTRAINTS,
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],

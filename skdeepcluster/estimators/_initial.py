@@ -17,12 +17,14 @@ import torch
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch import Tensor
 
 from skdeepcluster.estimators._base import spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
 from skdeepcluster.training import CosineAnnealing, Net, plain_history, train
@@ -33,6 +35,9 @@ TEACHING_EPOCHS = 5
 TEACHING_STEPS = 300
 TEACHING_LR = 1e-3
 LEAST_BATCH = 32
+
+# Of the first clusters of a mixture, as a share of the overall variance.
+LEAST_VARIANCE = 1e-6
 
 
 class TeachingNet(Net):
@@ -83,7 +88,8 @@ class TeachingNet(Net):
 class BaseInitializedClusterer(BaseDeepClusterer):
     """A clusterer on centroids, with parameters ``init`` and ``n_init``.
 
-    `_initial_centers` gives the centroids to start from.
+    `_initial_centers` gives the centroids to start from. A subclass may implement
+    `_teach`, which makes the network tell the graph's clusters apart.
     """
 
     _parameter_constraints: dict = {
@@ -98,9 +104,6 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         "n_init": [Interval(Integral, 1, None, closed="left")],
     }
 
-    # Of the soft assignment that is taught, where there is no such parameter.
-    alpha: float = 1.0
-
     @property
     def n_clusters_(self) -> int:
         """Number of clusters: `n_clusters`, or as many as were found."""
@@ -108,7 +111,6 @@ class BaseInitializedClusterer(BaseDeepClusterer):
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         super()._check_fit(X, autoencoder)
-        self._check_training()
         if self._graph() is not None:
             return
         if self.n_clusters is None:
@@ -165,6 +167,36 @@ class BaseInitializedClusterer(BaseDeepClusterer):
 
     def _teach(self, X: Any, labels: np.ndarray, seed: int) -> bool:
         """Train towards given clusters; tell whether the user interrupted."""
+        return False
+
+    def _initial_centers(self, Z: np.ndarray, seed: int) -> tuple[np.ndarray, bool]:
+        """Centroids to start from, and whether the user interrupted the search."""
+        if self._graph() is not None:
+            return self.cluster_centers_, False
+        try:
+            centers = initial_centers(Z, self.init, self.n_clusters, self.n_init, seed)
+        except KeyboardInterrupt:
+            return self._quick_centers(Z, seed), True
+        return centers, False
+
+    def _quick_centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
+        """Centroids of a single k-means, for a user who can't wait."""
+        if self.n_clusters is None:
+            raise KeyboardInterrupt
+        return initial_centers(Z, "k-means", self.n_clusters, 1, seed)
+
+
+class BaseTaughtClusterer(BaseInitializedClusterer):
+    """One whose network is taught the graph's clusters, and trained further."""
+
+    # Of the soft assignment that is taught, where there is no such parameter.
+    alpha: float = 1.0
+
+    def _check_fit(self, X: Any, autoencoder: Any) -> None:
+        super()._check_fit(X, autoencoder)
+        self._check_training()
+
+    def _teach(self, X: Any, labels: np.ndarray, seed: int) -> bool:
         n_samples = X.shape[0]
         rows = TEACHING_EPOCHS * n_samples // TEACHING_STEPS
         batch_size = min(self.batch_size, max(rows, LEAST_BATCH))
@@ -197,22 +229,6 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         centers = torch.from_numpy(self.cluster_centers_)
         head = StudentTHead(centers.to(self.module_.shift.device), self.alpha)
         return AssigningAutoencoder(self.module_, head, reconstruct)
-
-    def _initial_centers(self, Z: np.ndarray, seed: int) -> tuple[np.ndarray, bool]:
-        """Centroids to start from, and whether the user interrupted the search."""
-        if self._graph() is not None:
-            return self.cluster_centers_, False
-        try:
-            centers = initial_centers(Z, self.init, self.n_clusters, self.n_init, seed)
-        except KeyboardInterrupt:
-            return self._quick_centers(Z, seed), True
-        return centers, False
-
-    def _quick_centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
-        """Centroids of a single k-means, for a user who can't wait."""
-        if self.n_clusters is None:
-            raise KeyboardInterrupt
-        return initial_centers(Z, "k-means", self.n_clusters, 1, seed)
 
 
 def check_init(init: Any, n_clusters: int, latent_dim: int) -> None:
@@ -288,3 +304,33 @@ def centers_of_labels(Z: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.
             f"space, but n_clusters={n_clusters}."
         )
     return np.stack([Z[labels == label].mean(0) for label in found])
+
+
+def mixture_about(
+    Z: np.ndarray, centers: np.ndarray, mixture: GaussianMixture
+) -> GaussianMixture:
+    """Fit a mixture to latent rows, from the clusters about given centroids."""
+    Z = Z.astype(np.float64)
+    labels = nearest(Z, centers)
+    floor = max(mixture.reg_covar, LEAST_VARIANCE * (Z.var() or 1.0))
+    # A row more in each cluster, at its centroid: none is empty.
+    weights = np.bincount(labels, minlength=len(centers)) + 1.0
+    covariances = np.empty((len(centers), Z.shape[1], Z.shape[1]))
+    for label, center in enumerate(centers):
+        rows = Z[labels == label] - center
+        covariances[label] = rows.T @ rows / weights[label] + floor * np.eye(Z.shape[1])
+    weights /= weights.sum()
+    kind = mixture.covariance_type
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    if kind == "full":
+        precisions = np.linalg.inv(covariances)
+    elif kind == "tied":
+        precisions = np.linalg.inv(np.tensordot(weights, covariances, 1))
+    else:
+        precisions = 1 / (variances if kind == "diag" else variances.mean(1))
+    mixture.set_params(
+        weights_init=weights, means_init=centers, precisions_init=precisions
+    )
+    mixture.fit(Z)
+    # What it started from is no setting of the user's.
+    return mixture.set_params(weights_init=None, means_init=None, precisions_init=None)

@@ -28,6 +28,7 @@ from skdeepcluster.estimators._embedded import (
     principal_start,
     unit_scale,
 )
+from skdeepcluster.training import array_over_rows
 
 # Some of numba's threading layers end the process where two threads enter them.
 _umap_lock = threading.Lock()
@@ -236,7 +237,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         return self.embedding_[index].astype(np.float64)
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
-        return self.mixture_.predict_proba(self._place(Z))
+        return array_over_rows(self.mixture_.predict_proba, self._place(Z))
 
     def embed(self, X: Any) -> np.ndarray:
         """Places of rows in the embedding where the clusters are.

@@ -22,6 +22,7 @@ from skdeepcluster.estimators._base import (
     spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.training import array_over_rows
 
 # Training scores that ranks are taken against, at most.
 MAX_QUANTILES = 10_000
@@ -80,11 +81,15 @@ def nearest_distances(
     Z: np.ndarray, means: np.ndarray, whiteners: np.ndarray
 ) -> np.ndarray:
     """Mahalanobis distance of each row to the cluster where it is least."""
-    distances = [
-        np.linalg.norm((Z - mean) @ whitener.T, axis=1)
-        for mean, whitener in zip(means, whiteners, strict=True)
-    ]
-    return np.min(distances, axis=0)
+
+    def distances(Z: np.ndarray) -> np.ndarray:
+        each = [
+            np.linalg.norm((Z - mean) @ whitener.T, axis=1)
+            for mean, whitener in zip(means, whiteners, strict=True)
+        ]
+        return np.min(each, axis=0)
+
+    return array_over_rows(distances, Z)
 
 
 def quantiles(scores: np.ndarray) -> np.ndarray:

@@ -30,8 +30,7 @@ from skdeepcluster.estimators._base import (
     spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
-from skdeepcluster.estimators._embedded import nearest
-from skdeepcluster.estimators._initial import BaseInitializedClusterer
+from skdeepcluster.estimators._initial import BaseTaughtClusterer, mixture_about
 from skdeepcluster.heads import MixtureHead
 from skdeepcluster.networks import AutoencoderModule, build
 from skdeepcluster.training import CosineAnnealing, Net, over_rows, plain_history
@@ -130,28 +129,7 @@ class VaDENet(Net):
         return y_pred.mean()
 
 
-def mixture_about(Z: np.ndarray, centers: np.ndarray) -> GaussianMixture:
-    """Diagonal mixture that is fitted to rows from the clusters about given centres."""
-    labels = nearest(Z, centers)
-    weights = np.bincount(labels, minlength=len(centers)) + 1.0
-    within = np.zeros(centers.shape)
-    np.add.at(within, labels, (Z - centers[labels]) ** 2)
-    mixture = GaussianMixture(
-        len(centers),
-        covariance_type="diag",
-        weights_init=weights / weights.sum(),
-        means_init=centers,
-        precisions_init=weights[:, None] / (within + 1e-6),
-    )
-    with warnings.catch_warnings():
-        # The mixture is trained on, with the network.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return mixture.fit(Z)
-
-
-class VaDEClustering(
-    BaseSoftClusterer, BaseInitializedClusterer, BaseDecodingEstimator
-):
+class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimator):
     """Variational deep embedding (VaDE): a generative model of clusters.
 
     An autoencoder is pretrained and a Gaussian mixture fitted to its latent rows, from
@@ -247,7 +225,7 @@ class VaDEClustering(
     """
 
     _parameter_constraints: dict = {
-        **BaseInitializedClusterer._parameter_constraints,
+        **BaseTaughtClusterer._parameter_constraints,
         **TRAINING_CONSTRAINTS,
     }
 
@@ -289,7 +267,11 @@ class VaDEClustering(
     @torch.no_grad()
     def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
         centers, interrupted = self._initial_centers(Z, seed)
-        mixture = mixture_about(Z.astype(np.float64), centers)
+        mixture = GaussianMixture(len(centers), covariance_type="diag")
+        with warnings.catch_warnings():
+            # The mixture is trained on, with the network.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture_about(Z, centers, mixture)
         head = build(
             MixtureHead,
             seed,
