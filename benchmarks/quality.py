@@ -1,7 +1,8 @@
 """Agreement of clusters with classes on real data, over several seeds.
 
-Every method is given the number of classes, but for HDBSCAN, Leiden and density-ddc,
-which find one, as others do with ``--find-k``; and never the labels, which only score.
+Every method is given the number of classes, but for those that always find one
+(HDBSCAN, Leiden, density-ddc, the scores and the dip test), as others do with
+``--find-k``; and never the labels, which only score.
 The autoencoder of a seed is fitted once and shared by the methods that say so; its
 seconds are counted in each of them.
 """
@@ -25,7 +26,11 @@ from sklearn.cluster import (
 )
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+    silhouette_score,
+)
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -53,6 +58,9 @@ from skdeepcluster.graph import (
 from skdeepcluster.metrics import clustering_accuracy
 
 WIDE = 100
+
+# Of the clusters that are tried where a score chooses their number.
+MOST_CLUSTERS = 60
 
 
 class Reduced(ClusterMixin, BaseEstimator):
@@ -122,6 +130,40 @@ class Communities(ClusterMixin, BaseEstimator):
         return self
 
 
+class Counted(ClusterMixin, BaseEstimator):
+    """Latent clusters of the number that a score of theirs prefers, labels aside."""
+
+    def __init__(self, score, autoencoder, random_state=None):
+        self.score = score
+        self.autoencoder = autoencoder
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        Z = self.autoencoder.transform(X).astype(np.float64)
+        best = -np.inf
+        for k in range(2, MOST_CLUSTERS + 1):
+            if self.score == "bic":
+                model = mixture(k, self.random_state).fit(Z)
+                score = -model.bic(Z)
+            else:
+                model = KMeans(k, n_init=3, random_state=self.random_state).fit(Z)
+                score = silhouette_score(
+                    Z, model.labels_, sample_size=min(5000, len(Z)), random_state=0
+                )
+            if score > best:
+                best, self.labels_ = score, model.predict(Z)
+        return self
+
+
+def dip_means(autoencoder, random_state):
+    """Kalogeratos and Likas (2012), as ClustPy has it: it compares all pairs."""
+    from clustpy.centroid import DipMeans
+
+    clusterer = DipMeans(random_state=random_state)
+    few = Reduced(clusterer, max_rows=2000, random_state=random_state)
+    return make_pipeline(FrozenEstimator(autoencoder), few)
+
+
 def latent_graph(n_clusters, autoencoder, random_state):
     graph = GraphClustering(n_clusters, random_state=random_state)
     return make_pipeline(FrozenEstimator(autoencoder), graph)
@@ -170,9 +212,22 @@ SHARING = {
     "vade-kmeans": partial(VaDEClustering, init="k-means"),
     "n2d": N2DClustering,
     "density-ddc": lambda k, **shared: DensityDDCClustering(**shared),
+    "ae-gmm-bic": lambda k, **shared: Counted("bic", **shared),
+    "ae-kmeans-silhouette": lambda k, **shared: Counted("silhouette", **shared),
+    "ae-dip-means": lambda k, **shared: dip_means(**shared),
 }
 NAMES = [*ALONE, *SHARING]
-FINDS_K = {"hdbscan", "umap-hdbscan", "leiden", "graph", "ae-graph", "density-ddc"}
+FINDS_K = {
+    "ae-gmm-bic",
+    "ae-kmeans-silhouette",
+    "ae-dip-means",
+    "hdbscan",
+    "umap-hdbscan",
+    "leiden",
+    "graph",
+    "ae-graph",
+    "density-ddc",
+}
 FINDS_K |= {"ae-gmm", "dec", "dec-taught", "idec", "dcn", "vade"}
 DEFAULT = ["kmeans", "gmm", "hdbscan", "graph", "ae-kmeans", "ae-gmm", "dec", "idec"]
 SCORES = {
