@@ -34,8 +34,11 @@ EPOCHS = {"digits": (5, 50)}
 N_CLUSTERS = (2, 4, 6, 8, 9, 10, 11, 12, 15, 20)
 TRAINING = {"init": "k-means", "max_epochs": 12, "update_interval": 20}
 CLUSTERERS = {
-    "GMM full": (AutoencoderGMM, {}),
-    "GMM spherical": (AutoencoderGMM, {"covariance_type": "spherical"}),
+    "GMM full": (AutoencoderGMM, {"init": "k-means"}),
+    "GMM spherical": (
+        AutoencoderGMM,
+        {"init": "k-means", "covariance_type": "spherical"},
+    ),
     "DEC lr 1e-4": (DECClustering, TRAINING | {"lr": 1e-4}),
     "DEC lr 1e-3": (DECClustering, TRAINING | {"lr": 1e-3}),
     "IDEC 0.1": (IDECClustering, TRAINING | {"gamma": 0.1}),
