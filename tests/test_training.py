@@ -261,7 +261,7 @@ def test_the_best_checkpoint_is_restored(cls, digits, tmp_path):
     )
     settings = {"init": "k-means", "n_init": 1, "lr": 0.1, "max_epochs": 4}
     model = fitted(tiny(cls, callbacks=[checkpoint], **settings), digits[:200])
-    saved = torch.load(tmp_path / "params.pt")
+    saved = torch.load(tmp_path / "params.pt", weights_only=True)
     shift = next(value for name, value in saved.items() if name.endswith("shift"))
     assert_array_equal(shift, model.module_.shift)
     weight = next(name for name in saved if name.endswith("encoder.0.weight"))

@@ -92,10 +92,11 @@ def test_without_epochs_it_is_the_first_mixture(digits, autoencoder):
     model = vade(autoencoder, max_epochs=0).fit(digits)
     latent = model.transform(digits).astype(np.float64)
     mixture = GaussianMixture(
-        10, covariance_type="diag", weights_init=model.weights_ / model.weights_.sum()
+        10, covariance_type="diag", precisions_init=1 / model.covariances_
     )
+    weights = model.weights_.astype(np.float64)
+    mixture.weights_init = weights / weights.sum()
     mixture.means_init = model.cluster_centers_
-    mixture.precisions_init = 1 / model.covariances_
     mixture.fit(latent)
     same = mixture.predict(latent) == model.labels_
     assert same.mean() > 0.97
