@@ -198,7 +198,6 @@ ALONE = {
 SHARING = {
     "ae-kmeans": AutoencoderKMeans,
     "ae-gmm": AutoencoderGMM,
-    "ae-gmm-graph": partial(AutoencoderGMM, init="graph"),
     "ae-gmm-kmeans": partial(AutoencoderGMM, init="k-means"),
     "ae-graph": latent_graph,
     "dec": DECClustering,

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
@@ -20,29 +19,28 @@ class AutoencoderGMM(
     """Gaussian mixture in the latent space of an autoencoder.
 
     An autoencoder is trained, or given, and a :class:`sklearn.mixture.GaussianMixture`
-    is fitted to the latent rows [1]_. The model is a density of latent rows: it scores
+    is fitted to the latent rows [1]_, from the clusters of a graph of neighbours unless
+    ``init`` says otherwise. The model is a density of latent rows: it scores
     how normal a row is, and it draws new rows.
 
     Parameters
     ----------
     n_clusters : int or None, default=8
-        Number of mixture components. None finds it, with ``init="auto"`` or "graph".
+        Number of mixture components. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
         One that is fitted is used as it is, and stays so in clones, so that its
         training is shared by all the fits of a search; one that isn't is cloned and
         fitted. None is ``Autoencoder()``.
-    init : {"auto", "graph", "k-means"}, array-like, callable or clusterer, \
-            default="auto"
+    init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`, but that the network is not
         taught them: the autoencoder stays as it is, and mixtures on it comparable.
-        "k-means" is scikit-learn's start of mixtures; "auto" keeps the more likely of
-        the mixtures from it and from the graph.
+        "k-means" is scikit-learn's start of mixtures.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
         Form of the components' covariances.
     reg_covar : float, default=1e-6
         Added to the diagonal of the covariances.
     n_init : int, default=1
-        Restarts of the mixture from k-means; the most likely is kept.
+        Restarts of the mixture with ``init="k-means"``; the most likely is kept.
     tol : float, default=1e-3
         The mixture has converged when its mean log-likelihood gains less.
     max_iter : int, default=500
@@ -98,10 +96,6 @@ class AutoencoderGMM(
     # The mixture's own parameters are checked by the mixture, under the same names.
     _parameter_constraints: dict = {
         **BaseInitializedClusterer._parameter_constraints,
-        "init": [
-            StrOptions({"auto"}),
-            *BaseInitializedClusterer._parameter_constraints["init"],
-        ],
         **{
             name: GaussianMixture._parameter_constraints[name]
             for name in ("covariance_type", "reg_covar", "n_init", "tol", "max_iter")
@@ -113,7 +107,7 @@ class AutoencoderGMM(
         n_clusters: int | None = 8,
         *,
         autoencoder: Any = None,
-        init: Any = "auto",
+        init: Any = "graph",
         covariance_type: str = "full",
         reg_covar: float = 1e-6,
         n_init: int = 1,
@@ -138,19 +132,15 @@ class AutoencoderGMM(
             name: getattr(self, name)
             for name in ("covariance_type", "reg_covar", "tol", "max_iter")
         }
-        mixtures, interrupted, n_clusters = [], False, self.n_clusters
-        named = self.init if isinstance(self.init, str) else None
-        if named != "k-means":
-            centers, interrupted = self._initial_centers(Z, seed)
-            n_clusters = len(centers)
-            mixture = GaussianMixture(n_clusters, random_state=seed, **settings)
-            mixtures.append(mixture_about(Z, centers, mixture))
-        if named in ("auto", "k-means"):
+        interrupted = False
+        if isinstance(self.init, str) and self.init == "k-means":
             mixture = GaussianMixture(
-                n_clusters, n_init=self.n_init, random_state=seed, **settings
-            )
-            mixtures.append(mixture.fit(Z.astype(np.float64)))
-        mixture = max(mixtures, key=lambda mixture: mixture.lower_bound_)
+                self.n_clusters, n_init=self.n_init, random_state=seed, **settings
+            ).fit(Z.astype(np.float64))
+        else:
+            centers, interrupted = self._initial_centers(Z, seed)
+            mixture = GaussianMixture(len(centers), random_state=seed, **settings)
+            mixture_about(Z, centers, mixture)
         self.mixture_ = mixture
         self.cluster_centers_ = mixture.means_
         self.n_iter_ = mixture.n_iter_

@@ -134,7 +134,7 @@ class BaseInitializedClusterer(BaseDeepClusterer):
         """Return a graph to start from, if that is wanted."""
         if isinstance(self.init, GraphClustering):
             graph = clone(self.init)
-        elif isinstance(self.init, str) and self.init != "k-means":
+        elif isinstance(self.init, str) and self.init == "graph":
             graph = GraphClustering()
         else:
             return None
