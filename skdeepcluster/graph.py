@@ -152,9 +152,9 @@ def edge_lengths(Z: np.ndarray, graph: sp.csr_array) -> np.ndarray:
 def fuzzy_union(graph: sp.csr_array, lengths: np.ndarray) -> sp.csr_array:
     """Weigh the edges of a neighbour graph by what is near for each row, as UMAP does.
 
-    The weight of a row's neighbour falls from one, for the nearest, exponentially with
-    the further distance, in a unit of the row's own that makes all its weights add up
-    to ``log2`` of their number. Either way of an edge is taken as a probability: its
+    The weight of a row's neighbour falls from one, for equal rows and the nearest other,
+    exponentially with the further distance, in a unit of the row's own that makes all
+    its weights add up to ``log2`` of their number. Either way of an edge is taken as a probability: its
     weight is that of one or the other.
 
     Parameters
@@ -174,7 +174,11 @@ def fuzzy_union(graph: sp.csr_array, lengths: np.ndarray) -> sp.csr_array:
     def of_edges(rows: np.ndarray) -> np.ndarray:
         return np.repeat(rows, counts)
 
-    excess = lengths - of_edges(np.minimum.reduceat(lengths, first))
+    # Copies of a row must not be all that is near it, or they make up a cluster.
+    others = np.where(lengths > 0, lengths, np.inf).astype(np.float32)
+    nearest = np.minimum.reduceat(others, first)
+    nearest[np.isinf(nearest)] = 0
+    excess = np.maximum(lengths - of_edges(nearest), 0)
     wanted = np.log2(counts)
     least = LEAST_UNIT * np.add.reduceat(lengths, first) / counts
     least = np.maximum(least, np.finfo(np.float32).tiny).astype(np.float32)

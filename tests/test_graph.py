@@ -82,6 +82,14 @@ def test_fuzzy_union_of_equal_rows(n_neighbors):
     assert_allclose(weights.toarray(), weights.T.toarray())
 
 
+def test_copies_of_a_row_do_not_cut_it_off():
+    Z = np.array([[0.0], [1], [3], [7]], dtype=np.float32).repeat(4, axis=0)
+    weights = weights_of(Z, 9).toarray()
+    for first, nearest in [(0, 4), (4, 0), (8, 4), (12, 8)]:
+        assert_allclose(weights[first, first + 1 : first + 4], 1)
+        assert weights[first, nearest : nearest + 4].max() == 1
+
+
 def test_shared_neighbors(points, monkeypatch):
     monkeypatch.setattr(G, "EDGES_AT_ONCE", 7)
     graph = G.neighbor_graph(points, 5, None, 0)
