@@ -152,10 +152,10 @@ def edge_lengths(Z: np.ndarray, graph: sp.csr_array) -> np.ndarray:
 def fuzzy_union(graph: sp.csr_array, lengths: np.ndarray) -> sp.csr_array:
     """Weigh the edges of a neighbour graph by what is near for each row, as UMAP does.
 
-    The weight of a row's neighbour falls from one, for equal rows and the nearest other,
-    exponentially with the further distance, in a unit of the row's own that makes all
-    its weights add up to ``log2`` of their number. Either way of an edge is taken as a probability: its
-    weight is that of one or the other.
+    The weight of a row's neighbour falls from one, for its copies and the nearest
+    other, exponentially with the further distance, in a unit of the row's own that
+    makes all its weights add up to ``log2`` of their number. Either way of an edge is
+    taken as a probability: its weight is that of one or the other.
 
     Parameters
     ----------
