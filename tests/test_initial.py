@@ -21,7 +21,7 @@ from skdeepcluster import (
     IDECClustering,
     VaDEClustering,
 )
-from skdeepcluster.estimators._initial import TeachingNet, mixture_about
+from skdeepcluster.estimators._initial import TeachingNet, fit_about
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
 from skdeepcluster.training import train
@@ -242,7 +242,7 @@ def test_mixture_starts_from_the_clusters_about_centroids(kind, monkeypatch):
     monkeypatch.setattr(
         GaussianMixture, "fit", lambda self, X: started.update(self.get_params())
     )
-    mixture_about(Z, centers, mixture)
+    fit_about(mixture, Z, centers)
     weights = np.array([21, 41, 1]) / 63
     assert_allclose(started["weights_init"], weights)
     assert_array_equal(started["means_init"], centers)

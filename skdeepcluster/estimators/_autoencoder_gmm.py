@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
-from skdeepcluster.estimators._initial import BaseInitializedClusterer, mixture_about
+from skdeepcluster.estimators._initial import BaseInitializedClusterer, fit_about
 from skdeepcluster.training import array_over_rows
 
 
@@ -140,7 +140,7 @@ class AutoencoderGMM(
         else:
             centers, interrupted = self._initial_centers(Z, seed)
             mixture = GaussianMixture(len(centers), random_state=seed, **settings)
-            mixture_about(Z, centers, mixture)
+            fit_about(mixture, Z, centers)
         self.mixture_ = mixture
         self.cluster_centers_ = mixture.means_
         self.n_iter_ = mixture.n_iter_

@@ -306,9 +306,7 @@ def centers_of_labels(Z: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.
     return np.stack([Z[labels == label].mean(0) for label in found])
 
 
-def mixture_about(
-    Z: np.ndarray, centers: np.ndarray, mixture: GaussianMixture
-) -> GaussianMixture:
+def fit_about(mixture: GaussianMixture, Z: np.ndarray, centers: np.ndarray) -> None:
     """Fit a mixture to latent rows, from the clusters about given centroids."""
     Z = Z.astype(np.float64)
     labels = nearest(Z, centers)
@@ -333,4 +331,4 @@ def mixture_about(
     )
     mixture.fit(Z)
     # What it started from is no setting of the user's.
-    return mixture.set_params(weights_init=None, means_init=None, precisions_init=None)
+    mixture.set_params(weights_init=None, means_init=None, precisions_init=None)

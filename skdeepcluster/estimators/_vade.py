@@ -30,7 +30,7 @@ from skdeepcluster.estimators._base import (
     spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
-from skdeepcluster.estimators._initial import BaseTaughtClusterer, mixture_about
+from skdeepcluster.estimators._initial import BaseTaughtClusterer, fit_about
 from skdeepcluster.heads import MixtureHead
 from skdeepcluster.networks import AutoencoderModule, build
 from skdeepcluster.training import CosineAnnealing, Net, over_rows, plain_history
@@ -271,7 +271,7 @@ class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimat
         with warnings.catch_warnings():
             # The mixture is trained on, with the network.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture_about(Z, centers, mixture)
+            fit_about(mixture, Z, centers)
         head = build(
             MixtureHead,
             seed,
