@@ -1,15 +1,18 @@
 """Communities of a weighted graph, merged to a few clusters that keep a random walk.
 
 Communities of high resolution follow shapes that k-means cuts; they are merged until
-the wanted number remains. Of several ways to merge, the one is kept whose clusters say
-most about a random walk: the mutual information
+the wanted number remains. How alike their sizes should be, nobody knows. So they are
+merged in two ways, by the modularity that is gained, which likes them alike, and by the
+mean tie of two rows, which doesn't mind; and that is kept whose clusters are worth most
+to one who follows a random walk. With J the joint distribution of the clusters a and b
+at the two ends of a walk of a few steps, and p that of one end,
 
-    I = sum_ab J_ab log(J_ab / (p_a p_b))
+    I = sum_ab J_ab log(J_ab / (p_a p_b))    what one end tells of the other
+    H = -sum_a p_a log p_a                   entropy of one end
+    I / H^0.28                               worth of the clusters
 
-of the clusters a and b at the two ends of a walk of a few steps, J being their joint
-distribution. It grows with clean cuts and with balanced sizes, and weighs one against
-the other without a parameter of its own. Where nearly nothing leaks through the cuts,
-sizes don't count.
+Information alone wants clusters of one size; the share I / H of the entropy that a walk
+keeps wants nothing but cuts through which nearly nothing leaks.
 """
 
 from collections.abc import Sequence
@@ -30,7 +33,16 @@ COUNTING_WALK = 5
 APART, ALIKE = 0.2, 1.0
 
 # Share of the clusters' entropy that a walk keeps, from which on sizes don't count.
-CLEAN = 0.95
+CLEAN = 0.99
+
+# Power of the entropy in the worth of clusters, between information and share kept.
+BALANCE = 0.28
+
+# Steps of a walk whose ties tell which communities are close.
+CLOSE_WALK = 2
+
+# A cluster that is smaller than such a share of the mean one joins another.
+LEAST_SHARE = 1 / 8
 
 # Sweeps of moves; they end by themselves after a few, and are slow for many clusters.
 MOST_SWEEPS = 20
@@ -49,9 +61,9 @@ def communities(
         resolution *= 2
 
 
-def degree_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Measure closeness as Zhang et al. (2012): links a node, from both sides."""
-    return links * (1 / sizes[:, None] ** 2 + 1 / sizes**2)
+def average_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Measure closeness by the mean tie between rows of one and of the other."""
+    return links / np.outer(sizes, sizes)
 
 
 def modularity_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -61,7 +73,11 @@ def modularity_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def agglomerate(
-    links: np.ndarray, sizes: np.ndarray, n_clusters: int | None, linkage: Any
+    links: np.ndarray,
+    sizes: np.ndarray,
+    n_clusters: int | None,
+    linkage: Any,
+    least: float = 0.0,
 ) -> np.ndarray:
     """Merge the closest pair again and again, until ``n_clusters`` remain.
 
@@ -74,6 +90,9 @@ def agglomerate(
         None stops where the closest pair has a closeness of zero or less.
     linkage : callable
         Closeness of all pairs from links and sizes.
+    least : float
+        Clusters of a smaller size don't count towards the wanted number: once no others
+        are too many, the smallest joins the one that is closest to it.
 
     Returns
     -------
@@ -85,7 +104,11 @@ def agglomerate(
     while len(links) > (n_clusters or 1):
         closeness = linkage(links, sizes)
         np.fill_diagonal(closeness, -np.inf)
-        pair = np.unravel_index(closeness.argmax(), closeness.shape)
+        if n_clusters is not None and (sizes >= least).sum() <= n_clusters:
+            smallest = sizes.argmin()
+            pair = smallest, closeness[smallest].argmax()
+        else:
+            pair = np.unravel_index(closeness.argmax(), closeness.shape)
         if n_clusters is None and closeness[pair] <= 0:
             break
         kept, gone = sorted(pair)
@@ -123,19 +146,16 @@ def merged(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return member.T @ joint @ member
 
 
-def kept(joint: np.ndarray) -> float:
-    """Share of the clusters' entropy that a walk keeps; one where none leaks."""
-    entropy = -xlogx(joint.sum(1)).sum()
-    return information(joint) / entropy if entropy > 0 else 1.0
-
-
 def worth(joint: np.ndarray) -> tuple[bool, float]:
-    """Order of preference among clusterings: clean ones first, then by information."""
-    return kept(joint) >= CLEAN, information(joint)
+    """Order of preference among clusterings: clean ones first, then others."""
+    told, entropy = information(joint), float(-xlogx(joint.sum(1)).sum())
+    if entropy <= 0:
+        return True, 0.0
+    return told >= CLEAN * entropy, told / entropy**BALANCE
 
 
-def informative_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Move communities between clusters while that gains information.
+def worthwhile_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Move communities between clusters while these are worth more after it.
 
     Parameters
     ----------
@@ -163,9 +183,9 @@ def informative_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
             rest[home, home] -= own
             # Nothing is gained by joining a cluster that no walk leads to.
             near = np.union1d(np.flatnonzero(ties > 0), [home])
-            gains = _gains_of_joining(rest, ties, own, near)
-            best = near[gains.argmax()]
-            if gains.max() > gains[near == home][0] + 1e-12:
+            worths = _worths_of_joining(rest, ties, own, near)
+            best = near[worths.argmax()]
+            if worths.max() > worths[near == home][0] + 1e-12:
                 rest[best] += ties
                 rest[:, best] += ties
                 rest[best, best] += own
@@ -177,22 +197,24 @@ def informative_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _gains_of_joining(
+def _worths_of_joining(
     rest: np.ndarray, ties: np.ndarray, own: float, near: np.ndarray
 ) -> np.ndarray:
-    """Information after a community joins a cluster, less what all have in common.
+    """Worth of all clusters after a community joins one of those that are near.
 
     The community has the probability ``ties`` of a walk to each cluster of ``rest``,
-    and ``own`` to itself; ``near`` are the clusters in question.
+    and ``own`` to itself.
     """
-    probability = rest[near].sum(1) + ties[near]
-    total, ties, rest = ties.sum(), ties[near], rest[np.ix_(near, near)]
-    within = rest.diagonal()
-    change = xlogx(rest + ties) - xlogx(rest)
+    p = rest.sum(1) + ties
+    grown = p[near] + ties.sum() + own
+    entropy = -(xlogx(p).sum() - xlogx(p[near]) + xlogx(grown))
+    among, ties = rest[np.ix_(near, near)], ties[near]
+    within = among.diagonal()
+    change = xlogx(among + ties) - xlogx(among)
     joined = 2 * (change.sum(1) - change.diagonal())
     joined += xlogx(within + 2 * ties + own) - xlogx(within)
-    grown = probability + total + own
-    return joined - 2 * (xlogx(grown) - xlogx(probability))
+    told = xlogx(rest).sum() + joined + 2 * entropy
+    return told / np.maximum(entropy, np.finfo(float).tiny) ** BALANCE
 
 
 def cut(links: np.ndarray, part: np.ndarray, other: np.ndarray) -> float:
@@ -253,29 +275,38 @@ def count_clusters(links: np.ndarray, sizes: np.ndarray) -> int:
 
 
 def merge_communities(
-    links: np.ndarray, sizes: np.ndarray, n_clusters: int
-) -> np.ndarray:
-    """Merge communities to clusters that say most about a random walk.
+    links: np.ndarray, shared: np.ndarray, sizes: np.ndarray, n_clusters: int
+) -> tuple[tuple[bool, float], np.ndarray]:
+    """Merge communities to clusters that are worth most.
 
     Parameters
     ----------
     links : ndarray of shape (n_communities, n_communities)
         Summed weights between communities, and within.
+    shared : ndarray of shape (n_communities, n_communities)
+        The same of weights that are small across a valley.
     sizes : ndarray of shape (n_communities,)
         Rows of each.
     n_clusters : int
 
     Returns
     -------
-    ndarray of shape (n_communities,)
+    worth : tuple
+    labels : ndarray of shape (n_communities,)
         Cluster of each community.
     """
-    joint = walk_ends(links, WALK)
+    close = walk_ends(shared, CLOSE_WALK)
+    least = LEAST_SHARE * sizes.sum() / n_clusters
     candidates = [
-        informative_moves(joint, agglomerate(links, sizes, n_clusters, linkage))
-        for linkage in (degree_linkage, modularity_linkage)
+        agglomerate(links, sizes, n_clusters, modularity_linkage),
+        agglomerate(close, sizes, n_clusters, average_linkage, least),
+        agglomerate(close, sizes, n_clusters, average_linkage),
     ]
-    return max(candidates, key=lambda labels: worth(merged(joint, labels)))
+    ends = walk_ends(links, WALK)
+    candidates[0] = worthwhile_moves(ends, candidates[0])
+    worths = [worth(merged(ends, labels)) for labels in candidates]
+    best = max(range(len(worths)), key=worths.__getitem__)
+    return worths[best], candidates[best]
 
 
 def walk(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
@@ -285,13 +316,6 @@ def walk(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
     for _ in range(WALK):
         ends = steps @ ends
     return ends
-
-
-def row_walk_ends(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
-    """Joint distribution of the clusters at both ends of a walk from row to row."""
-    start = np.eye(labels.max() + 1)[labels] * weights.sum(1)[:, None]
-    joint = start.T @ walk(weights, labels)
-    return (joint + joint.T) / (2 * joint.sum())
 
 
 def smooth(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
@@ -321,7 +345,11 @@ def found_number(weights: sp.csr_array, resolution: float, seeds: Sequence[int])
 
 
 def graph_clusters(
-    weights: sp.csr_array, n_clusters: int, resolution: float, seeds: Sequence[int]
+    weights: sp.csr_array,
+    shared: sp.csr_array,
+    n_clusters: int,
+    resolution: float,
+    seeds: Sequence[int],
 ) -> np.ndarray:
     """Clusters of a weighted graph, the best of several starts.
 
@@ -329,6 +357,8 @@ def graph_clusters(
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
         Symmetric; each node has an edge.
+    shared : csr_array of shape (n_nodes, n_nodes)
+        Other weights of the same edges, small across a valley.
     n_clusters : int
     resolution : float
         Resolution of the communities.
@@ -342,8 +372,9 @@ def graph_clusters(
     """
     candidates = []
     for seed in seeds:
-        labels = communities(weights, n_clusters, resolution, seed)
-        links, sizes = between(weights, labels), np.bincount(labels)
-        candidates.append(merge_communities(links, sizes, n_clusters)[labels])
-    best = max(candidates, key=lambda labels: worth(row_walk_ends(weights, labels)))
+        parts = communities(weights, n_clusters, resolution, seed)
+        links, ties = between(weights, parts), between(shared, parts)
+        value, labels = merge_communities(links, ties, np.bincount(parts), n_clusters)
+        candidates.append((value, labels[parts]))
+    _, best = max(candidates, key=lambda candidate: candidate[0])
     return smooth(weights, best)

@@ -197,7 +197,7 @@ def shared_neighbors(graph: sp.csr_array) -> sp.csr_array:
     """Weigh the edges of a neighbour graph, either way, by the neighbours they share.
 
     The weight is the Jaccard index of the neighbourhoods of both ends, each with its
-    own node in it. It is small across a valley, and so is used for counting clusters.
+    own node in it. It is small across a valley.
 
     Parameters
     ----------
@@ -239,15 +239,15 @@ class GraphClustering(ClusterMixin, BaseEstimator):
 
     Each row is tied to its nearest neighbours, with weights that fall with the distance
     in a unit of each row's own, as in UMAP [1]_. The Louvain method finds communities
-    of high resolution [2]_, and these are merged from two sides, by degree linkage [3]_
-    and by gain of modularity. Communities then move between clusters, and of the
-    results the one is kept whose clusters tell most about where a short random walk
-    ends.
+    of high resolution [2]_, and these are merged in two ways: by gain of modularity,
+    which likes clusters of one size, and by the mean tie of two rows, which depends on
+    the neighbours that they share. The one is kept whose clusters tell most about where
+    a short random walk ends, for their number and sizes.
 
     The number of clusters, where it isn't given, is that of clusters with valleys
     between them: where few of their rows have neighbours in common, beside the cuts
     through either. Where clusters touch, it is that of the stable communities of a
-    walk [4]_.
+    walk [3]_.
 
     Parameters
     ----------
@@ -299,9 +299,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
        https://arxiv.org/abs/1802.03426
     .. [2] Blondel, V. D. et al. (2008). Fast unfolding of communities in large
        networks. Journal of Statistical Mechanics.
-    .. [3] Zhang, W., Wang, X., Zhao, D. and Tang, X. (2012). Graph degree linkage.
-       ECCV.
-    .. [4] Delvenne, J.-C., Yaliraki, S. N. and Barahona, M. (2010). Stability of graph
+    .. [3] Delvenne, J.-C., Yaliraki, S. N. and Barahona, M. (2010). Stability of graph
        communities across time scales. PNAS 107.
 
     Examples
@@ -386,12 +384,12 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 for Z in rows
             ]
             lengths = list(map(edge_lengths, rows, graphs))
+            shared = total(map(shared_neighbors, graphs))
             n_clusters = self.n_clusters
             if n_clusters is None:
-                shared = total(shared_neighbors(graph) for graph in graphs)
                 n_clusters = found_number(shared, self.resolution, seeds)
             weights = total(map(fuzzy_union, graphs, lengths))
-            labels = graph_clusters(weights, n_clusters, self.resolution, seeds)
+            labels = graph_clusters(weights, shared, n_clusters, self.resolution, seeds)
         if self.noise_ratio is not None:
             noise = [
                 sparse_rows(
