@@ -3,13 +3,15 @@
 Files are looked for in the folder ``$SKDEEPCLUSTER_DATA``: ``mnist.npz`` with arrays
 ``X`` (uint8, 70,000 x 784) and ``y``; the four IDX files of Fashion-MNIST, as
 ``train-images-idx3-ubyte.gz``; and ``reuters8.jsonl.gz`` with a JSON object
-``{"label", "text"}`` a line. What isn't there comes from Debian's package of
+``{"label", "text"}`` a line; and tables of the KEEL repository, as ``penbased.dat``,
+with the class in the last column. What isn't there comes from Debian's package of
 Fashion-MNIST or from OpenML, but for the news, which neither has.
 """
 
 import gzip
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,27 @@ def fashion():
     return _pixels(images.reshape(len(images), -1)), labels
 
 
+# Names in the KEEL repository and on OpenML of tables whose columns have one unit.
+TABLES = {
+    "pendigits": ("penbased", "pendigits"),
+    "optdigits": ("optdigits", "optdigits"),
+    "satimage": ("satimage", "satimage"),
+    "texture": ("texture", "texture"),
+}
+
+
+def table(name):
+    """Rows and classes of a table of a few thousand rows."""
+    keel, openml = TABLES[name]
+    path = _local(f"{keel}.dat")
+    if path is None:
+        X, y = fetch_openml(openml, version=1, return_X_y=True, as_frame=False)
+    else:
+        columns = np.loadtxt(path, delimiter=",", comments="@", dtype=str)
+        X, y = columns[:, :-1], np.char.strip(columns[:, -1])
+    return X.astype(np.float32), np.unique(y, return_inverse=True)[1]
+
+
 def _reuters():
     """Texts and labels of the news of the eight largest topics."""
     path = _local("reuters8.jsonl.gz")
@@ -127,4 +150,5 @@ LOADERS = {
     "fashion": fashion,
     "reuters": reuters,
     "reuters-minilm": reuters_embedded,
+    **{name: partial(table, name) for name in TABLES},
 }

@@ -237,6 +237,19 @@ SCORES = {
 }
 
 
+def thinned(y):
+    """Rows that remain where each class is rarer than the one before."""
+    classes, label = np.unique(y, return_inverse=True)
+    share = 10.0 ** -(np.arange(len(classes)) / (len(classes) - 1))
+    rows = np.random.default_rng(0).permutation(len(y))
+    return np.concatenate(
+        [
+            own[: int(share[c] * len(own))]
+            for c, own in ((c, rows[label[rows] == c]) for c in range(len(classes)))
+        ]
+    )
+
+
 def timed(function, *args):
     start = time.perf_counter()
     result = function(*args)
@@ -285,6 +298,11 @@ def main():
         "--find-k", action="store_true", help="let the method find the number"
     )
     parser.add_argument("--rows", type=int, help="a random sample of so many rows")
+    parser.add_argument(
+        "--unbalanced",
+        action="store_true",
+        help="make the classes rarer, from all to a tenth of their rows",
+    )
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
     parser.add_argument("--epochs", type=int, help="of the shared pretraining")
     parser.add_argument(
@@ -300,6 +318,9 @@ def main():
         if options.rows:
             sample = np.random.default_rng(0).permutation(len(y))[: options.rows]
             X, y = X[sample], y[sample]
+        if options.unbalanced:
+            kept = thinned(y)
+            X, y = X[kept], y[kept]
         classes = len(np.unique(y))
         k = None if options.find_k else classes
         results = {name: [] for name in options.methods}

@@ -9,7 +9,7 @@ at the two ends of a walk of a few steps, and p that of one end,
 
     I = sum_ab J_ab log(J_ab / (p_a p_b))    what one end tells of the other
     H = -sum_a p_a log p_a                   entropy of one end
-    I / H^0.28                               worth of the clusters
+    I / H^0.15                               worth of the clusters
 
 Information alone wants clusters of one size; the share I / H of the entropy that a walk
 keeps wants nothing but cuts through which nearly nothing leaks.
@@ -36,7 +36,7 @@ APART, ALIKE = 0.2, 1.0
 CLEAN = 0.99
 
 # Power of the entropy in the worth of clusters, between information and share kept.
-BALANCE = 0.28
+BALANCE = 0.15
 
 # Steps of a walk whose ties tell which communities are close.
 CLOSE_WALK = 2
