@@ -295,15 +295,15 @@ def merge_communities(
     labels : ndarray of shape (n_communities,)
         Cluster of each community.
     """
-    close = walk_ends(shared, CLOSE_WALK)
+    ends, close = walk_ends(links, WALK), walk_ends(shared, CLOSE_WALK)
     least = LEAST_SHARE * sizes.sum() / n_clusters
+    modular = agglomerate(links, sizes, n_clusters, modularity_linkage)
     candidates = [
-        agglomerate(links, sizes, n_clusters, modularity_linkage),
+        worthwhile_moves(ends, modular),
         agglomerate(close, sizes, n_clusters, average_linkage, least),
+        # Small clusters are right where they are clean.
         agglomerate(close, sizes, n_clusters, average_linkage),
     ]
-    ends = walk_ends(links, WALK)
-    candidates[0] = worthwhile_moves(ends, candidates[0])
     worths = [worth(merged(ends, labels)) for labels in candidates]
     best = max(range(len(worths)), key=worths.__getitem__)
     return worths[best], candidates[best]
