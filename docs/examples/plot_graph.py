@@ -13,8 +13,8 @@ neighbours of a row lead to:
 3. Communities are merged until the wanted number of clusters remains, in two ways: by
    modularity, which likes clusters of one size, and by the mean tie of two rows, which
    doesn't mind. Those clusters are kept that tell more about where a short random walk
-   ends, for their sizes. With ``n_clusters=None``, merging goes on until only valleys are
-   left between clusters, cuts that are a small part of those through the clusters
+   ends, for their sizes. With ``n_clusters=None``, merging goes on until only valleys
+   are left between clusters, cuts that are a small part of those through the clusters
    themselves.
 4. The network is taught to tell the clusters apart, on mixtures of two rows: too few
    passes to learn the graph's mistakes by heart. Self-training then refines them.
