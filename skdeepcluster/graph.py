@@ -258,7 +258,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     resolution : float, default=5.0
         Resolution of the communities before merging; larger makes more of them. It is
         doubled while it makes fewer than ``n_clusters``.
-    n_init : int, default=5
+    n_init : int, default=10
         Starts of the search for communities; the one is kept whose clusters tell most
         about a random walk.
     noise_ratio : float or None, default=None
@@ -327,7 +327,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         *,
         n_neighbors: int = 15,
         resolution: float = 5.0,
-        n_init: int = 5,
+        n_init: int = 10,
         noise_ratio: float | None = None,
         neighbors: Any = None,
         random_state: Any = None,
