@@ -90,7 +90,7 @@ def agglomerate(
         None stops where the closest pair has a closeness of zero or less.
     linkage : callable
         Closeness of all pairs from links and sizes.
-    least : float
+    least : float, default=0.0
         Clusters of a smaller size don't count towards the wanted number: once no others
         are too many, the smallest joins the one that is closest to it.
 
