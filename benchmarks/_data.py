@@ -32,7 +32,11 @@ def _pixels(X):
 
 
 def _openml(name):
-    X, y = fetch_openml(name, version=1, return_X_y=True, as_frame=False)
+    return fetch_openml(name, version=1, return_X_y=True, as_frame=False)
+
+
+def _pictures(name):
+    X, y = _openml(name)
     return _pixels(X), y.astype(int)
 
 
@@ -54,7 +58,7 @@ def mnist():
     """70,000 digits of 28 x 28 pixels."""
     path = _local("mnist.npz")
     if path is None:
-        return _openml("mnist_784")
+        return _pictures("mnist_784")
     with np.load(path) as file:
         return _pixels(file["X"]), file["y"]
 
@@ -64,7 +68,7 @@ def fashion():
     first = _local("train-images-idx3-ubyte.gz")
     folder = first.parent if first else DEBIAN_FASHION
     if not folder.exists():
-        return _openml("Fashion-MNIST")
+        return _pictures("Fashion-MNIST")
     images, labels = (
         np.concatenate(
             [_idx(folder / f"{part}-{kind}-ubyte.gz") for part in ("train", "t10k")]
@@ -74,21 +78,20 @@ def fashion():
     return _pixels(images.reshape(len(images), -1)), labels
 
 
-# Names in the KEEL repository and on OpenML of tables whose columns have one unit.
+# Tables whose columns have one unit, as OpenML calls them, and as the KEEL repository.
 TABLES = {
-    "pendigits": ("penbased", "pendigits"),
-    "optdigits": ("optdigits", "optdigits"),
-    "satimage": ("satimage", "satimage"),
-    "texture": ("texture", "texture"),
+    "pendigits": "penbased",
+    "optdigits": "optdigits",
+    "satimage": "satimage",
+    "texture": "texture",
 }
 
 
 def table(name):
     """Rows and classes of a table of a few thousand rows."""
-    keel, openml = TABLES[name]
-    path = _local(f"{keel}.dat")
+    path = _local(f"{TABLES[name]}.dat")
     if path is None:
-        X, y = fetch_openml(openml, version=1, return_X_y=True, as_frame=False)
+        X, y = _openml(name)
     else:
         columns = np.loadtxt(path, delimiter=",", comments="@", dtype=str)
         X, y = columns[:, :-1], np.char.strip(columns[:, -1])

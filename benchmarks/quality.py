@@ -240,13 +240,11 @@ SCORES = {
 def thinned(y):
     """Rows that remain where each class is rarer than the one before."""
     classes, label = np.unique(y, return_inverse=True)
-    share = 10.0 ** -(np.arange(len(classes)) / (len(classes) - 1))
-    rows = np.random.default_rng(0).permutation(len(y))
+    shares = 10.0 ** -np.linspace(0, 1, len(classes))
+    shuffled = np.random.default_rng(0).permutation(len(y))
+    rows = [shuffled[label[shuffled] == c] for c in range(len(classes))]
     return np.concatenate(
-        [
-            own[: int(share[c] * len(own))]
-            for c, own in ((c, rows[label[rows] == c]) for c in range(len(classes)))
-        ]
+        [own[: int(share * len(own))] for own, share in zip(rows, shares, strict=True)]
     )
 
 

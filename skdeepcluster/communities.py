@@ -146,12 +146,15 @@ def merged(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return member.T @ joint @ member
 
 
+def value(told: Any, entropy: Any) -> Any:
+    """Worth of clusters, from information and entropy; a single one tells nothing."""
+    return told / np.maximum(entropy, np.finfo(float).tiny) ** BALANCE
+
+
 def worth(joint: np.ndarray) -> tuple[bool, float]:
     """Order of preference among clusterings: clean ones first, then others."""
     told, entropy = information(joint), float(-xlogx(joint.sum(1)).sum())
-    if entropy <= 0:
-        return True, 0.0
-    return told >= CLEAN * entropy, told / entropy**BALANCE
+    return told >= CLEAN * entropy, float(value(told, entropy))
 
 
 def worthwhile_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -213,8 +216,7 @@ def _worths_of_joining(
     change = xlogx(among + ties) - xlogx(among)
     joined = 2 * (change.sum(1) - change.diagonal())
     joined += xlogx(within + 2 * ties + own) - xlogx(within)
-    told = xlogx(rest).sum() + joined + 2 * entropy
-    return told / np.maximum(entropy, np.finfo(float).tiny) ** BALANCE
+    return value(xlogx(rest).sum() + joined + 2 * entropy, entropy)
 
 
 def cut(links: np.ndarray, part: np.ndarray, other: np.ndarray) -> float:
