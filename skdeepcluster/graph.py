@@ -242,7 +242,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     of high resolution [2]_, and these are merged in two ways: by gain of modularity,
     which likes clusters of one size, and by the mean tie of two rows, which depends on
     the neighbours that they share. The one is kept whose clusters tell most about where
-    a short random walk ends, for their number and sizes.
+    a short random walk ends, for their sizes.
 
     The number of clusters, where it isn't given, is that of clusters with valleys
     between them: where few of their rows have neighbours in common, beside the cuts
