@@ -17,7 +17,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skdeepcluster._extras import import_extra
@@ -38,6 +38,10 @@ ROWS_AT_ONCE = 4096
 EXACT_ROWS = 100_000
 
 EDGES_AT_ONCE = 500_000
+
+# Starts where none are asked for: communities of few rows vary more, and cost less.
+FEWEST_STARTS, MOST_STARTS = 10, 50
+ROWS_OF_STARTS = 200_000
 
 # Unit of a row's distances: at least this share of their mean, where many neighbours
 # are as near as the nearest; and steps to find it.
@@ -258,9 +262,10 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     resolution : float, default=5.0
         Resolution of the communities before merging; larger makes more of them. It is
         doubled while it makes fewer than ``n_clusters``.
-    n_init : int, default=10
+    n_init : int or "auto", default="auto"
         Starts of the search for communities; the one is kept whose clusters tell most
-        about a random walk.
+        about a random walk. "auto" is 10 for 20,000 rows or more, and more for fewer,
+        whose communities vary more: 200,000 by their number, up to 50.
     noise_ratio : float or None, default=None
         Rows that belong nowhere are labelled -1: those whose farthest neighbour is
         more than this many times farther than it is in the middle of their cluster
@@ -315,7 +320,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "resolution": [Interval(Real, 0, None, closed="neither")],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "noise_ratio": [Interval(Real, 1, None, closed="neither"), None],
         "neighbors": [HasMethods("fit_transform"), None],
         "random_state": ["random_state"],
@@ -327,7 +332,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         *,
         n_neighbors: int = 15,
         resolution: float = 5.0,
-        n_init: int = 10,
+        n_init: int | str = "auto",
         noise_ratio: float | None = None,
         neighbors: Any = None,
         random_state: Any = None,
@@ -375,7 +380,11 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         rng = self.random_state
         if not isinstance(rng, np.random.RandomState):
             rng = np.random.RandomState(rng)
-        drawn = rng.randint(np.iinfo(np.int32).max, size=1 + self.n_init)
+        n_init = self.n_init
+        if isinstance(n_init, str):
+            n_init = ROWS_OF_STARTS // views[0].shape[0]
+            n_init = min(max(n_init, FEWEST_STARTS), MOST_STARTS)
+        drawn = rng.randint(np.iinfo(np.int32).max, size=1 + n_init)
         search_seed, *seeds = drawn.tolist()
         with config_context(array_api_dispatch=False):
             rows = [reduce_dims(X, search_seed) for X in views]

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import skdeepcluster
 from skdeepcluster import Autoencoder, AutoencoderGMM
+from skdeepcluster.graph import GraphClustering
 
 ESTIMATORS = [
     value
@@ -41,9 +42,9 @@ def tiny(cls, **changes):
         "max_epochs": 3,
         "random_state": 0,
     }
-    if cls is not skdeepcluster.DECClustering:
-        # One estimator proves the graph's start, which takes hundreds of steps.
-        settings["init"] = "k-means"
+    # One estimator proves the graph's start, which takes hundreds of steps.
+    graph = cls is skdeepcluster.DECClustering
+    settings["init"] = GraphClustering(n_init=2) if graph else "k-means"
     settings |= changes
     if "estimator" in inspect.signature(cls).parameters:
         inner = {**changes, "random_state": None}

@@ -233,21 +233,23 @@ def test_mixture_follows_the_graph_and_leaves_the_network(digits, autoencoder, d
 
 
 @pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
-def test_mixture_starts_from_the_clusters_about_centroids(kind, monkeypatch):
+def test_mixture_starts_from_given_clusters(kind, monkeypatch):
     Z = np.random.RandomState(0).normal(size=(60, 3)) * [1, 2, 3]
     Z[:20] += 30
     centers = np.array([[30.0, 30, 30], [0, 0, 0], [900, 900, 900]])
+    # The third cluster is empty, and a row has none.
+    labels = np.repeat([0, 1, -1], [25, 34, 1])
     mixture = GaussianMixture(3, covariance_type=kind, reg_covar=0.01)
     started = {}
     monkeypatch.setattr(
         GaussianMixture, "fit", lambda self, X: started.update(self.get_params())
     )
-    fit_about(mixture, Z, centers)
-    weights = np.array([21, 41, 1]) / 63
+    fit_about(mixture, Z, labels, centers)
+    weights = np.array([26, 35, 1]) / 62
     assert_allclose(started["weights_init"], weights)
     assert_array_equal(started["means_init"], centers)
     expected = []
-    for rows, center in zip((Z[:20], Z[20:], Z[:0]), centers, strict=True):
+    for rows, center in zip((Z[:25], Z[25:59], Z[:0]), centers, strict=True):
         total = sum(np.outer(row - center, row - center) for row in rows)
         expected.append(total / (len(rows) + 1) + 0.01 * np.eye(3))
     expected = {

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
+from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.estimators._initial import BaseInitializedClusterer, fit_about
 from skdeepcluster.training import array_over_rows
 
@@ -140,7 +141,9 @@ class AutoencoderGMM(
         else:
             centers, interrupted = self._initial_centers(Z, seed)
             mixture = GaussianMixture(len(centers), random_state=seed, **settings)
-            fit_about(mixture, Z, centers)
+            # Those of a graph may have any shape: their centroids alone would lose it.
+            labels = nearest(Z, centers) if self._graph() is None else self.labels_
+            fit_about(mixture, Z, labels, centers)
         self.mixture_ = mixture
         self.cluster_centers_ = mixture.means_
         self.n_iter_ = mixture.n_iter_

@@ -92,7 +92,8 @@ class TeachingNet(Net):
 class BaseInitializedClusterer(BaseDeepClusterer):
     """A clusterer on centroids, with parameters ``init`` and ``n_init``.
 
-    `_initial_centers` gives the centroids to start from. A subclass may implement
+    `_initial_centers` gives the centroids to start from; with a graph, ``labels_`` are
+    its clusters until the fit ends. A subclass may implement
     `_teach`, which makes the network tell the graph's clusters apart.
     """
 
@@ -163,7 +164,9 @@ class BaseInitializedClusterer(BaseDeepClusterer):
             labels = graph._labels_of([X, Z])
         except KeyboardInterrupt:
             self.cluster_centers_ = self._quick_centers(Z, graph_seed)
+            self.labels_ = nearest(Z, self.cluster_centers_)
             return True
+        self.labels_ = labels
         self.cluster_centers_ = centers_of_labels(Z, labels, labels.max() + 1)
         placed = labels >= 0
         rows = X if placed.all() else X[placed]
@@ -310,13 +313,14 @@ def centers_of_labels(Z: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.
     return np.stack([Z[labels == label].mean(0) for label in found])
 
 
-def fit_about(mixture: GaussianMixture, Z: np.ndarray, centers: np.ndarray) -> None:
-    """Fit a mixture to latent rows, from the clusters about given centroids."""
+def fit_about(
+    mixture: GaussianMixture, Z: np.ndarray, labels: np.ndarray, centers: np.ndarray
+) -> None:
+    """Fit a mixture to latent rows, from given clusters about given centroids."""
     Z = Z.astype(np.float64)
-    labels = nearest(Z, centers)
     floor = max(mixture.reg_covar, LEAST_VARIANCE * (Z.var() or 1.0))
     # A row more in each cluster, at its centroid: none is empty.
-    weights = np.bincount(labels, minlength=len(centers)) + 1.0
+    weights = np.bincount(labels[labels >= 0], minlength=len(centers)) + 1.0
     covariances = np.empty((len(centers), Z.shape[1], Z.shape[1]))
     for label, center in enumerate(centers):
         rows = Z[labels == label] - center

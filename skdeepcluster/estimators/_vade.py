@@ -30,6 +30,7 @@ from skdeepcluster.estimators._base import (
     spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
+from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.estimators._initial import BaseTaughtClusterer, fit_about
 from skdeepcluster.heads import MixtureHead
 from skdeepcluster.networks import AutoencoderModule, build
@@ -271,7 +272,7 @@ class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimat
         with warnings.catch_warnings():
             # The mixture is trained on, with the network.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fit_about(mixture, Z, centers)
+            fit_about(mixture, Z, nearest(Z, centers), centers)
         head = build(
             MixtureHead,
             seed,
