@@ -191,6 +191,9 @@ ALONE = {
     "leiden": lambda k, seed: Communities(seed),
     "graph": lambda k, seed: GraphClustering(k, random_state=seed),
     "ddc": lambda k, seed: DDCClustering(k, random_state=seed),
+    "ddc-paper": lambda k, seed: DDCClustering(
+        k, init="k-means", n_init=3, max_epochs=100, lr=1e-3, random_state=seed
+    ),
 }
 
 # Name to class of methods that take the shared autoencoder. DEC's paper starts from
@@ -228,7 +231,7 @@ FINDS_K = {
     "ae-graph",
     "density-ddc",
 }
-FINDS_K |= {"ae-gmm", "dec", "dec-taught", "idec", "dcn", "vade"}
+FINDS_K |= {"ae-gmm", "ddc", "dec", "dec-taught", "idec", "dcn", "vade"}
 DEFAULT = ["kmeans", "gmm", "hdbscan", "graph", "ae-kmeans", "ae-gmm", "dec", "idec"]
 SCORES = {
     "ACC": clustering_accuracy,

@@ -87,6 +87,14 @@ class SoftmaxHead(nn.Module):
         )
         self.output = AlignedLinear(n_hidden, n_clusters)
 
+    @torch.no_grad()
+    def keep(self, kept: Tensor) -> None:
+        """Drop all clusters but those of the given indices."""
+        kept = kept.to(self.output.weight.device)
+        for name in ("weight", "bias"):
+            setattr(self.output, name, nn.Parameter(getattr(self.output, name)[kept]))
+        self.config["n_clusters"] = self.output.out_features = len(kept)
+
     def assign(self, h: Tensor) -> Tensor:
         """Soft assignment of hidden rows, of shape (n_samples, n_clusters)."""
         return self.output(h).float().softmax(1)

@@ -1,13 +1,17 @@
 """Divergence-based clustering: its terms, its restarts, its network."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
 
 from skdeepcluster import Autoencoder, DDCClustering
 from skdeepcluster import functional as F
 from skdeepcluster.estimators._ddc import ddc_terms
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 
 RNG = np.random.RandomState(0)
@@ -113,7 +117,14 @@ def test_terms():
 def ddc(**settings):
     network = Autoencoder(hidden_units=(32,), max_epochs=0)
     return DDCClustering(
-        **{"n_clusters": 4, "autoencoder": network, "random_state": 0, **settings}
+        **{
+            "n_clusters": 4,
+            "autoencoder": network,
+            "init": "k-means",
+            "lr": 1e-3,
+            "random_state": 0,
+            **settings,
+        }
     )
 
 
@@ -146,6 +157,49 @@ def test_no_cluster_starts_empty(digits):
     for seed in range(5):
         model = ddc(n_clusters=20, n_init=1, max_epochs=0, random_state=seed)
         assert len(np.unique(model.fit_predict(digits))) == 20
+
+
+def test_the_graph_is_taught_and_kept(digits):
+    drawn = GraphClustering(9, random_state=0).fit_predict(digits)
+    graph = GraphClustering(random_state=0)
+    model = ddc(n_clusters=9, init=graph, lr=1e-4, max_epochs=5).fit(digits)
+    assert adjusted_rand_score(drawn, model.labels_) > 0.9
+    assert len(model.history_["teaching"]) > 0
+    assert len(model.history_["clustering"]) == model.n_iter_ == 5
+    plain = ddc(n_clusters=9, max_epochs=30, n_init=3).fit(digits)
+    assert adjusted_rand_score(drawn, plain.labels_) < 0.8
+
+
+def test_starts_that_it_does_not_take(digits):
+    graph = GraphClustering(4)
+    with pytest.raises(ValueError, match=r"init=GraphClustering.*n_clusters=5"):
+        ddc(n_clusters=5, init=graph).fit(digits)
+    with pytest.raises(ValueError, match="The 'init' parameter of DDCClustering"):
+        ddc(init=np.zeros((4, 100))).fit(digits)
+
+
+def test_the_number_of_clusters_is_found():
+    X, y = make_blobs(400, 10, centers=5, cluster_std=0.5, random_state=0)
+    model = ddc(n_clusters=None, init="graph").fit(X)
+    assert model.n_clusters_ == 5
+    assert clustering_accuracy(y, model.labels_) == 1
+    with pytest.raises(ValueError, match="n_clusters=None"):
+        ddc(n_clusters=None).fit(X)
+
+
+def test_clusters_that_training_empties_are_dropped(digits, monkeypatch):
+    def emptied(self, module, X):
+        module.head.output.bias.data[2] = -1e6
+        return np.zeros(3)
+
+    monkeypatch.setattr(DDCClustering, "_mean_terms", emptied)
+    X, _ = make_blobs(400, 10, centers=5, cluster_std=0.5, random_state=0)
+    model = ddc(n_clusters=None, init="graph").fit(X)
+    assert model.n_clusters_ == 4
+    assert set(model.labels_) == set(range(4))
+    assert model.predict_proba(X).shape == (400, 4)
+    copy = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(copy.predict(X), model.labels_)
 
 
 def test_transform_is_the_hidden_layer(digits):

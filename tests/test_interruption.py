@@ -22,6 +22,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from skdeepcluster import (
     AutoencoderGMM,
     DCNClustering,
+    DDCClustering,
     DECClustering,
     IDECClustering,
 )
@@ -120,9 +121,10 @@ def test_interrupted_in_the_clustering_phase(cls, interrupt, X):
     assert set(epochs.values()) <= {interrupt.epoch - 1, interrupt.epoch}
 
 
-def test_interrupted_while_it_is_taught(X, monkeypatch):
+@pytest.mark.parametrize("cls", [DECClustering, DDCClustering])
+def test_interrupted_while_it_is_taught(cls, X, monkeypatch):
     monkeypatch.setattr(TeachingNet, "get_loss", interrupt)
-    estimator = tiny(DECClustering, init="graph")
+    estimator = tiny(cls, init="graph")
     fit_interrupted(estimator, X, "pretraining")
     assert estimator.history_["clustering"] == []
 
@@ -139,10 +141,17 @@ def test_interrupted_while_initial_clusters_are_sought(cls, X):
     assert len(set(estimator.labels_)) == 4
 
 
-def test_interrupted_while_the_graph_is_made(X, monkeypatch):
+@pytest.mark.parametrize(
+    ("cls", "phase"),
+    [
+        (DECClustering, "pretraining"),
+        (DDCClustering, "the search for initial clusters"),
+    ],
+)
+def test_interrupted_while_the_graph_is_made(cls, phase, X, monkeypatch):
     monkeypatch.setattr(GraphClustering, "_labels_of", interrupt)
-    estimator = tiny(DECClustering, init="graph")
-    fit_interrupted(estimator, X, "pretraining")
+    estimator = tiny(cls, init="graph")
+    fit_interrupted(estimator, X, phase)
     assert estimator.history_["clustering"] == []
     assert len(set(estimator.labels_)) == 4
 
@@ -158,7 +167,8 @@ def test_interrupted_without_clusters_to_fall_back_on(X, monkeypatch):
     gmm = fitted(tiny(AutoencoderGMM), X)
     monkeypatch.setattr(GraphClustering, "_labels_of", interrupt)
     monkeypatch.setattr(GaussianMixture, "fit", interrupt)
-    assert_nothing_learned(tiny(DECClustering, init="graph", n_clusters=None), X)
+    for cls in (DECClustering, DDCClustering):
+        assert_nothing_learned(tiny(cls, init="graph", n_clusters=None), X)
     assert_nothing_learned(gmm, X)
 
 

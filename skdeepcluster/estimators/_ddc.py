@@ -1,6 +1,6 @@
 """Deep divergence-based clustering (DDC) of Kampffmeyer et al. (2019).
 
-An encoder and a softmax over the clusters are trained from scratch, without a decoder.
+An encoder and a softmax over the clusters are trained without a decoder.
 With H the hidden rows before the softmax, A the assignments of a batch of n rows to k
 clusters, and K the Gaussian similarities of H, the loss is
 
@@ -26,8 +26,12 @@ from torch import Tensor, nn
 from skdeepcluster import functional as F
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, finite, spawn_seeds
-from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
-from skdeepcluster.estimators._initial import initial_centers
+from skdeepcluster.estimators._clusterer import BaseSoftClusterer
+from skdeepcluster.estimators._initial import (
+    BaseGraphClusterer,
+    TeachingNet,
+    initial_centers,
+)
 from skdeepcluster.heads import SoftmaxHead
 from skdeepcluster.networks import AutoencoderModule, build
 from skdeepcluster.training import (
@@ -73,6 +77,15 @@ def ddc_terms(h: Tensor, a: Tensor, bandwidth: float) -> Tensor:
     )
 
 
+class DDCTeachingNet(TeachingNet):
+    """Teaching of a network that reconstructs nothing."""
+
+    def infer(self, x: Tensor, **kwargs: Any) -> tuple[Any, Tensor, Tensor]:
+        """Give the assignments of mixtures, with their rows and shares."""
+        (_, assignment), other, share = super().infer(x)
+        return (assignment, 0.0), other, share
+
+
 class DDCNet(Net):
     """Training on the sum of the three terms.
 
@@ -94,39 +107,47 @@ class DDCNet(Net):
         return ddc_terms(h, a, self.bandwidth).sum()
 
 
-class DDCClustering(BaseSoftClusterer):
+class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
     """Deep divergence-based clustering (DDC).
 
-    An encoder with a softmax output is trained from scratch: the clusters of a batch
-    shall be apart in the space of its last hidden layer by the Cauchy-Schwarz
-    divergence, share no rows, and be certain [1]_. There is no decoder. Results vary
-    with the start, so the best of ``n_init`` trainings is kept, by the divergence
-    alone. Other than in [1]_, k-means gives the first assignments, so that no cluster
-    starts empty.
+    An encoder with a softmax output is trained: the clusters of a batch shall be apart
+    in the space of its last hidden layer by the Cauchy-Schwarz divergence, share no
+    rows, and be certain [1]_. There is no decoder and no pretraining. The objective
+    likes clusters of one size.
+
+    The network is taught the clusters of a graph of neighbours first, and trained
+    gently from there. In [1]_ it starts from random assignments, which
+    ``init="k-means", lr=1e-3, max_epochs=100`` is close to: results vary with the
+    start, so the best of ``n_init`` trainings is kept, by the divergence alone.
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
+    n_clusters : int or None, default=8
+        Number of clusters. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
         Its encoder up to the last hidden layer is the network to start from, and it
         says on which device and in which precision to train. One that is fitted is
         used as it is, one that isn't is cloned and fitted. None is
         ``Autoencoder(max_epochs=0)``: no pretraining.
+    init : {"graph", "k-means"} or GraphClustering, default="graph"
+        First clusters: those of :class:`~skdeepcluster.graph.GraphClustering` on the
+        rows, with its defaults or as given, which the network is taught on mixtures of
+        rows; or those of k-means on what the untrained network makes of a sample, as
+        close to [1]_ as a start is that leaves no cluster empty.
     n_hidden : int, default=100
         Width of the hidden layer on top of the encoder, which is what `transform`
         returns.
     bandwidth : float, default=0.15
         Squared width of the kernel, as a share of the median squared distance of a
         batch.
-    n_init : int, default=3
+    n_init : int, default=1
         Trainings from different output layers; the one with the lowest divergence is
         kept.
-    max_epochs : int, default=100
+    max_epochs : int, default=10
         Passes over the data in each training.
     batch_size : int, default=100
         Rows in a step, at most; 3 at least.
-    lr : float, default=1e-3
+    lr : float, default=1e-4
         Learning rate.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
         Optimizer; "sgd" has momentum 0.9. Gradients are clipped to norm 5.
@@ -144,6 +165,8 @@ class DDCClustering(BaseSoftClusterer):
     ----------
     labels_ : ndarray of shape (n_samples,)
         Cluster of each training row.
+    n_clusters_ : int
+        Number of clusters.
     divergence_ : float
         First term of the loss on the training data, by which the training was chosen.
     module_ : torch.nn.Module
@@ -151,8 +174,9 @@ class DDCClustering(BaseSoftClusterer):
     head_ : torch.nn.Module
         The trained hidden layer and softmax.
     history_ : dict of list of dict
-        Under "pretraining" and "clustering", one dictionary an epoch with its
-        ``train_loss`` and duration ``dur`` in seconds; of the training that was kept.
+        Under "pretraining", "teaching" (from a graph) and "clustering", one dictionary
+        an epoch with its ``train_loss`` and duration ``dur`` in seconds; of the
+        training that was kept.
     n_iter_ : int
         Epochs of the training that was kept.
     n_features_in_ : int
@@ -177,14 +201,14 @@ class DDCClustering(BaseSoftClusterer):
     >>> X, _ = load_digits(return_X_y=True)
     >>> network = Autoencoder(hidden_units=(64,), max_epochs=0)
     >>> ddc = DDCClustering(
-    ...     10, autoencoder=network, n_init=1, max_epochs=5, random_state=0
+    ...     10, autoencoder=network, max_epochs=5, random_state=0
     ... )
     >>> ddc.fit_predict(X).shape
     (1797,)
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepClusterer._parameter_constraints,
+        **BaseGraphClusterer._parameter_constraints,
         **TRAINING_CONSTRAINTS,
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "bandwidth": [Interval(Real, 0, None, closed="neither")],
@@ -195,15 +219,16 @@ class DDCClustering(BaseSoftClusterer):
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | None = 8,
         *,
         autoencoder: Any = None,
+        init: Any = "graph",
         n_hidden: int = 100,
         bandwidth: float = 0.15,
-        n_init: int = 3,
-        max_epochs: int = 100,
+        n_init: int = 1,
+        max_epochs: int = 10,
         batch_size: int = 100,
-        lr: float = 1e-3,
+        lr: float = 1e-4,
         optimizer: str = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
@@ -212,6 +237,7 @@ class DDCClustering(BaseSoftClusterer):
     ) -> None:
         self.n_clusters = n_clusters
         self.autoencoder = autoencoder
+        self.init = init
         self.n_hidden = n_hidden
         self.bandwidth = bandwidth
         self.n_init = n_init
@@ -233,18 +259,39 @@ class DDCClustering(BaseSoftClusterer):
             return Autoencoder(max_epochs=0)
         return super()._check_autoencoder()
 
+    @property
+    def n_clusters_(self) -> int:
+        """Number of clusters: `n_clusters`, or as many as were found."""
+        return self.head_.config["n_clusters"]
+
     def _find_clusters(self, X: Any, autoencoder: Any) -> str | None:
         pretrain_seed, *seeds = spawn_seeds(self.random_state, 1 + self.n_init)
         interrupted = None
         if self._pretrain(X, autoencoder, pretrain_seed):
             interrupted = "pretraining"
-        start = self.module_
+        n_clusters: Any = self.n_clusters
+        graph, labels = self._graph(pretrain_seed), None
+        if graph is not None:
+            try:
+                labels = graph._labels_of([X])
+                n_clusters = labels.max() + 1
+            except KeyboardInterrupt:
+                if n_clusters is None:
+                    raise
+                interrupted = "the search for initial clusters"
+        start: Any = self.module_
         start.decoder = None
         best: float | None = None
         for seed in seeds:
             head_seed, order_seed = spawn_seeds(seed, 2)
-            module = DDCModule(copy.deepcopy(start), self._head(X, start, head_seed))
-            history: list[dict[str, Any]] = []
+            head = self._head(X, start, n_clusters, head_seed)
+            module = DDCModule(copy.deepcopy(start), head)
+            history: dict[str, list[dict[str, Any]]] = {}
+            if labels is not None and not interrupted:
+                net = self._teach_net(DDCTeachingNet, module, X, labels, order_seed)
+                history["teaching"] = plain_history(net)
+                interrupted = "pretraining" if net.interrupted else None
+            history["clustering"] = []
             if not interrupted:
                 net = self._train(
                     DDCNet,
@@ -256,29 +303,36 @@ class DDCClustering(BaseSoftClusterer):
                     device=start.shift.device,
                     precision=self._precision,
                 )
-                history = plain_history(net)
+                history["clustering"] = plain_history(net)
                 interrupted = "the clustering phase" if net.interrupted else None
             divergence = float(self._mean_terms(module, X)[0])
             if best is None or divergence < best:
                 best = self.divergence_ = divergence
                 self.module_, self.head_ = module.encoder, module.head
-                self.history_["clustering"] = history
-                self.n_iter_ = len(history)
+                self.history_ |= history
+                self.n_iter_ = len(history["clustering"])
             if interrupted:
                 break
+        if self.n_clusters is None:
+            self._drop_empty(X)
         return interrupted
 
+    def _keep_clusters(self, kept: np.ndarray) -> None:
+        self.head_.keep(torch.from_numpy(kept))
+
     @torch.no_grad()
-    def _head(self, X: Any, encoder: AutoencoderModule, seed: int) -> SoftmaxHead:
+    def _head(
+        self, X: Any, encoder: AutoencoderModule, n_clusters: int, seed: int
+    ) -> SoftmaxHead:
         """Head whose clusters are those of k-means on a sample: none starts empty."""
         head = build(
             SoftmaxHead,
             seed,
             n_inputs=encoder.n_hidden,
             n_hidden=int(self.n_hidden),
-            n_clusters=int(self.n_clusters),
+            n_clusters=int(n_clusters),
         )
-        size = min(X.shape[0], max(START_ROWS, 10 * self.n_clusters))
+        size = min(X.shape[0], max(START_ROWS, 10 * n_clusters))
         sample = np.random.default_rng(seed).permutation(X.shape[0])[:size]
         x = BatchDataset(X).rows(np.sort(sample)).to(encoder.shift.device)
         linear, relu, norm = head.to(x.device).eval().hidden
@@ -287,7 +341,7 @@ class DDCClustering(BaseSoftClusterer):
         norm.running_var.copy_(hidden.var(0))
         h = finite(norm(hidden).cpu().numpy())
         with config_context(array_api_dispatch=False):
-            centers = initial_centers(h, "k-means", self.n_clusters, 1, seed)
+            centers = initial_centers(h, "k-means", n_clusters, 1, seed)
         means = torch.from_numpy(centers).to(x.device)
         spread = F.squared_distances(norm(hidden), means).min(1).values.mean()
         scale = 1 / (2 * spread.clamp(min=1e-9))

@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from torch import Tensor
+from torch import Tensor, nn
 
 from skdeepcluster.estimators._base import spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
@@ -89,17 +89,104 @@ class TeachingNet(Net):
         return torch.lerp(own, others, share).mean() + error
 
 
-class BaseInitializedClusterer(BaseDeepClusterer):
-    """A clusterer on centroids, with parameters ``init`` and ``n_init``.
+class BaseGraphClusterer(BaseDeepClusterer):
+    """A clusterer whose parameter ``init`` may name a graph, which may find the number.
 
-    `_initial_centers` gives the centroids to start from; with a graph, ``labels_`` are
-    its clusters until the fit ends. A subclass may implement
-    `_teach`, which makes the network tell the graph's clusters apart.
+    A subclass implements `_keep_clusters`, and sets ``n_clusters_``.
     """
 
     _parameter_constraints: dict = {
         **BaseDeepClusterer._parameter_constraints,
         "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
+        "init": [StrOptions({"k-means", "graph"}), GraphClustering],
+    }
+
+    def _check_fit(self, X: Any, autoencoder: Any) -> None:
+        super()._check_fit(X, autoencoder)
+        if self._graph() is None and self.n_clusters is None:
+            raise ValueError(
+                "n_clusters=None is found by the graph only: use init='graph' or give "
+                "n_clusters."
+            )
+
+    def _find_clusters(self, X: Any, autoencoder: Any) -> str | None:
+        interrupted = super()._find_clusters(X, autoencoder)
+        if self.n_clusters is None:
+            self._drop_empty(X)
+        return interrupted
+
+    def _drop_empty(self, X: Any) -> None:
+        """Drop clusters of a found number that training emptied: nobody asked for."""
+        self._keep_clusters(np.unique(self._labels(self._encode(X))))
+
+    def _keep_clusters(self, kept: np.ndarray) -> None:
+        """Drop all clusters but those of the given indices."""
+        raise NotImplementedError
+
+    def _graph(self, seed: int | None = None) -> GraphClustering | None:
+        """Return a graph to start from, if that is wanted; ``seed`` if it has none."""
+        if isinstance(self.init, GraphClustering):
+            graph = clone(self.init)
+        elif isinstance(self.init, str) and self.init == "graph":
+            graph = GraphClustering()
+        else:
+            return None
+        if graph.n_clusters not in (None, self.n_clusters):
+            raise ValueError(
+                f"init={self.init!r} has another n_clusters than this "
+                f"{type(self).__name__}, whose n_clusters={self.n_clusters} counts; "
+                "leave it out of init."
+            )
+        if graph.random_state is None:
+            graph.set_params(random_state=seed)
+        return graph.set_params(n_clusters=self.n_clusters)
+
+    def _teach_net(
+        self,
+        net_class: type[TeachingNet],
+        module: nn.Module,
+        X: Any,
+        labels: np.ndarray,
+        seed: int,
+    ) -> TeachingNet:
+        """Train a module towards given clusters, on the rows that have one."""
+        placed = labels >= 0
+        if not placed.all():
+            X, labels = X[placed], labels[placed]
+        n_samples = X.shape[0]
+        rows = TEACHING_EPOCHS * n_samples // TEACHING_STEPS
+        batch_size = min(self.batch_size, max(rows, LEAST_BATCH))
+        steps = math.ceil(TEACHING_STEPS / math.ceil(n_samples / batch_size))
+        epochs = max(TEACHING_EPOCHS, steps)
+        order_seed, mixing_seed = spawn_seeds(seed, 2)
+        return train(
+            net_class,
+            module,
+            X,
+            optimizer="adam",
+            seed=order_seed,
+            lr=TEACHING_LR,
+            max_epochs=epochs,
+            batch_size=batch_size,
+            callbacks=[CosineAnnealing(epochs)],
+            labels=labels,
+            mixing_seed=mixing_seed,
+            device=self.module_.shift.device,
+            precision=self._precision,
+            verbose=int(self.verbose),
+        )
+
+
+class BaseInitializedClusterer(BaseGraphClusterer):
+    """A clusterer on centroids, with parameters ``init`` and ``n_init``.
+
+    `_initial_centers` gives the centroids to start from; with a graph, ``labels_`` are
+    its clusters until the fit ends. A subclass may implement `_teach`, which makes the
+    network tell the graph's clusters apart.
+    """
+
+    _parameter_constraints: dict = {
+        **BaseGraphClusterer._parameter_constraints,
         "init": [
             StrOptions({"k-means", "graph"}),
             "array-like",
@@ -116,49 +203,18 @@ class BaseInitializedClusterer(BaseDeepClusterer):
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         super()._check_fit(X, autoencoder)
-        if self._graph() is not None:
-            return
-        if self.n_clusters is None:
-            raise ValueError(
-                "n_clusters=None is found by the graph only: use init='graph' or give "
-                "n_clusters."
-            )
-        check_init(self.init, self.n_clusters, autoencoder.latent_dim)
-
-    def _find_clusters(self, X: Any, autoencoder: Any) -> str | None:
-        interrupted = super()._find_clusters(X, autoencoder)
-        if self.n_clusters is None:
-            # Training may have emptied a cluster, and nobody asked for it.
-            self._keep_clusters(np.unique(self._labels(self._encode(X))))
-        return interrupted
+        if self._graph() is None:
+            check_init(self.init, self.n_clusters, autoencoder.latent_dim)
 
     def _keep_clusters(self, kept: np.ndarray) -> None:
         self.cluster_centers_ = self.cluster_centers_[kept]
 
-    def _graph(self) -> GraphClustering | None:
-        """Return a graph to start from, if that is wanted."""
-        if isinstance(self.init, GraphClustering):
-            graph = clone(self.init)
-        elif isinstance(self.init, str) and self.init == "graph":
-            graph = GraphClustering()
-        else:
-            return None
-        if graph.n_clusters not in (None, self.n_clusters):
-            raise ValueError(
-                f"init={self.init!r} has another n_clusters than this "
-                f"{type(self).__name__}, whose n_clusters={self.n_clusters} counts; "
-                "leave it out of init."
-            )
-        return graph.set_params(n_clusters=self.n_clusters)
-
     def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
         interrupted = super()._pretrain(X, autoencoder, seed)
-        graph = self._graph()
+        graph_seed, teaching_seed = spawn_seeds(seed, 2)
+        graph = self._graph(graph_seed)
         if graph is None:
             return interrupted
-        graph_seed, teaching_seed = spawn_seeds(seed, 2)
-        if graph.random_state is None:
-            graph.set_params(random_state=graph_seed)
         Z = self._encode(X)
         try:
             labels = graph._labels_of([X, Z])
@@ -168,9 +224,7 @@ class BaseInitializedClusterer(BaseDeepClusterer):
             return True
         self.labels_ = labels
         self.cluster_centers_ = centers_of_labels(Z, labels, labels.max() + 1)
-        placed = labels >= 0
-        rows = X if placed.all() else X[placed]
-        return interrupted or self._teach(rows, labels[placed], teaching_seed)
+        return interrupted or self._teach(X, labels, teaching_seed)
 
     def _teach(self, X: Any, labels: np.ndarray, seed: int) -> bool:
         """Train towards given clusters; tell whether the user interrupted."""
@@ -204,29 +258,8 @@ class BaseTaughtClusterer(BaseInitializedClusterer):
         self._check_training()
 
     def _teach(self, X: Any, labels: np.ndarray, seed: int) -> bool:
-        n_samples = X.shape[0]
-        rows = TEACHING_EPOCHS * n_samples // TEACHING_STEPS
-        batch_size = min(self.batch_size, max(rows, LEAST_BATCH))
-        steps = math.ceil(TEACHING_STEPS / math.ceil(n_samples / batch_size))
-        epochs = max(TEACHING_EPOCHS, steps)
-        order_seed, mixing_seed = spawn_seeds(seed, 2)
         module = self._assigning(reconstruct=True)
-        net = train(
-            TeachingNet,
-            module,
-            X,
-            optimizer="adam",
-            seed=order_seed,
-            lr=TEACHING_LR,
-            max_epochs=epochs,
-            batch_size=batch_size,
-            callbacks=[CosineAnnealing(epochs)],
-            labels=labels,
-            mixing_seed=mixing_seed,
-            device=self.module_.shift.device,
-            precision=self._precision,
-            verbose=int(self.verbose),
-        )
+        net = self._teach_net(TeachingNet, module, X, labels, seed)
         self.cluster_centers_ = module.head.centers.detach().cpu().numpy()
         self.history_["teaching"] = plain_history(net)
         return net.interrupted
