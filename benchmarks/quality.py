@@ -304,6 +304,9 @@ def main():
         action="store_true",
         help="make the classes rarer, from all to a tenth of their rows",
     )
+    parser.add_argument(
+        "--network", choices=["mlp", "conv"], default="mlp", help="that is shared"
+    )
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
     parser.add_argument("--epochs", type=int, help="of the shared pretraining")
     parser.add_argument(
@@ -327,6 +330,7 @@ def main():
         results = {name: [] for name in options.methods}
         for seed in seeds:
             autoencoder = Autoencoder(
+                network=options.network,
                 max_epochs=options.epochs,
                 noise=options.noise,
                 precision=options.precision,
