@@ -251,7 +251,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     The number of clusters, where it isn't given, is that of clusters with valleys
     between them: where few of their rows have neighbours in common, beside the cuts
     through either. Where clusters touch, it is that of the stable communities of a
-    walk [3]_.
+    walk [3]_; where groups of them lie far apart, that of the groups.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@ From neighbours to clusters
 ===========================
 
 The initial clusters decide most of what deep clustering reaches. k-means wants them
-round; ``init="graph"``, the default of DEC, IDEC and DCN, follows whatever shape the
+round; ``init="graph"``, the default of DEC and its kin, follows whatever shape the
 neighbours of a row lead to:
 
 1. Each row is tied to its 15 nearest neighbours, in the data and in the latent space of
