@@ -28,6 +28,10 @@ __all__ = ["GraphClustering"]
 # Distances in more dimensions cost time and tell neighbours no better.
 MAX_DIMS = 50
 
+# Power iterations for those of sparse rows. The variance of words falls slowly from one
+# to the next: after a few, as is usual, the clusters would depend on the seed.
+POWER_ITERATIONS = 15
+
 # Values of sparse rows that are made dense, at most: they then have the same clusters
 # as dense ones, to the last bit.
 DENSE_SIZE = 5_000_000
@@ -63,7 +67,8 @@ def reduce_dims(X: Any, seed: int) -> np.ndarray:
     dims = min(MAX_DIMS, X.shape[0] - 1)
     if sp.issparse(X):
         X = (X * unit).astype(np.float32)
-        return TruncatedSVD(dims, random_state=seed).fit_transform(X)
+        svd = TruncatedSVD(dims, n_iter=POWER_ITERATIONS, random_state=seed)
+        return svd.fit_transform(X)
     X = centred(X, unit)
     if X.shape[1] <= MAX_DIMS:
         return X
