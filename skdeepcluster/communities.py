@@ -243,8 +243,8 @@ def count_clusters(links: np.ndarray, sizes: np.ndarray) -> int:
     Communities merge while that gains modularity of walks. That cuts long and large
     clusters too; so merging goes on, each time across the cut that is least a valley:
     the largest beside the smallest cuts through its two sides. Where all the remaining
-    ones are `APART`, those count; where they never are, the clusters of before; and a
-    single one, if even the deepest valley was `ALIKE`.
+    ones are `APART`, those count. Where they never are, or are a single one and small
+    islands, the clusters of before count; unless even the deepest valley was `ALIKE`.
 
     Parameters
     ----------
@@ -267,14 +267,17 @@ def count_clusters(links: np.ndarray, sizes: np.ndarray) -> int:
         ratios = np.tril(cuts / np.maximum(np.minimum.outer(inner, inner), tiny), -1)
         widest = ratios.max()
         if widest < APART:
-            return len(inner)
+            rows = np.bincount(labels, sizes)
+            if (rows >= LEAST_SHARE * rows.mean()).sum() > 1:
+                return len(inner)
+            break
         depth = min(depth, widest)
         gone, kept_one = np.unravel_index(ratios.argmax(), ratios.shape)
         labels[labels == gone] = kept_one
         labels[labels > gone] -= 1
         inner = np.delete(inner, gone)
         inner[kept_one] = smallest_cut(links, np.flatnonzero(labels == kept_one))
-    return 1 if depth >= ALIKE else count
+    return len(inner) if depth >= ALIKE else count
 
 
 def merge_communities(

@@ -286,6 +286,15 @@ def test_small_clusters_that_are_apart(sizes):
         assert adjusted_rand_score(y, labels) == 1
 
 
+def test_an_island_does_not_hide_the_clusters_of_the_rest(digits):
+    island = 500 + np.random.RandomState(0).normal(size=(20, digits.shape[1]))
+    alone = GraphClustering(random_state=0).fit(digits)
+    beside = GraphClustering(random_state=0).fit(np.r_[digits, island])
+    assert alone.n_clusters_ >= 9
+    assert abs(beside.n_clusters_ - alone.n_clusters_ - 1) <= 1
+    assert (np.bincount(beside.labels_) >= 20).all()
+
+
 def test_number_of_large_clusters_in_the_plane():
     X, _ = make_blobs(1000, centers=[[0, 0], [50, 0]], random_state=0)
     moons, _ = make_moons(1000, noise=0.05, random_state=0)
