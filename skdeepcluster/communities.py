@@ -42,7 +42,8 @@ BALANCE = 0.15
 # Steps of a walk whose ties tell which communities are close.
 CLOSE_WALK = 2
 
-# A cluster that is smaller than such a share of the mean one joins another.
+# A cluster that is smaller than such a share of the mean one joins another where the
+# number is given, and is an island where it is counted.
 LEAST_SHARE = 1 / 8
 
 # Sweeps of moves; they end by themselves after a few, and are slow for many clusters.

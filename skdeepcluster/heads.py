@@ -1,5 +1,6 @@
 """Modules that own the parameters of a clustering: centroids, mixtures, assignments."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -62,6 +63,14 @@ class AssigningAutoencoder(nn.Module):
         return self.head(z), nn.functional.mse_loss(reconstruction, target)
 
 
+@torch.no_grad()
+def keep_rows(module: nn.Module, names: Sequence[str], kept: Tensor) -> None:
+    """Drop all rows of parameters but those of the given indices."""
+    for name in names:
+        rows = getattr(module, name)
+        setattr(module, name, nn.Parameter(rows[kept.to(rows.device)]))
+
+
 class SoftmaxHead(nn.Module):
     """Hidden layer with batch normalisation, and a softmax over the clusters.
 
@@ -87,12 +96,9 @@ class SoftmaxHead(nn.Module):
         )
         self.output = AlignedLinear(n_hidden, n_clusters)
 
-    @torch.no_grad()
     def keep(self, kept: Tensor) -> None:
         """Drop all clusters but those of the given indices."""
-        kept = kept.to(self.output.weight.device)
-        for name in ("weight", "bias"):
-            setattr(self.output, name, nn.Parameter(getattr(self.output, name)[kept]))
+        keep_rows(self.output, ("weight", "bias"), kept)
         self.config["n_clusters"] = self.output.out_features = len(kept)
 
     def assign(self, h: Tensor) -> Tensor:
@@ -134,12 +140,9 @@ class MixtureHead(nn.Module):
         """Logarithms of the weights, means, logarithms of the variances."""
         return self.logits.log_softmax(0), self.means, self.log_variances
 
-    @torch.no_grad()
     def keep(self, kept: Tensor) -> None:
         """Drop all components but those of the given indices."""
-        kept = kept.to(self.means.device)
-        for name in ("logits", "means", "log_variances"):
-            setattr(self, name, nn.Parameter(getattr(self, name)[kept]))
+        keep_rows(self, ("logits", "means", "log_variances"), kept)
         self.config["n_clusters"] = len(kept)
 
     def assign(self, z: Tensor) -> Tensor:

@@ -313,8 +313,7 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
                 self.n_iter_ = len(history["clustering"])
             if interrupted:
                 break
-        if self.n_clusters is None:
-            self._drop_empty(X)
+        self._drop_empty(X)
         return interrupted
 
     def _keep_clusters(self, kept: np.ndarray) -> None:

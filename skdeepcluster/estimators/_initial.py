@@ -111,13 +111,13 @@ class BaseGraphClusterer(BaseDeepClusterer):
 
     def _find_clusters(self, X: Any, autoencoder: Any) -> str | None:
         interrupted = super()._find_clusters(X, autoencoder)
-        if self.n_clusters is None:
-            self._drop_empty(X)
+        self._drop_empty(X)
         return interrupted
 
     def _drop_empty(self, X: Any) -> None:
-        """Drop clusters of a found number that training emptied: nobody asked for."""
-        self._keep_clusters(np.unique(self._labels(self._encode(X))))
+        """Drop what training emptied, where nobody asked for so many clusters."""
+        if self.n_clusters is None:
+            self._keep_clusters(np.unique(self._labels(self._encode(X))))
 
     def _keep_clusters(self, kept: np.ndarray) -> None:
         """Drop all clusters but those of the given indices."""
