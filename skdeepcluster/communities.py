@@ -1,22 +1,22 @@
-"""Communities of a weighted graph, merged to a few clusters that keep a random walk.
+"""Communities of a weighted graph, merged to a few clusters.
 
 Communities of high resolution follow shapes that k-means cuts; they are merged until
 the wanted number remains. How alike their sizes should be, nobody knows. So they are
 merged in two ways, by the modularity that is gained, which likes them alike, and by the
 mean tie of two rows, which doesn't mind; and that is kept whose clusters are worth most
 to one who follows a random walk. With J the joint distribution of the clusters a and b
-at the two ends of a walk of a few steps, and p that of one end,
+at the two ends of a step, and p that of one end,
 
     I = sum_ab J_ab log(J_ab / (p_a p_b))    what one end tells of the other
     H = -sum_a p_a log p_a                   entropy of one end
-    I / H^0.15                               worth of the clusters
+    I / H^0.4                                worth of the clusters
 
-Information alone wants clusters of one size; the share I / H of the entropy that a walk
+Information alone wants clusters of one size; the share I / H of the entropy that a step
 keeps wants nothing but cuts through which nearly nothing leaks.
 """
 
-import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,18 +26,13 @@ from sknetwork.clustering import Louvain
 # Steps of the random walk: enough to leave a community, too few to forget a cluster.
 WALK = 4
 
-# A longer walk sees fewer clusters; this one is for counting them.
-COUNTING_WALK = 5
-
-# Clusters are apart where the cut between them is a fifth of what another cut through
-# either of them would be; where all cuts are alike, there is one cluster.
-APART, ALIKE = 0.2, 1.0
-
 # Share of the clusters' entropy that a walk keeps, from which on sizes don't count.
 CLEAN = 0.99
 
-# Power of the entropy in the worth of clusters, between information and share kept.
-BALANCE = 0.15
+# Power of the entropy in the worth of clusters, between information and share kept; and
+# a smaller one for moves between clusters, whose walks are longer: they forget more of
+# small clusters.
+BALANCE, BALANCE_OF_MOVES = 0.4, 0.15
 
 # Steps of a walk whose ties tell which communities are close.
 CLOSE_WALK = 2
@@ -46,8 +41,10 @@ CLOSE_WALK = 2
 # number is given, and is an island where it is counted.
 LEAST_SHARE = 1 / 8
 
-# Sweeps of moves; they end by themselves after a few, and are slow for many clusters.
+# Sweeps of moves; they end by themselves after a few, and are slow for many
+# clusters: there are none where so many pairs of a community and a cluster would do.
 MOST_SWEEPS = 20
+MOST_MOVES = 20_000
 
 
 def communities(
@@ -63,15 +60,61 @@ def communities(
         resolution *= 2
 
 
-def average_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def average_linkage(links: np.ndarray, sizes: np.ndarray, rows: Any) -> np.ndarray:
     """Measure closeness by the mean tie between rows of one and of the other."""
-    return links / np.outer(sizes, sizes)
+    return links[rows] / np.multiply.outer(sizes[rows], sizes)
 
 
-def modularity_linkage(links: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def modularity_linkage(links: np.ndarray, sizes: np.ndarray, rows: Any) -> np.ndarray:
     """Measure closeness by the modularity that merging gains."""
     degrees = links.sum(1)
-    return links - np.outer(degrees, degrees) / degrees.sum()
+    expected = np.multiply.outer(degrees[rows], degrees) / degrees.sum()
+    return links[rows] - expected
+
+
+def merging(
+    links: np.ndarray, sizes: np.ndarray, linkage: Any, choose: Any
+) -> Iterator[tuple[int, int, float]]:
+    """Merge pairs of communities, one after another.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    sizes : ndarray of shape (n_communities,)
+    linkage : callable
+        Closeness to all others of some, from links, sizes and their index.
+    choose : callable
+        Gives the pair to merge from the closeness of all pairs, minus infinity where
+        there is none, and from the sizes of those that are left, zero for others; or
+        None to end.
+
+    Yields
+    ------
+    kept, gone, closeness
+        The pair; what it makes goes by the first, the lower.
+    """
+    links, sizes = links.copy(), sizes.astype(float)
+    alive = np.ones(len(links), dtype=bool)
+    closeness = linkage(links, sizes, slice(None))
+    np.fill_diagonal(closeness, -np.inf)
+    while (pair := choose(closeness, np.where(alive, sizes, 0))) is not None:
+        kept, gone = sorted(map(int, pair))
+        yield kept, gone, float(closeness[kept, gone])
+        links[kept] += links[gone]
+        links[:, kept] += links[:, gone]
+        links[gone] = links[:, gone] = 0
+        sizes[kept] += sizes[gone]
+        alive[gone] = False
+        row = np.where(alive, linkage(links, sizes, kept), -np.inf)
+        row[kept] = -np.inf
+        closeness[kept] = closeness[:, kept] = row
+        closeness[gone] = closeness[:, gone] = -np.inf
+
+
+def closest(closeness: np.ndarray) -> Any:
+    """Pair of the greatest closeness."""
+    return np.unravel_index(closeness.argmax(), closeness.shape)
 
 
 def agglomerate(
@@ -91,7 +134,7 @@ def agglomerate(
     n_clusters : int or None
         None stops where the closest pair has a closeness of zero or less.
     linkage : callable
-        Closeness of all pairs from links and sizes.
+        Closeness, as `merging` wants it.
     least : float, default=0.0
         Clusters of a smaller size don't count towards the wanted number: once no others
         are too many, the smallest joins the one that is closest to it.
@@ -101,27 +144,20 @@ def agglomerate(
     ndarray of shape (n_communities,)
         Cluster of each community.
     """
-    links, sizes = links.copy(), sizes.astype(float)
+
+    def choose(closeness: np.ndarray, sizes: np.ndarray) -> Any:
+        if (sizes > 0).sum() <= (n_clusters or 1):
+            return None
+        if n_clusters is not None and (sizes >= max(least, 1e-9)).sum() <= n_clusters:
+            smallest = np.where(sizes > 0, sizes, np.inf).argmin()
+            return smallest, closeness[smallest].argmax()
+        pair = closest(closeness)
+        return None if n_clusters is None and closeness[pair] <= 0 else pair
+
     labels = np.arange(len(links))
-    while len(links) > (n_clusters or 1):
-        closeness = linkage(links, sizes)
-        np.fill_diagonal(closeness, -np.inf)
-        if n_clusters is not None and (sizes >= least).sum() <= n_clusters:
-            smallest = sizes.argmin()
-            pair = smallest, closeness[smallest].argmax()
-        else:
-            pair = np.unravel_index(closeness.argmax(), closeness.shape)
-        if n_clusters is None and closeness[pair] <= 0:
-            break
-        kept, gone = sorted(pair)
-        links[kept] += links[gone]
-        links[:, kept] += links[:, gone]
-        sizes[kept] += sizes[gone]
-        links = np.delete(np.delete(links, gone, 0), gone, 1)
-        sizes = np.delete(sizes, gone)
+    for kept, gone, _ in merging(links, sizes, linkage, choose):
         labels[labels == gone] = kept
-        labels[labels > gone] -= 1
-    return labels
+    return np.unique(labels, return_inverse=True)[1]
 
 
 def walk_ends(links: np.ndarray, steps: int) -> np.ndarray:
@@ -148,15 +184,25 @@ def merged(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return member.T @ joint @ member
 
 
-def value(told: Any, entropy: Any) -> Any:
+def value(told: Any, entropy: Any, balance: float) -> Any:
     """Worth of clusters, from information and entropy; a single one tells nothing."""
-    return told / np.maximum(entropy, np.finfo(float).tiny) ** BALANCE
+    return told / np.maximum(entropy, np.finfo(float).tiny) ** balance
 
 
-def worth(joint: np.ndarray) -> tuple[bool, float]:
-    """Order of preference among clusterings: clean ones first, then others."""
-    told, entropy = information(joint), float(-xlogx(joint.sum(1)).sum())
-    return told >= CLEAN * entropy, float(value(told, entropy))
+def worth_of(joint: np.ndarray) -> float:
+    """Worth of the clusters at the two ends of a walk."""
+    return float(value(information(joint), -xlogx(joint.sum(1)).sum(), BALANCE))
+
+
+def share_kept(joint: np.ndarray) -> float:
+    """Share of the clusters' entropy that a walk keeps; one alone has none to lose."""
+    entropy = float(-xlogx(joint.sum(1)).sum())
+    return information(joint) / entropy if entropy > 0 else 1.0
+
+
+def is_clean(joint: np.ndarray) -> bool:
+    """Tell whether a walk hardly ever leaves its cluster."""
+    return share_kept(joint) >= CLEAN
 
 
 def worthwhile_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -218,73 +264,14 @@ def _worths_of_joining(
     change = xlogx(among + ties) - xlogx(among)
     joined = 2 * (change.sum(1) - change.diagonal())
     joined += xlogx(within + 2 * ties + own) - xlogx(within)
-    return value(xlogx(rest).sum() + joined + 2 * entropy, entropy)
+    told = xlogx(rest).sum() + joined + 2 * entropy
+    return value(told, entropy, BALANCE_OF_MOVES)
 
 
-def cut(links: np.ndarray, part: np.ndarray, other: np.ndarray) -> float:
-    """Share of the links of the smaller part that lead to the other."""
-    between = links[np.ix_(part, other)].sum()
-    volumes = [links[np.ix_(each, each)].sum() + between for each in (part, other)]
-    return float(between / max(min(volumes), np.finfo(float).tiny))
-
-
-def smallest_cut(links: np.ndarray, part: np.ndarray) -> float:
-    """Smallest cut through a part, along the slowest motion of a walk in it."""
-    inner = links[np.ix_(part, part)]
-    norm = 1 / np.sqrt(np.maximum(inner.sum(1), np.finfo(float).tiny))
-    order = part[
-        np.argsort(np.linalg.eigh(norm[:, None] * inner * norm)[1][:, -2] * norm)
-    ]
-    return min(cut(links, order[:i], order[i:]) for i in range(1, len(part)))
-
-
-def count_clusters(links: np.ndarray, sizes: np.ndarray) -> int:
-    """Count clusters of communities.
-
-    Communities merge while that gains modularity of walks. That cuts long and large
-    clusters too; so merging goes on, each time across the cut that is least a valley:
-    the largest beside the smallest cuts through its two sides. Where all the remaining
-    ones are `APART`, those count. Where they never are, or are a single one and small
-    islands, the clusters of before count; unless even the deepest valley was `ALIKE`.
-
-    Parameters
-    ----------
-    links : ndarray of shape (n_communities, n_communities)
-        Summed weights between communities, and within.
-    sizes : ndarray of shape (n_communities,)
-        Rows of each.
-    """
-    walks = walk_ends(links, COUNTING_WALK)
-    labels = agglomerate(walks, sizes, None, modularity_linkage)
-    count = int(labels.max()) + 1
-    depth = 0.0 if count == 1 else np.inf
-    parts = [np.flatnonzero(labels == label) for label in range(count)]
-    inner = np.array([smallest_cut(links, p) if len(p) > 1 else 1.0 for p in parts])
-    tiny = np.finfo(float).tiny
-    while labels.max() > 0:
-        ends = merged(links, labels)
-        own = ends.diagonal()
-        cuts = ends / np.maximum(np.minimum.outer(own, own) + ends, tiny)
-        ratios = np.tril(cuts / np.maximum(np.minimum.outer(inner, inner), tiny), -1)
-        widest = ratios.max()
-        if widest < APART:
-            rows = np.bincount(labels, sizes)
-            if (rows >= LEAST_SHARE * rows.mean()).sum() > 1:
-                return len(inner)
-            break
-        depth = min(depth, widest)
-        gone, kept_one = np.unravel_index(ratios.argmax(), ratios.shape)
-        labels[labels == gone] = kept_one
-        labels[labels > gone] -= 1
-        inner = np.delete(inner, gone)
-        inner[kept_one] = smallest_cut(links, np.flatnonzero(labels == kept_one))
-    return len(inner) if depth >= ALIKE else count
-
-
-def merge_communities(
+def ways_to_merge(
     links: np.ndarray, shared: np.ndarray, sizes: np.ndarray, n_clusters: int
-) -> tuple[tuple[bool, float], np.ndarray]:
-    """Merge communities to clusters that are worth most.
+) -> list[np.ndarray]:
+    """Clusters of communities, merged in several ways.
 
     Parameters
     ----------
@@ -298,22 +285,20 @@ def merge_communities(
 
     Returns
     -------
-    worth : tuple
-    labels : ndarray of shape (n_communities,)
+    list of ndarray of shape (n_communities,)
         Cluster of each community.
     """
     ends, close = walk_ends(links, WALK), walk_ends(shared, CLOSE_WALK)
     least = LEAST_SHARE * sizes.sum() / n_clusters
     modular = agglomerate(links, sizes, n_clusters, modularity_linkage)
-    candidates = [
-        worthwhile_moves(ends, modular),
+    if len(links) * n_clusters <= MOST_MOVES:
+        modular = worthwhile_moves(ends, modular)
+    return [
+        modular,
         agglomerate(close, sizes, n_clusters, average_linkage, least),
         # Small clusters are right where they are clean.
         agglomerate(close, sizes, n_clusters, average_linkage),
     ]
-    worths = [worth(merged(ends, labels)) for labels in candidates]
-    best = max(range(len(worths)), key=worths.__getitem__)
-    return worths[best], candidates[best]
 
 
 def walk(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
@@ -338,27 +323,42 @@ def smooth(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
 
 def between(weights: sp.csr_array, labels: np.ndarray) -> np.ndarray:
     """Sum weights between communities, and within."""
-    member = sp.csr_array(np.eye(labels.max() + 1, dtype=np.float32)[labels])
+    shape = len(labels), labels.max() + 1
+    member = sp.csr_array(
+        (np.ones(len(labels), np.float32), labels, np.arange(len(labels) + 1)), shape
+    )
     return (member.T @ weights @ member).toarray().astype(float)
 
 
-def found_number(weights: sp.csr_array, resolution: float, seeds: Sequence[int]) -> int:
-    """Count the clusters of a weighted graph: the lower median of several starts."""
-    counts = []
-    for seed in seeds:
-        labels = communities(weights, 1, resolution, seed)
-        counts.append(count_clusters(between(weights, labels), np.bincount(labels)))
-    return statistics.median_low(counts)
+@dataclass(eq=False)
+class Start:
+    """What one search for communities leads to.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (n_nodes,)
+        Community of each node.
+    labels : ndarray of shape (n_nodes,)
+        Cluster of each node; none is empty.
+    worth : tuple
+        Larger for clusters that are to be preferred.
+    """
+
+    parts: np.ndarray
+    labels: np.ndarray
+    worth: tuple[bool, float]
 
 
-def graph_clusters(
+def start(
     weights: sp.csr_array,
     shared: sp.csr_array,
+    judges: Sequence[sp.csr_array],
+    mass: np.ndarray,
     n_clusters: int,
     resolution: float,
-    seeds: Sequence[int],
-) -> np.ndarray:
-    """Clusters of a weighted graph, the best of several starts.
+    seed: int,
+) -> Start:
+    """Find communities and merge them to the clusters that are worth most.
 
     Parameters
     ----------
@@ -366,22 +366,28 @@ def graph_clusters(
         Symmetric; each node has an edge.
     shared : csr_array of shape (n_nodes, n_nodes)
         Other weights of the same edges, small across a valley.
+    judges : sequence of csr_array of shape (n_nodes, n_nodes)
+        Graphs in which the clusters must be worth much.
+    mass : ndarray of shape (n_nodes,)
+        Rows of each node.
     n_clusters : int
     resolution : float
         Resolution of the communities.
-    seeds : sequence of int
-        One a start.
-
-    Returns
-    -------
-    ndarray of shape (n_nodes,)
-        Labels from 0 on, none of them empty.
+    seed : int
     """
-    candidates = []
-    for seed in seeds:
-        parts = communities(weights, n_clusters, resolution, seed)
-        links, ties = between(weights, parts), between(shared, parts)
-        value, labels = merge_communities(links, ties, np.bincount(parts), n_clusters)
-        candidates.append((value, labels[parts]))
-    _, best = max(candidates, key=lambda candidate: candidate[0])
-    return smooth(weights, best)
+    parts = communities(weights, n_clusters, resolution, seed)
+    sizes = np.bincount(parts, mass)
+    links, ties = between(weights, parts), between(shared, parts)
+    ends = walk_ends(links, WALK)
+    steps = [walk_ends(between(judge, parts), 1) for judge in judges]
+
+    def worth(labels: np.ndarray) -> tuple[bool, float]:
+        return is_clean(merged(ends, labels)), sum(
+            np.log(max(worth_of(merged(step, labels)), np.finfo(float).tiny))
+            for step in steps
+        )
+
+    ways = ways_to_merge(links, ties, sizes, n_clusters)
+    worths = [worth(labels) for labels in ways]
+    best = max(range(len(ways)), key=worths.__getitem__)
+    return Start(parts, ways[best][parts], worths[best])

@@ -1,19 +1,22 @@
-"""Neighbour graph, communities and their merging, against loops."""
+"""Clusters of a neighbour graph on data as people have it."""
 
-import sys
+import pickle
+import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.cluster import hierarchy
+from sklearn import config_context
 from sklearn.datasets import make_blobs, make_moons
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sklearn.neighbors import KNeighborsTransformer, NearestNeighbors
+from sklearn.neighbors import KNeighborsTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepcluster import Autoencoder
-from skdeepcluster import communities as C
-from skdeepcluster import graph as G
+from skdeepcluster import neighbors as N
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 
@@ -23,199 +26,21 @@ def points():
     return np.random.RandomState(0).normal(size=(60, 3)).astype(np.float32)
 
 
-@pytest.fixture
-def links():
-    """Weights between eight communities, and their sizes."""
-    rng = np.random.RandomState(1)
-    half = rng.uniform(size=(8, 8)) * (rng.uniform(size=(8, 8)) < 0.6)
-    return half + half.T + np.diag(rng.uniform(5, 9, size=8)), rng.randint(3, 40, 8)
+def expected_failures(estimator):
+    reason = (
+        "these checks read classifier_tags, which a clusterer has none of, for "
+        "predict_proba; test_predicting_training_rows has sparse rows"
+    )
+    return dict.fromkeys(
+        ["check_estimator_sparse_array", "check_estimator_sparse_matrix"], reason
+    )
 
 
-@parametrize_with_checks([GraphClustering(), GraphClustering(3)])
+@parametrize_with_checks(
+    [GraphClustering(), GraphClustering(3)], expected_failed_checks=expected_failures
+)
 def test_sklearn_checks(estimator, check):
     check(estimator)
-
-
-def test_neighbor_graph(points):
-    graph = G.neighbor_graph(points, 5, None, 0).toarray()
-    distances = np.square(points[:, None] - points).sum(2)
-    for i in range(len(points)):
-        others = [j for j in np.argsort(distances[i]) if j != i]
-        assert set(np.flatnonzero(graph[i])) == set(others[:5])
-    assert set(np.unique(graph)) == {0, 1}
-
-
-def weights_of(Z, n_neighbors=5):
-    graph = G.neighbor_graph(Z, n_neighbors, None, 0)
-    return G.fuzzy_union(graph, G.edge_lengths(Z, graph))
-
-
-def test_edge_lengths(points, monkeypatch):
-    monkeypatch.setattr(G, "EDGES_AT_ONCE", 7)
-    graph = G.neighbor_graph(points, 5, None, 0)
-    lengths = G.edge_lengths(points, graph)
-    edges = zip(*graph.nonzero(), lengths, strict=True)
-    for i, j, length in edges:
-        assert length == pytest.approx(np.linalg.norm(points[i] - points[j]))
-
-
-def test_fuzzy_union(points):
-    graph = G.neighbor_graph(points, 5, None, 0)
-    directed = np.zeros(graph.shape)
-    for i in range(len(points)):
-        others = np.flatnonzero(graph[[i]].toarray()[0])
-        lengths = np.linalg.norm(points[others] - points[i], axis=1)
-        units = np.geomspace(1e-3, 1e3, 60_001)[:, None]
-        sums = np.exp(-(lengths - lengths.min()) / units).sum(1)
-        unit = units[np.abs(sums - np.log2(5)).argmin()]
-        directed[i, others] = np.exp(-(lengths - lengths.min()) / unit)
-    expected = 1 - (1 - directed) * (1 - directed.T)
-    assert_allclose(weights_of(points).toarray(), expected, atol=1e-3)
-
-
-@pytest.mark.parametrize("n_neighbors", [1, 3])
-def test_fuzzy_union_of_equal_rows(n_neighbors):
-    Z = np.repeat(np.eye(4, dtype=np.float32), 5, axis=0)
-    weights = weights_of(Z, n_neighbors)
-    assert np.isfinite(weights.data).all()
-    assert (weights.sum(1) >= 1).all()
-    assert_allclose(weights.toarray(), weights.T.toarray())
-
-
-def test_copies_of_a_row_do_not_cut_it_off():
-    Z = np.array([[0.0], [1], [3], [7]], dtype=np.float32).repeat(4, axis=0)
-    weights = weights_of(Z, 9).toarray()
-    for first, nearest in [(0, 4), (4, 0), (8, 4), (12, 8)]:
-        assert_allclose(weights[first, first + 1 : first + 4], 1)
-        assert weights[first, nearest : nearest + 4].max() == 1
-
-
-def test_shared_neighbors(points, monkeypatch):
-    monkeypatch.setattr(G, "EDGES_AT_ONCE", 7)
-    graph = G.neighbor_graph(points, 5, None, 0)
-    weights = G.shared_neighbors(graph).toarray()
-    tied = graph.toarray() > 0
-    for i in range(len(points)):
-        for j in range(len(points)):
-            around_i = {i, *np.flatnonzero(tied[i])}
-            around_j = {j, *np.flatnonzero(tied[j])}
-            expected = len(around_i & around_j) / len(around_i | around_j)
-            if i == j or not (tied[i, j] or tied[j, i]):
-                expected = 0
-            assert weights[i, j] == pytest.approx(expected)
-
-
-def closeness_by_hand(linkage, links, sizes, a, b):
-    between = sum(links[i, j] for i in a for j in b)
-    if linkage is C.average_linkage:
-        return between / sum(sizes[i] for i in a) / sum(sizes[j] for j in b)
-    return between - links[a].sum() * links[b].sum() / links.sum()
-
-
-@pytest.mark.parametrize("linkage", [C.average_linkage, C.modularity_linkage])
-@pytest.mark.parametrize("n_clusters", [1, 3, 7, 8])
-def test_agglomerate(links, linkage, n_clusters):
-    links, sizes = links
-    groups = [[i] for i in range(len(links))]
-    while len(groups) > n_clusters:
-        pairs = [(a, b) for a in range(len(groups)) for b in range(a)]
-        a, b = max(
-            pairs,
-            key=lambda p: closeness_by_hand(
-                linkage, links, sizes, groups[p[0]], groups[p[1]]
-            ),
-        )
-        groups[b] += groups.pop(a)
-    expected = np.empty(len(links), int)
-    for label, group in enumerate(groups):
-        expected[group] = label
-    labels = C.agglomerate(links, sizes, n_clusters, linkage)
-    assert adjusted_rand_score(labels, expected) == 1
-    assert_array_equal(np.unique(labels), np.arange(n_clusters))
-
-
-def test_small_clusters_do_not_count():
-    """Two heavy pairs and a light, distant community, which is no cluster."""
-    links = np.diag([9.0] * 5)
-    for i, j, weight in [(0, 1, 3), (2, 3, 2), (1, 2, 0.5), (3, 4, 0.001)]:
-        links[i, j] = links[j, i] = weight
-    sizes = np.array([20, 20, 20, 20, 2])
-    for least, expected in [(0, [0, 0, 0, 0, 1]), (5, [0, 0, 1, 1, 1])]:
-        labels = C.agglomerate(links, sizes, 2, C.average_linkage, least)
-        assert adjusted_rand_score(labels, expected) == 1
-
-
-def test_agglomerate_stops_where_nothing_is_gained(links):
-    links, sizes = links
-    labels = C.agglomerate(links, sizes, None, C.modularity_linkage)
-    clusters = np.unique(labels)
-    assert 1 < len(clusters) < len(links)
-    for a in clusters:
-        for b in clusters[clusters < a]:
-            rows = [np.flatnonzero(labels == label) for label in (a, b)]
-            gain = closeness_by_hand(C.modularity_linkage, links, sizes, *rows)
-            assert gain <= 1e-9
-
-
-def information_by_hand(joint, labels):
-    total = 0
-    for a in set(labels):
-        for b in set(labels):
-            both = joint[np.ix_(labels == a, labels == b)].sum()
-            apart = joint[labels == a].sum() * joint[labels == b].sum()
-            total += both * np.log(both / apart) if both else 0
-    return total
-
-
-def test_walk_ends(links):
-    links, _ = links
-    start = links.sum(1) / links.sum()
-    expected = np.zeros_like(links)
-    for i in range(len(links)):
-        probability = np.eye(len(links))[i]
-        for _ in range(3):
-            probability = probability @ (links / links.sum(1)[:, None])
-        expected[i] = start[i] * probability
-    assert_allclose(C.walk_ends(links, 3), expected, atol=1e-12)
-
-
-def worth_by_hand(joint, labels):
-    p = np.array([joint[labels == label].sum() for label in set(labels)])
-    return information_by_hand(joint, labels) / (-p * np.log(p)).sum() ** C.BALANCE
-
-
-def test_moves_end_where_no_single_one_gains(links):
-    joint = C.walk_ends(links[0], C.WALK)
-    before = np.array([0, 1, 2, 0, 1, 2, 0, 1])
-    labels = C.worthwhile_moves(joint, before)
-    best = worth_by_hand(joint, labels)
-    assert best > worth_by_hand(joint, before)
-    for i, home in enumerate(labels):
-        for other in range(3):
-            moved = labels.copy()
-            moved[i] = other
-            if (labels == home).sum() > 1:
-                assert worth_by_hand(joint, moved) <= best + 1e-9
-
-
-def test_worth_of_clusters(links):
-    joint = C.walk_ends(links[0], C.WALK)
-    labels = np.arange(8) % 3
-    expected = worth_by_hand(joint, labels)
-    assert C.worth(C.merged(joint, labels)) == (False, pytest.approx(expected))
-
-
-def test_clean_clusters_are_worth_most_whatever_their_sizes():
-    assert C.worth(np.diag([0.99, 0.01])) > C.worth(
-        np.full((2, 2), 0.05) + 0.4 * np.eye(2)
-    )
-    assert C.worth(np.ones((1, 1))) == (True, 0)
-
-
-def test_smoothing_loses_no_cluster(points):
-    weights = weights_of(points)
-    labels = np.r_[np.zeros(57, int), 1, 2, 3]
-    assert_array_equal(np.unique(C.smooth(weights, labels)), range(4))
 
 
 @pytest.mark.parametrize("n_clusters", [1, 2, 7, 30, 60])
@@ -235,13 +60,17 @@ def test_disconnected(n_clusters):
         assert adjusted_rand_score(y, labels) == 1
 
 
-@pytest.mark.parametrize("n_clusters", [2, 3, 8])
-def test_duplicates(n_clusters):
+def test_fewer_distinct_rows_than_clusters():
     X = np.repeat(np.eye(3), 40, axis=0)
-    labels = GraphClustering(n_clusters, random_state=0).fit_predict(X)
-    assert len(np.unique(labels)) == n_clusters
-    if n_clusters == 3:
-        assert adjusted_rand_score(np.repeat(range(3), 40), labels) == 1
+    labels = GraphClustering(3, random_state=0).fit_predict(X)
+    assert adjusted_rand_score(np.repeat(range(3), 40), labels) == 1
+    with pytest.warns(ConvergenceWarning, match=r"3 distinct rows .* n_clusters=8"):
+        model = GraphClustering(8, random_state=0).fit(X)
+    assert model.n_clusters_ == 3
+    with pytest.warns(ConvergenceWarning, match=r"1 distinct rows .* n_clusters=3"):
+        model = GraphClustering(3).fit(np.ones((50, 2)))
+    assert_array_equal(model.labels_, 0)
+    assert_array_equal(model.predict(np.ones((2, 2))), 0)
 
 
 @pytest.mark.parametrize("n_samples", [2, 3, 5])
@@ -308,25 +137,6 @@ def test_one_cluster_is_found():
         assert GraphClustering(random_state=seed).fit(X).n_clusters_ == 1
 
 
-def test_cut(links):
-    links, _ = links
-    part, other = np.array([0, 2]), np.array([1, 3])
-    between = links[0, 1] + links[0, 3] + links[2, 1] + links[2, 3]
-    volumes = [
-        links[0, 0] + links[2, 2] + 2 * links[0, 2] + between,
-        links[1, 1] + links[3, 3] + 2 * links[1, 3] + between,
-    ]
-    assert C.cut(links, part, other) == pytest.approx(between / min(volumes))
-
-
-def test_smallest_cut_of_a_chain():
-    chain = (
-        np.diag([9.0] * 6) + np.diag([3, 3, 1, 3, 3], 1) + np.diag([3, 3, 1, 3, 3], -1)
-    )
-    expected = 1 / (3 * 9 + 4 * 3 + 1)
-    assert C.smallest_cut(chain, np.arange(6)[::-1]) == pytest.approx(expected)
-
-
 def test_many_clusters(digits):
     model = GraphClustering(300, n_init=1, random_state=0).fit(digits)
     assert model.n_clusters_ == 300
@@ -375,8 +185,8 @@ def test_given_neighbors(points):
     neighbors = KNeighborsTransformer(n_neighbors=15)
     given = GraphClustering(4, neighbors=neighbors, random_state=0).fit(points)
     assert not hasattr(neighbors, "n_features_in_")
-    own = GraphClustering(4, random_state=0).fit(points)
-    assert_array_equal(given.labels_, own.labels_)
+    joint = np.column_stack([given.labels_, given.predict(points)])
+    assert len(np.unique(joint, axis=0)) == 4
 
 
 class Neighbors:
@@ -401,41 +211,10 @@ def test_given_neighbors_are_checked(points):
         GraphClustering(neighbors=Neighbors(ring.tocsr())).fit(points)
 
 
-def test_wide_and_sparse_rows_are_reduced(digits, monkeypatch):
-    same = [digits.astype(np.float64), digits.astype(np.uint8), sp.csr_array(digits)]
-    for X in same:
-        assert_array_equal(G.reduce_dims(X, 0), G.reduce_dims(digits, 0))
-    monkeypatch.setattr(G, "DENSE_SIZE", 0)
-    Z = G.reduce_dims(digits, 0)
-    assert Z.shape == (len(digits), G.MAX_DIMS)
-    assert Z.dtype == np.float32
-    dense, sparse = (
-        GraphClustering(10, random_state=0).fit_predict(X)
-        for X in (digits, sp.csr_array(digits))
-    )
-    assert adjusted_rand_score(dense, sparse) > 0.9
-
-
-@pytest.mark.parametrize("exponent", [-100, 100])
-def test_unit_of_the_rows_does_not_matter(points, exponent):
-    for X in (points, np.tile(points, 20)):
-        expected = G.reduce_dims(X, 0)
-        assert_array_equal(G.reduce_dims(X * 2.0**exponent, 0), expected)
-
-
-def test_approximate_search_for_many_rows(points, monkeypatch):
-    assert isinstance(G.neighbor_search(60, 5, 0), NearestNeighbors)
-    monkeypatch.setattr(G, "EXACT_ROWS", 50)
-    monkeypatch.setitem(sys.modules, "pynndescent", None)
-    with pytest.warns(UserWarning, match=r"skdeepcluster\[graph\]"):
-        search = G.neighbor_search(60, 5, 0)
-    assert isinstance(search, NearestNeighbors)
-
-
 def test_approximate_neighbors(digits, monkeypatch):
     pytest.importorskip("pynndescent")
     exact = GraphClustering(9, random_state=0).fit_predict(digits)
-    monkeypatch.setattr(G, "EXACT_ROWS", 1000)
+    monkeypatch.setattr(N, "EXACT_ROWS", 1000)
     approximate = GraphClustering(9, random_state=0).fit_predict(digits)
     assert adjusted_rand_score(exact, approximate) > 0.9
 
@@ -448,3 +227,228 @@ def test_more_clusters_than_rows(points):
 @pytest.fixture(scope="module")
 def autoencoder(digits):
     return Autoencoder((32,), 4, max_epochs=5, random_state=0).fit(digits)
+
+
+CORNERS = [[0, 0], [12, 0], [0, 12], [12, 12]]
+
+
+def coded(kind):
+    """Rows of which many are equal, and their groups."""
+    rng = np.random.RandomState(0)
+    if kind == "rounded":
+        X, y = make_blobs(4000, 2, centers=CORNERS, random_state=1)
+        return np.round(X), y
+    if kind == "survey":
+        y = np.repeat([0, 1], 2000)
+        low = rng.choice([1, 2, 3], size=(4000, 4), p=[0.5, 0.35, 0.15])
+        return np.where(y[:, None] == 0, low, 6 - low), y
+    if kind == "drawn":
+        X, y = make_blobs(120, 2, centers=CORNERS, random_state=1)
+        rows = rng.randint(120, size=1620)
+        return X[rows], y[rows]
+    X, y = make_blobs(500, 2, centers=CORNERS, random_state=1)
+    if kind == "half":
+        return np.r_[X, np.tile(X[0], (500, 1))], np.r_[y, np.full(500, y[0])]
+    return np.repeat(X, int(kind), axis=0), np.repeat(y, int(kind))
+
+
+@pytest.mark.parametrize("kind", ["rounded", "survey", "drawn", "half", "4", "8", "16"])
+def test_repeated_rows(kind):
+    X, y = coded(kind)
+    for n_clusters in (len(np.unique(y)), None):
+        model = GraphClustering(n_clusters, random_state=0).fit(X)
+        assert adjusted_rand_score(y, model.labels_) == 1
+        assert_array_equal(model.predict(X), model.labels_)
+
+
+def structureless():
+    rng = np.random.RandomState(0)
+    for n_features in (1, 2, 3, 4, 10, 50):
+        yield f"gauss {n_features}", rng.normal(size=(1500, n_features))
+        yield f"uniform {n_features}", rng.uniform(size=(1500, n_features))
+    yield "line", np.c_[np.linspace(0, 100, 1500), rng.normal(size=1500)]
+    turn = np.linspace(1, 4 * np.pi, 1500)
+    spiral = np.c_[turn * np.cos(turn), turn * np.sin(turn)]
+    yield "spiral", spiral + 0.1 * rng.normal(size=spiral.shape)
+    yield "exponential", rng.exponential(size=(1500, 2))
+
+
+@pytest.mark.parametrize("X", [pytest.param(X, id=name) for name, X in structureless()])
+def test_rows_without_structure_are_one_cluster(X):
+    for seed in range(2):
+        assert GraphClustering(n_init=5, random_state=seed).fit(X).n_clusters_ == 1
+
+
+@pytest.mark.parametrize("distance", [4, 6])
+def test_two_gaussians_that_touch_in_the_plane(distance):
+    centers = [[0, 0], [distance, 0]]
+    X, y = make_blobs(2000, centers=centers, random_state=0)
+    model = GraphClustering(random_state=0).fit(X)
+    assert model.n_clusters_ == 2
+    assert clustering_accuracy(y, model.labels_) > 0.95
+
+
+def test_order_of_rows_does_not_matter(digits):
+    shuffled = np.random.RandomState(0).permutation(len(digits))
+    labels = GraphClustering(10, random_state=0).fit_predict(digits)
+    again = GraphClustering(10, random_state=0).fit_predict(digits[shuffled])
+    assert_array_equal(labels[shuffled], again)
+
+
+def test_island():
+    X, y = make_blobs(3000, 2, centers=CORNERS, random_state=1)
+    X, y = np.r_[X, np.random.RandomState(0).normal(40, 0.1, (5, 2))], np.r_[y, [4] * 5]
+    labels = GraphClustering(5, random_state=0).fit_predict(X)
+    assert adjusted_rand_score(y, labels) == 1
+
+
+def test_clusters_that_are_arbitrary_come_with_a_warning():
+    X = np.random.RandomState(0).normal(size=(800, 5))
+    with pytest.warns(UserWarning, match="6 clusters are arbitrary"):
+        model = GraphClustering(6, random_state=0).fit(X)
+    assert model.agreement_ < 0.5
+    assert np.median(model.valleys_) < 0.5
+
+
+@pytest.mark.parametrize("value", [1e20, -1e300])
+def test_one_value_far_away(value):
+    X, y = make_blobs(600, 2, centers=CORNERS, random_state=1)
+    X[0, 0] = value
+    labels = GraphClustering(4, random_state=0).fit_predict(X)
+    assert adjusted_rand_score(y[1:], labels[1:]) == 1
+
+
+@pytest.mark.parametrize("unit", ["s", "D"])
+def test_dates(unit):
+    X, y = make_blobs(300, 2, centers=[[0, 0], [50, 0], [0, 50]], random_state=0)
+    dates = np.datetime64("2026-01-01", unit) + X.round(1).astype(int)
+    model = GraphClustering(3, random_state=0).fit(dates)
+    assert adjusted_rand_score(y, model.labels_) == 1
+    spans = dates - dates.min()
+    labels = GraphClustering(3, random_state=0).fit_predict(spans)
+    assert adjusted_rand_score(y, labels) == 1
+    dates[3, 0] = np.datetime64("NaT")
+    with pytest.raises(ValueError, match="NaT"):
+        GraphClustering(3).fit(dates)
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_output_that_the_user_wants_elsewhere(digits, output):
+    X = np.tile(digits[:200], 2)
+    expected = GraphClustering(5, random_state=0).fit(X)
+    with config_context(transform_output=output), np.errstate(all="raise"):
+        model = GraphClustering(5, random_state=0).fit(X)
+        assert_array_equal(model.predict(X), model.labels_)
+    assert_array_equal(model.labels_, expected.labels_)
+
+
+def test_memory_in_proportion_to_the_edges(monkeypatch):
+    X = np.random.RandomState(0).normal(size=(900, 5))
+    whole = GraphClustering(3, n_neighbors=200, n_init=1, random_state=0)
+    monkeypatch.setattr(N, "ENTRIES_AT_ONCE", 100_000)
+    parts = GraphClustering(3, n_neighbors=200, n_init=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert_array_equal(whole.fit_predict(X), parts.fit_predict(X))
+
+
+def test_parallel_starts_change_nothing(digits):
+    one, two = (
+        GraphClustering(8, n_init=4, n_jobs=jobs, random_state=0).fit(digits)
+        for jobs in (None, 2)
+    )
+    assert_array_equal(one.labels_, two.labels_)
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    return GraphClustering(10, random_state=0).fit(digits[:900])
+
+
+def test_predicting_new_rows(fitted, digits, digits_target):
+    new = digits[900:]
+    labels = fitted.predict(new)
+    joint = np.r_[fitted.labels_, labels]
+    assert clustering_accuracy(digits_target, joint) > 0.85
+    shares = fitted.predict_proba(new)
+    assert_allclose(shares.sum(1), 1)
+    assert_array_equal(shares.argmax(1), labels)
+    for i in range(5):
+        assert_array_equal(fitted.predict_proba(new[[i]]), shares[[i]])
+
+
+def test_predicting_training_rows(fitted, digits):
+    X = digits[:900]
+    assert_array_equal(fitted.predict(X), fitted.labels_)
+    assert_array_equal(fitted.predict_proba(X).argmax(1), fitted.labels_)
+    assert_array_equal(fitted.predict(sp.csr_array(X)), fitted.labels_)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(again.predict(digits), fitted.predict(digits))
+
+
+def test_votes_by_hand(points):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = GraphClustering(3, n_neighbors=5, random_state=0).fit(points)
+    new = np.random.RandomState(1).normal(size=(20, 3)).astype(np.float32)
+    for row, shares in zip(new, model.predict_proba(new), strict=True):
+        distances = np.linalg.norm(points - row, axis=1)
+        near = distances.argsort()[:5]
+        excess = distances[near] - distances[near[0]]
+        units = np.geomspace(1e-3, 1e3, 20_001)[:, None]
+        unit = units[np.abs(np.exp(-excess / units).sum(1) - np.log2(5)).argmin()]
+        votes = np.bincount(model.labels_[near], np.exp(-excess / unit), minlength=3)
+        reach = np.sort(np.linalg.norm(points - points[near[0]], axis=1))[5]
+        trust = np.exp(min(1 - distances[near[0]] / reach, 0))
+        expected = trust * votes / votes.sum() + (1 - trust) / 3
+        assert_allclose(shares, expected, atol=1e-3)
+
+
+def test_far_from_all_rows_nothing_is_likely(fitted):
+    far = np.full((1, 64), 1e4)
+    assert_allclose(fitted.predict_proba(far), 0.1, atol=1e-6)
+
+
+def test_noise_is_predicted(digits):
+    model = GraphClustering(5, noise_ratio=1.3, random_state=0).fit(digits)
+    assert (model.labels_ == -1).any()
+    assert_array_equal(model.predict(digits), model.labels_)
+    assert model.predict(np.full((1, 64), 100.0)) == -1
+
+
+def test_tree(fitted):
+    assert fitted.children_.shape == (fitted.n_leaves_ - 1, 2)
+    assert hierarchy.is_valid_linkage(fitted.linkage_)
+    assert fitted.linkage_[-1, 3] == fitted.n_leaves_
+    assert_array_equal(fitted.cut(10), fitted.labels_)
+    coarser = fitted.labels_
+    for n_clusters in range(9, 0, -1):
+        labels = fitted.cut(n_clusters)
+        assert_array_equal(np.unique(labels), range(n_clusters))
+        # Each number joins two clusters of the one before.
+        assert len(np.unique(np.c_[coarser, labels], axis=0)) == n_clusters + 1
+        coarser = labels
+    assert len(np.unique(fitted.cut(fitted.n_leaves_))) == fitted.n_leaves_
+    assert fitted.layers_ == sorted(fitted.layers_)
+    with pytest.raises(ValueError, match="n_clusters=0 must be a whole number from 1"):
+        fitted.cut(0)
+
+
+def test_layers_are_the_numbers_that_hold():
+    nested = [
+        [i * 100 + j * 10, k * 0.0] for i in range(3) for j in range(4) for k in [1]
+    ]
+    X, _ = make_blobs(1200, centers=nested, cluster_std=0.5, random_state=0)
+    model = GraphClustering(12, random_state=0).fit(X)
+    assert model.n_connected_components_ == 12
+    assert model.agreement_ == 1
+    assert_allclose(model.valleys_, 1)
+    assert 12 in model.layers_
+
+
+def test_agreement_of_starts(fitted):
+    assert fitted.row_agreement_.shape == (900,)
+    assert 0.5 < fitted.row_agreement_.mean() <= 1
+    assert 0.5 < fitted.agreement_ <= 1
+    assert fitted.valleys_.shape == (10,)
+    assert fitted.n_clusters_counts_ is None

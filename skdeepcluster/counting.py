@@ -1,0 +1,210 @@
+"""How many clusters the communities of a graph make up.
+
+Two communities of one cluster lean on each other as any two of its communities do that
+lie side by side; across a valley between clusters they hardly touch. So communities
+merge to modules first, as long as that gains modularity of walks, which cuts what is
+large or long as well; and modules merge on where they touch as their own communities
+do. With w_ij the weight between communities i and j, d_i that of all of i's edges, and
+D the dimension that rows fill,
+
+    t_ij = w_ij / (d_i d_j)^((D - 1) / 2D)      how strongly i and j touch
+    T_AB = sum t_ij^2 / sum t_ij                the same of modules, over i in A, j in B
+    T_AB / sqrt(T_AA T_BB)                      1 within a cluster, 0 across a valley
+
+The power makes up for the size of communities: their common border grows more slowly
+than they do.
+
+In one or two dimensions borders are too short to tell, but density is known well: there
+clusters are the peaks of density that stand out above the saddles around them (Chazal,
+Guibas, Oudot and Skraba 2013, https://doi.org/10.1145/2535927).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from skdeepcluster.communities import agglomerate, merged, modularity_linkage, walk_ends
+
+# Steps of the walk whose modularity makes modules; a longer one sees fewer.
+COUNTING_WALK = 5
+
+# Modules that touch more than so are one. Random rows of up to 50 dimensions come to .6
+# and more, classes of handwritten digits to .3 and less.
+TOUCHING = 0.45
+
+# Up to here, peaks of density are counted.
+FEW_DIMS = 3.0
+
+# A peak stands out by so much of the logarithm of density, and by more on a line, where
+# fewer rows tell how high a saddle is: PEAK + PEAK_ON_LINE / dimension.
+PEAK, PEAK_ON_LINE = 0.4, 0.6
+
+# Clusters are apart where the cut between them is a fifth of what another cut through
+# either of them would be.
+APART = 0.2
+
+# A cluster that is smaller than such a share of the mean one is an island.
+ISLAND_SHARE = 1 / 8
+
+TINY = np.finfo(float).tiny
+
+
+def touch(links: np.ndarray, labels: np.ndarray, n_dims: float) -> np.ndarray:
+    """How strongly modules of communities touch, from 0 to about 1.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    labels : ndarray of shape (n_communities,)
+        Module of each community.
+    n_dims : float
+        Dimensions that the rows fill.
+
+    Returns
+    -------
+    ndarray of shape (n_modules, n_modules)
+        Zero on the diagonal.
+    """
+    degrees = links.sum(1)
+    ties = links / np.outer(degrees, degrees) ** ((n_dims - 1) / (2 * n_dims))
+    np.fill_diagonal(ties, 0)
+    strength, square = merged(ties, labels), merged(ties**2, labels)
+    # What is usual stands for what is within a module of a single community.
+    usual = np.median(ties.max(1))
+    typical = (ties**2).sum() / max(ties.sum(), TINY)
+    inner = (square.diagonal() + usual * typical) / (strength.diagonal() + usual + TINY)
+    ratio = square / np.maximum(strength, TINY)
+    ratio /= np.maximum(np.sqrt(np.outer(inner, inner)), TINY)
+    np.fill_diagonal(ratio, 0)
+    return ratio
+
+
+def merge_touching(
+    links: np.ndarray, labels: np.ndarray, n_dims: float, most: float = TOUCHING
+) -> np.ndarray:
+    """Merge the modules that touch most, until none touch more than ``most``."""
+    labels = labels.copy()
+    while labels.max() > 0:
+        ratio = touch(links, labels, n_dims)
+        one, other = np.unravel_index(ratio.argmax(), ratio.shape)
+        if ratio[one, other] < most:
+            break
+        _join(labels, one, other)
+    return labels
+
+
+def _join(labels: np.ndarray, one: Any, other: Any) -> None:
+    """Make one cluster of two, in place."""
+    kept, gone = min(one, other), max(one, other)
+    labels[labels == gone] = kept
+    labels[labels > gone] -= 1
+
+
+def cut(links: np.ndarray, part: np.ndarray, other: np.ndarray) -> float:
+    """Share of the links of the smaller part that lead to the other."""
+    between = links[np.ix_(part, other)].sum()
+    volumes = [links[np.ix_(each, each)].sum() + between for each in (part, other)]
+    return float(between / max(min(volumes), TINY))
+
+
+def smallest_cut(links: np.ndarray, part: np.ndarray) -> float:
+    """Smallest cut through a part, along the slowest motion of a walk in it.
+
+    One through a single community is unknown, and taken for large.
+    """
+    if len(part) == 1:
+        return 1.0
+    inner = links[np.ix_(part, part)]
+    norm = 1 / np.sqrt(np.maximum(inner.sum(1), TINY))
+    order = part[
+        np.argsort(np.linalg.eigh(norm[:, None] * inner * norm)[1][:, -2] * norm)
+    ]
+    return min(cut(links, order[:i], order[i:]) for i in range(1, len(part)))
+
+
+def count_apart(links: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> int:
+    """Count the clusters that are apart, or else all that there are.
+
+    Clusters merge across what is least a valley: the largest cut beside the smallest
+    ones through its two sides. Where all the remaining ones are `APART`, these count;
+    unless they are a single one and islands.
+    """
+    labels = labels.copy()
+    count = int(labels.max()) + 1
+    walks = walk_ends(links, COUNTING_WALK)
+    inner = np.array(
+        [smallest_cut(links, np.flatnonzero(labels == each)) for each in range(count)]
+    )
+    while labels.max() > 0:
+        ends = merged(walks, labels)
+        own = ends.diagonal()
+        cuts = ends / np.maximum(np.minimum.outer(own, own) + ends, TINY)
+        ratios = np.tril(cuts / np.maximum(np.minimum.outer(inner, inner), TINY), -1)
+        if ratios.max() < APART:
+            rows = np.bincount(labels, sizes)
+            large = (rows >= ISLAND_SHARE * rows.mean()).sum()
+            return len(inner) if large > 1 else count
+        gone, kept = np.unravel_index(ratios.argmax(), ratios.shape)
+        _join(labels, gone, kept)
+        inner = np.delete(inner, gone)
+        inner[kept] = smallest_cut(links, np.flatnonzero(labels == kept))
+    return count
+
+
+def peaks(links: np.ndarray, heights: np.ndarray, least: float) -> np.ndarray:
+    """Peaks of communities that stand out by ``least`` or more.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    heights : ndarray of shape (n_communities,)
+        Logarithm of the density of each.
+    least : float
+
+    Returns
+    -------
+    ndarray of shape (n_communities,)
+        The highest community of the peak that each belongs to.
+    """
+    ties = links / np.sqrt(np.outer(links.sum(1), links.sum(1)))
+    np.fill_diagonal(ties, 0)
+    # A few edges between communities are no path from one to the other.
+    one, other = np.nonzero(np.triu(ties > 0.05 * ties.max(1).mean()))
+    saddles = np.minimum(heights[one], heights[other])
+    top = np.arange(len(heights))
+    for edge in np.argsort(-saddles, kind="stable"):
+        a, b = top[one[edge]], top[other[edge]]
+        if heights[a] > heights[b]:
+            a, b = b, a
+        if a != b and heights[a] - saddles[edge] < least:
+            top[top == a] = b
+    return top
+
+
+def count_clusters(
+    links: np.ndarray, sizes: np.ndarray, heights: np.ndarray, n_dims: float, least: int
+) -> int:
+    """Count the clusters that communities make up.
+
+    Parameters
+    ----------
+    links : ndarray of shape (n_communities, n_communities)
+        Summed weights between communities, and within.
+    sizes : ndarray of shape (n_communities,)
+        Rows of each.
+    heights : ndarray of shape (n_communities,)
+        Logarithm of the density of each.
+    n_dims : float
+        Dimensions that the rows fill.
+    least : int
+        Rows of a peak of density, at least.
+    """
+    if n_dims < FEW_DIMS:
+        top = peaks(links, heights, PEAK + PEAK_ON_LINE / n_dims)
+        rows = np.bincount(top, sizes)
+        return max(int((rows >= least).sum()), 1)
+    walks = walk_ends(links, COUNTING_WALK)
+    labels = agglomerate(walks, sizes, None, modularity_linkage)
+    return count_apart(links, merge_touching(links, labels, n_dims), sizes)

@@ -1,0 +1,111 @@
+"""Tree of clusters: communities that merge to clusters, and these to one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdeepcluster.communities import (
+    CLOSE_WALK,
+    average_linkage,
+    closest,
+    merging,
+    walk_ends,
+)
+
+# Numbers of clusters that layers choose from, and how many layers there are.
+MOST_IN_LAYER, MOST_LAYERS = 100, 4
+
+
+@dataclass(eq=False)
+class ClusterTree:
+    """Merges of the leaves of a tree, the closest first.
+
+    Parameters
+    ----------
+    children : ndarray of shape (n_leaves - 1, 2)
+        The two that each merge joins: a leaf by its index, or an earlier merge by
+        its index plus the number of leaves, as scikit-learn has it.
+    distances : ndarray of shape (n_leaves - 1,)
+        Distance of the two; it never falls.
+    sizes : ndarray of shape (n_leaves,)
+        Rows of each leaf.
+    """
+
+    children: np.ndarray
+    distances: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(
+        cls, ties: np.ndarray, sizes: np.ndarray, clusters: np.ndarray
+    ) -> "ClusterTree":
+        """Merge leaves within each cluster, and then the clusters.
+
+        Parameters
+        ----------
+        ties : ndarray of shape (n_leaves, n_leaves)
+            Summed weights between leaves, and within.
+        sizes : ndarray of shape (n_leaves,)
+            Rows of each.
+        clusters : ndarray of shape (n_leaves,)
+            Cluster of each leaf.
+        """
+        same = clusters[:, None] == clusters
+
+        def choose(closeness: np.ndarray, sizes: np.ndarray) -> Any:
+            if (sizes > 0).sum() == 1:
+                return None
+            within = np.where(same, closeness, -np.inf)
+            return closest(within if within.max() > -np.inf else closeness)
+
+        names = np.arange(len(sizes))
+        children, closeness = [], []
+        close = walk_ends(ties, CLOSE_WALK)
+        for kept, gone, tie in merging(close, sizes, average_linkage, choose):
+            children.append(sorted((names[kept], names[gone])))
+            closeness.append(tie)
+            names[kept] = len(sizes) + len(children) - 1
+        return cls(
+            np.array(children, dtype=np.int64).reshape(-1, 2),
+            _heights(np.array(closeness)),
+            sizes,
+        )
+
+    def cut(self, n_clusters: int) -> np.ndarray:
+        """Cluster of each leaf where so many clusters are left."""
+        n_leaves = len(self.sizes)
+        top = np.arange(n_leaves)
+        for step, pair in enumerate(self.children[: n_leaves - n_clusters]):
+            top[np.isin(top, pair)] = n_leaves + step
+        # Numbered by their first leaves, as the clusters are that leaves are sorted by.
+        _, first, numbers = np.unique(top, return_index=True, return_inverse=True)
+        return first.argsort().argsort()[numbers]
+
+    def linkage(self) -> np.ndarray:
+        """Return the matrix that `scipy.cluster.hierarchy.dendrogram` draws."""
+        n_leaves = len(self.sizes)
+        counts = np.ones(n_leaves + len(self.children))
+        for step, pair in enumerate(self.children):
+            counts[n_leaves + step] = counts[pair].sum()
+        return np.column_stack(
+            [self.children, self.distances, counts[n_leaves:]]
+        ).astype(float)
+
+    def layers(self) -> list[int]:
+        """Few numbers of clusters that hold over a wide range of distances."""
+        most = min(len(self.sizes), MOST_IN_LAYER)
+        # With k clusters left, the next merge is the k-th from the end.
+        last = np.concatenate([[0.0], self.distances])[::-1]
+        gaps = {k: last[k - 2] - last[k - 1] for k in range(2, most + 1)}
+        widest = sorted(gaps, key=lambda k: (-gaps[k], k))[:MOST_LAYERS]
+        return sorted(k for k in widest if gaps[k] > 0)
+
+
+def _heights(closeness: np.ndarray) -> np.ndarray:
+    """Distances from how close the two of each merge are, none below one before."""
+    known = closeness[closeness > 0]
+    if not len(known):
+        return np.arange(1, len(closeness) + 1, dtype=float)
+    heights = np.log(known.max() / np.maximum(closeness, known.min() / np.e))
+    return np.maximum.accumulate(heights)
