@@ -5,8 +5,8 @@ clusters (`communities`), as many as are wanted or as there are (`counting`).
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
@@ -36,7 +36,7 @@ from skdeepcluster.communities import (
     start,
     walk_ends,
 )
-from skdeepcluster.counting import TOUCHING, count_clusters, touch
+from skdeepcluster.counting import TINY, TOUCHING, count_clusters, touch
 from skdeepcluster.neighbors import (
     Nodes,
     RowSpace,
@@ -81,9 +81,8 @@ class GraphFit:
     Parameters
     ----------
     nodes : Nodes
-    spaces : list of RowSpace
-        One a view.
     views : list of View
+        Graphs that the clusters were found in.
     labels : ndarray of shape (n_nodes,)
         Cluster of each node.
     starts : list of Start
@@ -91,18 +90,20 @@ class GraphFit:
         Numbers of clusters found, one a start, where it wasn't given.
     by_centers : bool
         Whether the clusters are those of k-means.
+    spaces : list of RowSpace
+        Of all views, also of those that were left out.
     n_neighbors : int
         Neighbours of each node.
     """
 
     nodes: Nodes
-    spaces: list[RowSpace]
     views: list[View]
     labels: np.ndarray
     starts: list[Start]
     counts: list[int] | None
     by_centers: bool
-    n_neighbors: int
+    spaces: list[RowSpace] = field(default_factory=list)
+    n_neighbors: int = 1
 
 
 class GraphClustering(ClusterMixin, BaseEstimator):
@@ -187,8 +188,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     leaf_labels_ : ndarray of shape (n_samples,)
         Leaf of each row.
     layers_ : list of int
-        A few numbers of clusters, from coarse to fine, that hold over a wide range of
-        distances in the tree; for `cut`.
+        ``n_clusters_`` and a few other numbers, from coarse to fine, that hold over a
+        wide range of distances in the tree; for `cut`.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -335,7 +336,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         spaces = [RowSpace(X, nodes.first, seed) for X in views]
         if n_nodes == 1:
             labels = np.zeros(1, dtype=np.int64)
-            return GraphFit(nodes, spaces, [], labels, [], None, False, 1)
+            return GraphFit(nodes, [], labels, [], None, False, spaces)
         n_neighbors = min(
             self.n_neighbors,
             max((n_nodes - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS),
@@ -345,23 +346,45 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         def view(Z: np.ndarray, neighbors: Any) -> View:
             return View.of(Z, nodes.mass, n_neighbors, neighbors, seed)
 
-        graphs = [view(space.rows, self.neighbors) for space in spaces]
-        weights = total(graph.weights for graph in graphs)
-        shared = total(graph.shared for graph in graphs)
+        Z = spaces[0].rows
+        rows = view(Z, self.neighbors)
+        found = self._search([rows], Z, nodes, view, seed, seeds)
+        if len(spaces) > 1:
+            others = [view(space.rows, self.neighbors) for space in spaces[1:]]
+            leak = leaking(rows.weights, found.labels)
+            told = [
+                other
+                for other in others
+                if leaking(other.weights, found.labels) <= CLEARER * leak
+            ]
+            if told:
+                found = self._search([rows, *told], Z, nodes, view, seed, seeds)
+        found.spaces, found.n_neighbors = spaces, n_neighbors
+        return found
+
+    def _search(
+        self,
+        views: list[View],
+        Z: np.ndarray,
+        nodes: Nodes,
+        view: Callable[[np.ndarray, Any], View],
+        seed: int,
+        seeds: Sequence[int],
+    ) -> GraphFit:
+        """Find the clusters of nodes in the sum of some views."""
+        weights = total(each.weights for each in views)
+        shared = total(each.shared for each in views)
         counts = None
         n_clusters = self.n_clusters
         if n_clusters is None:
-            counts = [self._count(graphs, weights, nodes.mass, seed) for seed in seeds]
+            counts = [self._count(views, weights, nodes.mass, each) for each in seeds]
             n_clusters = int(np.median(counts))
-        n_clusters = min(n_clusters, n_nodes)
+        n_clusters = min(n_clusters, len(Z))
         ways = [(weights, shared)]
-        if len(graphs) > 1:
-            # A view that misleads must not spoil the clusters of the rows themselves.
-            ways.append((graphs[0].weights, graphs[0].shared))
-        if self.neighbors is None and n_nodes > 2:
+        if self.neighbors is None and len(Z) > 2:
             smoothed = view(diffusion_map(weights, seed), None)
             ways.append((weights + smoothed.weights, shared + smoothed.shared))
-        judges = [graph.weights for graph in graphs]
+        judges = [each.weights for each in views]
         starts = Parallel(self.n_jobs)(
             delayed(start)(
                 *ways[index % len(ways)],
@@ -369,26 +392,17 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 nodes.mass,
                 n_clusters,
                 self.resolution,
-                seed,
+                each,
             )
-            for index, seed in enumerate(seeds)
+            for index, each in enumerate(seeds)
         )
         best = max(starts, key=lambda start: start.worth)
         labels = smooth(weights, best.labels)
-        centers = center_labels(spaces[0].rows, nodes.mass, n_clusters, seed)
-        by_centers = not _is_clearer(
-            weights, spaces[0].rows, nodes.mass, labels, centers
-        )
-        return GraphFit(
-            nodes,
-            spaces,
-            graphs,
-            centers if by_centers else labels,
-            starts,
-            counts,
-            by_centers,
-            n_neighbors,
-        )
+        centers = center_labels(Z, nodes.mass, n_clusters, seed)
+        by_centers = not is_clearer(weights, Z, nodes.mass, labels, centers)
+        if by_centers:
+            labels = centers
+        return GraphFit(nodes, views, labels, starts, counts, by_centers)
 
     def _count(
         self, views: list[View], weights: sp.csr_array, mass: np.ndarray, seed: int
@@ -465,7 +479,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         self.children_, self.distances_ = tree.children, tree.distances
         self.n_leaves_ = len(sizes)
         self.linkage_ = tree.linkage()
-        self.layers_ = tree.layers()
+        self.layers_ = sorted({self.n_clusters_, *tree.layers()})
         self.leaf_labels_ = leaves[nodes.inverse].astype(np.int32)
         self._tree = tree
 
@@ -636,7 +650,12 @@ def center_labels(
     return kmeans.predict(Z).astype(np.int64)
 
 
-def _is_clearer(
+def leaking(weights: sp.csr_array, labels: np.ndarray) -> float:
+    """Share of the clusters' entropy that a step on the graph loses."""
+    return 1 - share_kept(walk_ends(between(weights, labels), 1))
+
+
+def is_clearer(
     weights: sp.csr_array,
     Z: np.ndarray,
     mass: np.ndarray,
@@ -652,13 +671,11 @@ def _is_clearer(
     """
     if len(np.unique(centers)) < labels.max() + 1:
         return True
-    ends = [walk_ends(between(weights, each), 1) for each in (labels, centers)]
+    own, other = leaking(weights, labels), leaking(weights, centers)
+    share = explained(Z, mass, labels) / max(explained(Z, mass, centers), TINY)
     if is_clean(walk_ends(between(weights, labels), WALK)):
-        own, other = 0.0, 1 - share_kept(ends[1])
-        return other > 0 or explained(Z, mass, labels) >= explained(Z, mass, centers)
-    own, other = (1 - share_kept(each) for each in ends)
-    little = explained(Z, mass, labels) < LEAST_EXPLAINED * explained(Z, mass, centers)
-    return other >= (FAR_CLEARER if little else CLEARER) * own
+        return other > own or share >= 1
+    return other >= (FAR_CLEARER if share < LEAST_EXPLAINED else CLEARER) * own
 
 
 def explained(Z: np.ndarray, mass: np.ndarray, labels: np.ndarray) -> float:
@@ -668,9 +685,9 @@ def explained(Z: np.ndarray, mass: np.ndarray, labels: np.ndarray) -> float:
     )
     rows = Z.astype(np.float64)
     rows -= mass @ rows / mass.sum()
-    means = (member @ rows) / np.maximum(member.sum(1), 1e-300)[:, None]
+    means = (member @ rows) / np.maximum(member.sum(1), TINY)[:, None]
     whole = mass @ np.square(rows).sum(1)
-    return float(member.sum(1) @ np.square(means).sum(1) / max(whole, 1e-300))
+    return float(member.sum(1) @ np.square(means).sum(1) / max(whole, TINY))
 
 
 def medians(farthest: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -66,9 +66,15 @@ class ClusterTree:
             children.append(sorted((names[kept], names[gone])))
             closeness.append(tie)
             names[kept] = len(sizes) + len(children) - 1
+        heights = _heights(np.array(closeness))
+        # Leaves of a cluster are nearer to each other than clusters, by its being one.
+        inner = len(sizes) - len(np.unique(clusters))
+        lowest = heights[inner:].min(initial=np.inf)
         return cls(
             np.array(children, dtype=np.int64).reshape(-1, 2),
-            _heights(np.array(closeness)),
+            np.maximum.accumulate(
+                np.r_[np.minimum(heights[:inner], lowest), heights[inner:]]
+            ),
             sizes,
         )
 
@@ -103,9 +109,8 @@ class ClusterTree:
 
 
 def _heights(closeness: np.ndarray) -> np.ndarray:
-    """Distances from how close the two of each merge are, none below one before."""
+    """Distances from how close the two of each merge are."""
     known = closeness[closeness > 0]
     if not len(known):
         return np.arange(1, len(closeness) + 1, dtype=float)
-    heights = np.log(known.max() / np.maximum(closeness, known.min() / np.e))
-    return np.maximum.accumulate(heights)
+    return np.log(known.max() / np.maximum(closeness, known.min() / np.e))
