@@ -48,14 +48,15 @@ from skdeepcluster import (
     N2DClustering,
     VaDEClustering,
 )
-from skdeepcluster.graph import (
-    GraphClustering,
+from skdeepcluster.graph import GraphClustering
+from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.neighbors import (
+    Nodes,
+    RowSpace,
     edge_lengths,
     fuzzy_union,
     neighbor_graph,
-    reduce_dims,
 )
-from skdeepcluster.metrics import clustering_accuracy
 
 WIDE = 100
 
@@ -116,17 +117,18 @@ def mixture(n_clusters, seed):
 
 
 class Communities(ClusterMixin, BaseEstimator):
-    """Leiden communities of the neighbour graph, at the usual resolution."""
+    """Leiden communities of the graph of distinct rows, at the usual resolution."""
 
     def __init__(self, random_state=None):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        Z = reduce_dims(X, 0)
+        nodes = Nodes.of(X)
+        Z = RowSpace(X, nodes.first, 0).rows
         nearest = neighbor_graph(Z, 15, None, 0)
         weights = fuzzy_union(nearest, edge_lengths(Z, nearest))
         leiden = Leiden(random_state=self.random_state)
-        self.labels_ = leiden.fit_predict(csr_matrix(weights))
+        self.labels_ = leiden.fit_predict(csr_matrix(weights))[nodes.inverse]
         return self
 
 
