@@ -21,7 +21,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
-def _local(name):
+def local(name):
+    """Path of a file of the user's, if there is one."""
     folder = os.environ.get("SKDEEPCLUSTER_DATA")
     path = Path(folder, name) if folder else None
     return path if path and path.exists() else None
@@ -56,7 +57,7 @@ def digits():
 
 def mnist():
     """70,000 digits of 28 x 28 pixels."""
-    path = _local("mnist.npz")
+    path = local("mnist.npz")
     if path is None:
         return _pictures("mnist_784")
     with np.load(path) as file:
@@ -65,7 +66,7 @@ def mnist():
 
 def fashion():
     """70,000 pictures of clothes, 28 x 28 pixels."""
-    first = _local("train-images-idx3-ubyte.gz")
+    first = local("train-images-idx3-ubyte.gz")
     folder = first.parent if first else DEBIAN_FASHION
     if not folder.exists():
         return _pictures("Fashion-MNIST")
@@ -89,7 +90,7 @@ TABLES = {
 
 def table(name):
     """Rows and classes of a table of a few thousand rows."""
-    path = _local(f"{TABLES[name]}.dat")
+    path = local(f"{TABLES[name]}.dat")
     if path is None:
         X, y = _openml(name)
     else:
@@ -100,7 +101,7 @@ def table(name):
 
 def _reuters():
     """Texts and labels of the news of the eight largest topics."""
-    path = _local("reuters8.jsonl.gz")
+    path = local("reuters8.jsonl.gz")
     if path is None:
         raise FileNotFoundError(
             "reuters8.jsonl.gz was not found: set SKDEEPCLUSTER_DATA to its folder. It "
@@ -113,29 +114,35 @@ def _reuters():
     return [document["text"] for document in documents], labels
 
 
-def reuters(max_features=2000):
+def reuters():
     """News of eight topics as a sparse matrix of word weights."""
     texts, labels = _reuters()
+    return word_weights(texts, 2000), labels
+
+
+def word_weights(texts, n_words):
+    """Weights of the most frequent words in texts, as a sparse matrix."""
     vectorizer = TfidfVectorizer(
-        max_features=max_features,
+        max_features=n_words,
         sublinear_tf=True,
         stop_words="english",
         dtype=np.float32,
     )
-    return vectorizer.fit_transform(texts), labels
+    return vectorizer.fit_transform(texts)
 
 
 def reuters_embedded():
     """The same news as sentence embeddings, computed once and kept."""
     texts, labels = _reuters()
     name = "reuters8_minilm.npy"
-    path = _local(name) or Path(get_data_home(), name)
+    path = local(name) or Path(get_data_home(), name)
     if not path.exists():
-        np.save(path, _embed(texts))
+        np.save(path, embed(texts))
     return np.load(path), labels
 
 
-def _embed(texts):
+def embed(texts):
+    """Embeddings of sentences."""
     # The package carries its model: nothing is to be looked for on the network.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:

@@ -4,7 +4,7 @@ Every method is given the number of classes, but for those that always find one
 (HDBSCAN, Leiden, density-ddc, the scores and the dip test), as others do with
 ``--find-k``; and never the labels, which only score.
 The autoencoder of a seed is fitted once and shared by the methods that say so; its
-seconds are counted in each of them.
+seconds are counted in each of them. Rows are shuffled anew for each seed.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 from _data import LOADERS
+from _kinds import KINDS
 from _synthetic import SYNTHETIC
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -48,19 +49,23 @@ from skdeepcluster import (
     N2DClustering,
     VaDEClustering,
 )
-from skdeepcluster.graph import (
-    GraphClustering,
+from skdeepcluster.graph import GraphClustering
+from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.neighbors import (
+    Nodes,
+    RowSpace,
     edge_lengths,
     fuzzy_union,
     neighbor_graph,
-    reduce_dims,
 )
-from skdeepcluster.metrics import clustering_accuracy
 
 WIDE = 100
 
 # Of the clusters that are tried where a score chooses their number.
 MOST_CLUSTERS = 60
+
+# Rows of a data set that is measured with others of its kind, at most.
+KIND_ROWS = 10_000
 
 
 class Reduced(ClusterMixin, BaseEstimator):
@@ -116,17 +121,18 @@ def mixture(n_clusters, seed):
 
 
 class Communities(ClusterMixin, BaseEstimator):
-    """Leiden communities of the neighbour graph, at the usual resolution."""
+    """Leiden communities of the graph of distinct rows, at the usual resolution."""
 
     def __init__(self, random_state=None):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        Z = reduce_dims(X, 0)
+        nodes = Nodes.of(X)
+        Z = RowSpace(X, nodes.first, 0).rows
         nearest = neighbor_graph(Z, 15, None, 0)
         weights = fuzzy_union(nearest, edge_lengths(Z, nearest))
         leiden = Leiden(random_state=self.random_state)
-        self.labels_ = leiden.fit_predict(csr_matrix(weights))
+        self.labels_ = leiden.fit_predict(csr_matrix(weights))[nodes.inverse]
         return self
 
 
@@ -288,17 +294,116 @@ def table(results):
     return "\n".join(lines)
 
 
+def kind_table(scores, shapes):
+    """A row a data set: accuracy, mean (worst), and NMI of each method."""
+    methods = list(next(iter(scores.values())))
+    lines = ["| data | rows x features, classes | " + " | ".join(methods) + " |"]
+    lines.append("|---" * (len(methods) + 2) + "|")
+    # Data set, method, and mean accuracy, worst accuracy, mean NMI.
+    parts = np.array([[own[method] for method in methods] for own in scores.values()])
+    rows = [
+        *zip(scores, shapes.values(), parts, strict=True),
+        ("mean", "", parts.mean(0)),
+    ]
+    for name, shape, row in rows:
+        cells = [f"{mean:.3f} ({worst:.3f}), {nmi:.3f}" for mean, worst, nmi in row]
+        lines.append(f"| {name} | {shape} | " + " | ".join(cells) + " |")
+    if "kmeans" in methods:
+        above = parts[..., 0] - parts[:, [methods.index("kmeans")], 0]
+        cells = [
+            f"{above[i, j]:+.3f} ({list(scores)[i]})"
+            for j, i in enumerate(above.argmin(0))
+        ]
+        lines.append("| worst against kmeans |  | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def measure(data, X, y, options):
+    """Scores, clusters and seconds of each method, a row a seed."""
+    k = None if options.find_k else len(np.unique(y))
+    results = {name: [] for name in options.methods}
+    for seed in seeds_of(options):
+        # What depends on the order of the rows should show it.
+        order = np.random.default_rng(seed).permutation(len(y))
+        autoencoder = Autoencoder(
+            network=options.network,
+            max_epochs=options.epochs,
+            noise=options.noise,
+            precision=options.precision,
+            random_state=seed,
+        )
+        runs = run(X[order], y[order], k, seed, options.methods, autoencoder)
+        for name, scores, labels, seconds in runs:
+            count = len(np.unique(labels[labels >= 0]))
+            results[name].append((scores, count, seconds))
+            shown = " ".join(f"{score:.4f}" for score in scores)
+            # A run may take hours: what is known so far should not be lost.
+            print(
+                f"{data} {name} seed {seed}: {shown}, {count} clusters, "
+                f"{seconds:.1f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+    return results
+
+
+def seeds_of(options):
+    """Return the seeds that are asked for."""
+    return range(options.first_seed, options.first_seed + options.seeds)
+
+
+def chosen(X, y, max_rows, unbalanced):
+    """Those of the rows that are asked for, and their shape."""
+    if max_rows:
+        sample = np.random.default_rng(0).permutation(len(y))[:max_rows]
+        X, y = X[sample], y[sample]
+    if unbalanced:
+        kept = thinned(y)
+        X, y = X[kept], y[kept]
+    return X, y, f"{X.shape[0]} x {X.shape[1]}, {len(np.unique(y))}"
+
+
+def run_kind(kind, options):
+    """Measure all data sets of a kind that can be had here, and print one table."""
+    scores, shapes = {}, {}
+    for data, load in KINDS[kind].items():
+        try:
+            X, y = load()
+        except (ImportError, FileNotFoundError) as error:
+            print(f"{data} is left out. {error}", file=sys.stderr)
+            continue
+        max_rows = options.rows or KIND_ROWS
+        X, y, shapes[data] = chosen(X, y, max_rows, options.unbalanced)
+        scores[data] = {}
+        for name, rows in measure(data, X, y, options).items():
+            accuracies, nmis = np.array([own[:2] for own, _, _ in rows]).T
+            scores[data][name] = accuracies.mean(), accuracies.min(), nmis.mean()
+    if scores:
+        seeds = seeds_of(options)
+        print(f"\n{kind}, seeds {seeds[0]} to {seeds[-1]}\n")
+        print(kind_table(scores, shapes), flush=True)
+
+
 def main():
     loaders = LOADERS | SYNTHETIC
+    for sets in KINDS.values():
+        loaders |= sets
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", choices=loaders, default=["digits"])
+    parser.add_argument("--data", nargs="+", choices=loaders, default=[])
+    parser.add_argument(
+        "--kind", nargs="+", choices=KINDS, default=[], help="all data sets of a kind"
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--methods", nargs="+", choices=NAMES, default=DEFAULT)
     parser.add_argument(
         "--find-k", action="store_true", help="let the method find the number"
     )
-    parser.add_argument("--rows", type=int, help="a random sample of so many rows")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        help="a random sample of so many rows; with --kind, 10,000 by default",
+    )
     parser.add_argument(
         "--unbalanced",
         action="store_true",
@@ -316,41 +421,14 @@ def main():
     if options.find_k and (told := sorted({*options.methods} - FINDS_K)):
         parser.error(f"these methods need the number of clusters: {' '.join(told)}")
 
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
-    for data in options.data:
-        X, y = loaders[data]()
-        if options.rows:
-            sample = np.random.default_rng(0).permutation(len(y))[: options.rows]
-            X, y = X[sample], y[sample]
-        if options.unbalanced:
-            kept = thinned(y)
-            X, y = X[kept], y[kept]
-        classes = len(np.unique(y))
-        k = None if options.find_k else classes
-        results = {name: [] for name in options.methods}
-        for seed in seeds:
-            autoencoder = Autoencoder(
-                network=options.network,
-                max_epochs=options.epochs,
-                noise=options.noise,
-                precision=options.precision,
-                random_state=seed,
-            )
-            runs = run(X, y, k, seed, options.methods, autoencoder)
-            for name, scores, labels, seconds in runs:
-                count = len(np.unique(labels[labels >= 0]))
-                results[name].append((scores, count, seconds))
-                shown = " ".join(f"{score:.4f}" for score in scores)
-                # A run may take hours: what is known so far should not be lost.
-                print(
-                    f"{data} {name} seed {seed}: {shown}, {count} clusters, "
-                    f"{seconds:.1f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
-        shape = f"{X.shape[0]} x {X.shape[1]}, {classes} classes"
-        print(f"\n{data}: {shape}, seeds {seeds[0]} to {seeds[-1]}\n")
+    for data in options.data or ([] if options.kind else ["digits"]):
+        X, y, shape = chosen(*loaders[data](), options.rows, options.unbalanced)
+        results = measure(data, X, y, options)
+        seeds = seeds_of(options)
+        print(f"\n{data}: {shape} classes, seeds {seeds[0]} to {seeds[-1]}\n")
         print(table(results), flush=True)
+    for kind in options.kind:
+        run_kind(kind, options)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.cluster.hierarchy import linkage
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import make_column_transformer
@@ -23,10 +24,12 @@ from skdeepcluster import (
     DECClustering,
     DeepOutlierDetector,
 )
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import (
     ClusterImagesDisplay,
     ClusterSizesDisplay,
+    ClusterTreeDisplay,
     ConfidenceDisplay,
     EmbeddingDisplay,
     MatchedConfusionDisplay,
@@ -477,6 +480,87 @@ def test_displays_of_sparse_rows(to_sparse, digits, dec):
     assert np.array_equal(display.images[0], expected.images[0])
     plane = EmbeddingDisplay.from_predictions(to_sparse(X[:, 20:22]), y)
     assert np.array_equal(plane.points, X[:, 20:22])
+
+
+@pytest.fixture(scope="module")
+def graph(digits):
+    return GraphClustering(6, n_init=2, random_state=0).fit(digits[0])
+
+
+def names_of(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_tree_names_the_clusters_and_the_layers(piped, graph, digits):
+    if piped:
+        graph = make_pipeline(StandardScaler(), clone(graph)).fit(digits[0])
+    ax = plt.subplots()[1]
+    display = ClusterTreeDisplay.from_estimator(graph, ax=ax)
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    ax.figure.canvas.draw()
+    final = graph[-1] if piped else graph
+    sizes = np.bincount(final.labels_)
+    named = dict(name.split("\n") for name in names_of(ax.xaxis))
+    assert named == {str(c): str(size) for c, size in enumerate(sizes)}
+    (side,) = ax.child_axes
+    lines = ", ".join(names_of(side.yaxis)).split(", ")
+    assert sorted(map(int, lines)) == final.layers_
+    again = display.plot()
+    assert again is display
+    assert display.ax_ is not ax
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 10, 30])
+@pytest.mark.parametrize("all_leaves", [False, True])
+def test_tree_of_any_number_of_clusters(n_clusters, all_leaves):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    display = ClusterTreeDisplay.from_linkage(
+        linkage(rows, "average"), n_clusters, layers=[2, 5], all_leaves=all_leaves
+    )
+    ax = display.ax_
+    display.figure_.canvas.draw()
+    names = [
+        name.replace("(", "").replace(")", "").split() for name in names_of(ax.xaxis)
+    ]
+    assert sorted(int(cluster) for cluster, _ in names) == list(range(n_clusters))
+    assert sum(int(size) for _, size in names) == 60
+    # Three lines a merge that is seen, and the trunk.
+    (lines,) = ax.collections
+    assert len(lines.get_segments()) == 3 * (59 if all_leaves else n_clusters - 1) + 1
+    assert len(ax.patches) == (0 if all_leaves else n_clusters)
+    colors = cluster_colors(np.arange(n_clusters)).values()
+    drawn = {tuple(color[:3]) for color in lines.get_colors()}
+    assert {tuple(color) for color in colors} <= drawn
+
+
+def test_lines_of_layers_lie_between_merges(graph):
+    display = ClusterTreeDisplay.from_estimator(graph)
+    heights = sorted({line.get_ydata()[0] for line in display.ax_.lines})
+    left = [1 + np.count_nonzero(graph.distances_ > height) for height in heights]
+    assert left == graph.layers_[::-1]
+
+
+def test_tree_of_one_leaf_and_of_merges_at_no_distance(digits):
+    alike = GraphClustering(random_state=0).fit(np.ones((5, 2)))
+    display = ClusterTreeDisplay.from_estimator(alike)
+    assert names_of(display.ax_.xaxis) == ["0\n5"]
+    display = ClusterTreeDisplay.from_linkage([[0, 1, 0, 2], [2, 3, 0, 3]], 2)
+    assert names_of(display.ax_.xaxis) == ["0\n2", "1\n1"]
+
+
+def test_tree_refuses_what_it_cannot_draw(graph, digits):
+    with pytest.raises(TypeError, match="KMeans has no linkage_"):
+        ClusterTreeDisplay.from_estimator(KMeans(2).fit(digits[0]))
+    with pytest.raises(ValueError, match="n_clusters has 1000, which must be"):
+        ClusterTreeDisplay.from_estimator(graph, n_clusters=1000)
+    with pytest.raises(ValueError, match="layers has 0"):
+        ClusterTreeDisplay.from_linkage([[0, 1, 1, 2]], 2, layers=[0])
+    with pytest.raises(ValueError, match="must have four columns"):
+        ClusterTreeDisplay.from_linkage([[0, 1]], 2)
+    with pytest.raises(ValueError, match="sizes has shape"):
+        ClusterTreeDisplay.from_linkage([[0, 1, 1, 2]], 2, sizes=[1, 2, 3])
 
 
 def test_missing_matplotlib_names_the_extra(digits, monkeypatch):

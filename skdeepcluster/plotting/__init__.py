@@ -7,10 +7,12 @@ from skdeepcluster.plotting._images import ClusterImagesDisplay
 from skdeepcluster.plotting._silhouette import SilhouetteDisplay
 from skdeepcluster.plotting._terms import TopTermsDisplay, top_terms
 from skdeepcluster.plotting._training import TrainingHistoryDisplay
+from skdeepcluster.plotting._tree import ClusterTreeDisplay
 
 __all__ = [
     "ClusterImagesDisplay",
     "ClusterSizesDisplay",
+    "ClusterTreeDisplay",
     "ConfidenceDisplay",
     "EmbeddingDisplay",
     "MatchedConfusionDisplay",
