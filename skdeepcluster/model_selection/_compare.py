@@ -183,8 +183,8 @@ def compare_clusterers(
     clusters alone.
 
     Rows have clusters if the density of the sample has a valley five standard
-    deviations deep; or one of 3.5, and modularity and silhouette of a candidate are both
-    above their reference, together by .1; or where the rows fill more than four
+    deviations deep; or one of 3.5, and modularity and silhouette of a candidate are
+    both above their reference, together by .1; or where the rows fill more than four
     dimensions, in which a valley can't be seen, if they are above it by .15. Scores
     alone don't count in fewer: a long curve is cut well and is one cluster.
 

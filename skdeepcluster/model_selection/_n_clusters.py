@@ -21,6 +21,7 @@ from skdeepcluster.model_selection._scorers import check_n_references
 
 NAMES = {
     "modularity_silhouette": "sum of modularity and silhouette",
+    "gap": "gap of that sum above rows without clusters",
     "modularity": "modularity",
     "pooled_silhouette": "pooled silhouette",
     "silhouette": "silhouette in the reference space",
@@ -43,8 +44,8 @@ class NClustersSelection:
         it can't have a single one.
     table : pandas.DataFrame
         A row for each number of clusters, with the columns of `compare_clusterers`,
-        ``modularity_silhouette``, the sum of two of them, and, for mixtures, ``bic``
-        (lower is better).
+        ``modularity_silhouette``, the sum of two of them, ``gap``, that sum less its
+        reference, and, for mixtures, ``bic`` (lower is better).
     criterion : str
         The column that decided.
     reasons : list of str
@@ -126,12 +127,12 @@ def select_n_clusters(
     k_range : iterable of int
         Numbers of clusters to try. The choice may be 1 without 1 being among them; if
         it is, the table has a row for it, where all but ``bic`` is not a number.
-    criterion : {"modularity_silhouette", "modularity", "pooled_silhouette", \
+    criterion : {"modularity_silhouette", "gap", "modularity", "pooled_silhouette", \
             "silhouette", "stability", "bic"}, default="modularity_silhouette"
         What decides. Modularity alone splits clusters in a space of few dimensions, and
         a silhouette alone joins what is not round; their sum, both being taken in the
-        reference space, was the best guide in the benchmark of the user guide. "bic"
-        is for mixtures.
+        reference space, was the best guide in the benchmark of the user guide. "gap"
+        is how far that sum is above its reference. "bic" is for mixtures.
     space : None, fitted transformer or callable, default=None
         Reference space of the scores; None is that of ``X``.
     metric : {"euclidean", "cosine"}, default="euclidean"
@@ -175,7 +176,7 @@ def select_n_clusters(
     """
     numbers = check_range(k_range, _num_samples(X))
     parameter = number_parameter(estimator)
-    check_criterion(criterion, estimator, n_runs)
+    check_criterion(criterion, estimator, n_runs, n_references)
     check_space(space)
     check_settings(metric, n_runs, subsample, sample_size, random_state)
     check_n_references(n_references)
@@ -198,6 +199,9 @@ def select_n_clusters(
     table = comparison.table.set_index(comparison.table.index.astype(int))
     both = table["modularity"] + table["silhouette"]
     table = table.assign(modularity_silhouette=both)
+    if n_references:
+        expected = table["modularity_reference"] + table["silhouette_reference"]
+        table = table.assign(gap=both - expected)
     # One cluster is like another: what compares several has no value for it.
     table.loc[table.index == 1, [c for c in CRITERIA if c in table]] = np.nan
     table = add_bic(table, comparison.estimators, X)
@@ -236,12 +240,16 @@ def check_range(k_range: Iterable[int], n_samples: int) -> list[int]:
     return [int(k) for k in numbers]
 
 
-def check_criterion(criterion: str, estimator: Any, n_runs: int) -> None:
+def check_criterion(
+    criterion: str, estimator: Any, n_runs: int, n_references: int
+) -> None:
     """Refuse a criterion that won't have values."""
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}.")
     if criterion == "stability" and n_runs == 1:
         raise ValueError("criterion='stability' needs n_runs of 2 or more, got 1.")
+    if criterion == "gap" and n_references == 0:
+        raise ValueError("criterion='gap' needs n_references of 1 or more, got 0.")
     if criterion == "bic" and not hasattr(last_step(estimator), "bic"):
         raise ValueError(
             f"criterion='bic' needs a mixture; {type(last_step(estimator)).__name__} "

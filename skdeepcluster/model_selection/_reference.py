@@ -41,9 +41,9 @@ def code_steps(Z: np.ndarray) -> np.ndarray:
     """
     steps = np.zeros(Z.shape[1])
     for i, column in enumerate(Z.T):
-        gaps = np.diff(np.unique(column))
-        if 0 < len(gaps) < len(Z) - 1 and gaps.min() > np.median(gaps) / 2:
-            steps[i] = np.median(gaps)
+        gaps = np.sort(np.diff(np.unique(column)))
+        if 0 < len(gaps) < len(Z) - 1 and gaps[0] > gaps[len(gaps) // 2] / 2:
+            steps[i] = gaps[len(gaps) // 2]
     return steps
 
 
@@ -130,7 +130,7 @@ class Reference:
         )
 
     def shows_clusters(self, gaps: np.ndarray) -> bool | None:
-        """Whether there are clusters: density and scores have to say it together.
+        """Whether the density shows clusters, or scores that it doesn't speak against.
 
         Parameters
         ----------
@@ -207,10 +207,12 @@ def distinct_rows(Z: np.ndarray, seed: int) -> np.ndarray:
     are one row.
     """
     steps = code_steps(Z)
-    if not (steps[np.ptp(Z, axis=0) > 0] > 0).all():
+    varying = np.ptp(Z, axis=0) > 0
+    if not (varying.any() and steps[varying].all()):
         Z = np.unique(Z, axis=0)
     rng = np.random.default_rng(seed)
-    return Z + rng.uniform(-0.5, 0.5, Z.shape) * steps
+    # Distances of rows far from the origin would lose their digits.
+    return Z - Z.mean(0) + rng.uniform(-0.5, 0.5, Z.shape) * steps
 
 
 def intrinsic_dimension(Z: np.ndarray) -> float:
@@ -220,6 +222,8 @@ def intrinsic_dimension(Z: np.ndarray) -> float:
         np.partition(distances, N_NEIGHBORS, axis=1)[:, : N_NEIGHBORS + 1]
     )
     nearest = nearest[nearest[:, 1] > 0]
+    if len(nearest) == 0:
+        return np.nan
     growth = np.log(nearest[:, -1:] / nearest[:, 1:-1]).sum(1)
     return float((N_NEIGHBORS - 2) / np.mean(growth))
 
@@ -288,8 +292,9 @@ def deepest(
         return row
 
     fewest = k
-    for edge in np.argsort(heights, kind="stable"):
-        start, stop = starts[edge], stops[edge]
+    order = np.argsort(heights, kind="stable")
+    for edge in order.tolist():
+        start, stop = int(starts[edge]), int(stops[edge])
         high, low = sorted((find(start), find(stop)), key=lambda row: radii[row])
         if high == low:
             continue
@@ -297,5 +302,5 @@ def deepest(
         if radii[low] < heights[edge]:
             places = squared[start], squared[stop], middle(squared, start, stop)
             thinnest = np.argmax([radii[start], radii[stop], between[edge]])
-            fewest = min(fewest, np.sum(places[thinnest] <= radii[low]))
+            fewest = min(fewest, int(np.sum(places[thinnest] <= radii[low])))
     return float(np.sqrt(2) * (np.sqrt(k + 3 / 8) - np.sqrt(fewest + 3 / 8)))

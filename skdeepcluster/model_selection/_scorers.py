@@ -193,12 +193,13 @@ class ClusteringScorer:
         sets = structureless_rows(
             dense_rows(Z, self.metric), self.n_references, self.random_state
         )
-        return score - reference_scores(
+        reference = reference_scores(
             sets,
             n_clusters,
             lambda rows, found: self.index(rows, found, self.metric),
             self.random_state,
         )
+        return score - float(reference)
 
     def __repr__(self) -> str:
         name = getattr(self.index, "func", self.index).__name__
