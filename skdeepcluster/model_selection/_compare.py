@@ -177,16 +177,16 @@ def compare_clusterers(
 
     Every score is above zero where there are no clusters. The *reference* of a
     candidate is what k-means reaches with as many clusters on rows without any, uniform
-    in the box along the principal components of the sample [2]_; where the rows fill
-    more than four dimensions, also on the sample with every column shuffled, the higher
-    score counting. No candidate is fitted to them: a reference depends on the number of
-    clusters alone.
+    in the box along the principal components of the sample [2]_. No candidate is fitted
+    to them: a reference depends on the number of clusters alone.
 
     Rows have clusters if the density of the sample has a valley five standard
     deviations deep; or one of 3.5, and modularity and silhouette of a candidate are
-    both above their reference, together by .1; or where the rows fill more than four
-    dimensions, in which a valley can't be seen, if they are above it by .15. Scores
-    alone don't count in fewer: a long curve is cut well and is one cluster.
+    both above their reference, together by .1. Scores alone don't count: a long curve
+    is cut well and is one cluster. Where the rows fill more than three dimensions,
+    valleys can't always be seen: there, four deviations suffice, and so do scores that
+    are above the reference by .15, which then is the higher of that in the box and that
+    of the sample with each column shuffled.
 
     Parameters
     ----------

@@ -17,17 +17,20 @@ from skdeepcluster._fitted import sample_rows
 
 Scores = Callable[[np.ndarray, np.ndarray], Any]
 
-# Deeper than chance makes a valley in rows without clusters, and nearly so.
-CLEAR_DEPTH, SOME_DEPTH = 5.0, 3.5
-# In more dimensions valleys can't be seen, and scores suffice: curves and sheets, that
-# clusters cut well without a valley, have fewer.
-FEW_DIMENSIONS = 4
+# In more dimensions, valleys are hard to see, and scores suffice: curves and sheets,
+# that clusters cut well without a valley, have fewer.
+FEW_DIMENSIONS = 3
+# Deeper than chance makes a valley in rows without clusters: of few dimensions; of
+# more, in which paths go round thin places; and nearly so.
+CLEAR_DEPTH, CLEAR_DEPTH_OF_MANY, SOME_DEPTH = 5.0, 4.0, 3.5
 # Modularity and silhouette together exceed those of rows without clusters by less, the
 # second next to a valley that may be one.
 CLEAR_GAP, SOME_GAP = 0.15, 0.1
 N_NEIGHBORS = 15
 # A density of fewer rows shows nothing, one of more takes too long.
 FEWEST_ROWS, MOST_ROWS = 50, 2000
+# Larger neighbourhoods reach from one turn of a curve to the next.
+MOST_NEAR = 125
 # Empty places are no sign of a valley where fewer than these are near others.
 FEWEST_NEAR = 20
 # Densities of more columns are too steep to be estimated.
@@ -129,6 +132,12 @@ class Reference:
             axis=0,
         )
 
+    @property
+    def clear_depth(self) -> float:
+        """Depth that shows clusters whatever the scores are."""
+        many = self.dimension > FEW_DIMENSIONS
+        return CLEAR_DEPTH_OF_MANY if many else CLEAR_DEPTH
+
     def shows_clusters(self, gaps: np.ndarray) -> bool | None:
         """Whether the density shows clusters, or scores that it doesn't speak against.
 
@@ -139,7 +148,7 @@ class Reference:
         """
         if np.isnan(self.depth):
             return None
-        if self.depth >= CLEAR_DEPTH:
+        if self.depth >= self.clear_depth:
             return True
         if self.depth < SOME_DEPTH and self.dimension <= FEW_DIMENSIONS:
             return False
@@ -151,7 +160,7 @@ class Reference:
         """Sentence on whether there are clusters."""
         valley = (
             f"the deepest valley of the density is {self.depth:.1f} standard "
-            f"deviations deep ({CLEAR_DEPTH:g} are clear)"
+            f"deviations deep ({self.clear_depth:g} are clear)"
         )
         clustered = self.shows_clusters(gaps)
         if clustered is None:
@@ -159,7 +168,7 @@ class Reference:
                 f"Fewer than {FEWEST_ROWS} distinct rows can't tell whether there are "
                 "clusters."
             )
-        if self.depth >= CLEAR_DEPTH:
+        if self.depth >= self.clear_depth:
             return f"There are clusters: {valley}."
         if clustered:
             return (
@@ -176,7 +185,8 @@ def make_reference(Z: np.ndarray, n_sets: int, seed: int) -> Reference:
     """Measure the density of rows, and draw rows that have no clusters."""
     depth, dimension = density_valley(Z, seed)
     kinds = [structureless_rows(Z, n_sets, seed)]
-    if dimension > FEW_DIMENSIONS:
+    if dimension > FEW_DIMENSIONS and depth < SOME_DEPTH:
+        # Long tails score high as well, and nothing but the scores is left to look at.
         kinds.append(shuffled_rows(Z, n_sets, seed))
     return Reference(depth, dimension, kinds, seed)
 
@@ -195,7 +205,7 @@ def density_valley(Z: np.ndarray, seed: int) -> tuple[float, float]:
         Z = PCA(MOST_COLUMNS, random_state=seed).fit_transform(Z)
     dimension = intrinsic_dimension(Z)
     depth = valley_depth(Z)
-    if dimension > 3:
+    if dimension > FEW_DIMENSIONS:
         depth = max(depth, valley_depth(PCA(2, random_state=seed).fit_transform(Z)))
     return depth, dimension
 
@@ -238,7 +248,7 @@ def valley_depth(Z: np.ndarray) -> float:
     count plus 3/8 has a variance of 1/4 (Anscombe), so this can be said of rows in any
     number of dimensions. Small k show small clusters, large ones shallow valleys.
     """
-    scales = [max(len(Z) // 8, FEWEST_NEAR)]
+    scales = [min(max(len(Z) // 8, FEWEST_NEAR), MOST_NEAR)]
     while scales[-1] >= 2 * FEWEST_NEAR:
         scales.append(scales[-1] // 2)
     order = np.array(scales) - 1
