@@ -101,8 +101,8 @@ class ClustererComparison:
     sample: Any
     spaces: dict[str, Any]
     metric: str
-    clustered: bool | None = None
-    evidence: str = ""
+    clustered: bool | None
+    evidence: str
 
     @property
     def best_name(self) -> str:
