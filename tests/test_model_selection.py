@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.datasets import load_digits, load_iris, make_blobs, make_moons
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -629,8 +629,8 @@ def test_choice_at_the_end_of_the_range_is_doubted(blobs):
         (KMeans, [2, 3], "silhouette", TypeError, "estimator must be a clusterer"),
         (None, [2, 3], "silhouette", TypeError, "estimator must be a clusterer"),
         (KMeans(), [2, 3], "bic", ValueError, "criterion='bic' needs a mixture"),
-        (KMeans(), [1, 3], "silhouette", ValueError, "between 2 and n_samples"),
-        (KMeans(), [3, 120], "silhouette", ValueError, "between 2 and n_samples"),
+        (KMeans(), [0, 3], "silhouette", ValueError, "between 1 and n_samples"),
+        (KMeans(), [3, 120], "silhouette", ValueError, "between 1 and n_samples"),
         (KMeans(), [2, 3], "nmi", ValueError, "criterion must be one of"),
         (DBSCAN(), [2, 3], "silhouette", TypeError, "no parameter n_clusters"),
         (KMeans(algorithm="no"), [2, 3], "silhouette", ValueError, "No number"),
@@ -644,6 +644,194 @@ def test_bad_choices_are_refused(estimator, k_range, criterion, error, message, 
 def test_stability_decides_only_where_it_was_measured(blobs):
     with pytest.raises(ValueError, match="criterion='stability' needs n_runs"):
         select_n_clusters(KMeans(), blobs, [2, 3], criterion="stability", n_runs=1)
+
+
+# Rows without clusters
+
+
+def spiral(rng, n_samples):
+    angle = 6 * np.pi * np.sqrt(rng.uniform(0.02, 1, n_samples))
+    rows = np.column_stack([angle * np.cos(angle), angle * np.sin(angle)])
+    return rows + rng.normal(0, 0.4, rows.shape)
+
+
+def line(rng, n_samples):
+    place = rng.uniform(0, 100, n_samples)
+    return np.column_stack([place, place / 2]) + rng.normal(0, 0.3, (n_samples, 2))
+
+
+def codes(rng, n_samples, centers):
+    place = rng.choice(centers, n_samples)[:, None]
+    return (place + rng.normal(0, 0.7, (n_samples, 4))).round().clip(1, 5)
+
+
+def two(rng, n_samples, share, *center):
+    rows = rng.normal(size=(n_samples, len(center)))
+    return rows + np.outer(np.arange(n_samples) >= share * n_samples, center)
+
+
+STRUCTURELESS = {
+    "gaussian 1": lambda rng: rng.normal(size=(500, 1)),
+    "gaussian 2": lambda rng: rng.normal(size=(500, 2)),
+    "gaussian 10": lambda rng: rng.normal(size=(500, 10)),
+    "gaussian 50": lambda rng: rng.normal(size=(500, 50)),
+    "repeated": lambda rng: np.repeat(rng.normal(size=(125, 2)), 4, axis=0),
+    "uniform 2": lambda rng: rng.uniform(size=(500, 2)),
+    "uniform 3": lambda rng: rng.uniform(size=(500, 3)),
+    "uniform 4": lambda rng: rng.uniform(size=(500, 4)),
+    "exponential 10": lambda rng: rng.exponential(size=(500, 10)),
+    "line": lambda rng: line(rng, 500),
+    "spiral": lambda rng: spiral(rng, 1000),
+    "codes": lambda rng: codes(rng, 500, [3.0]),
+    "far": lambda rng: 1e6 + rng.normal(size=(500, 2)),
+}
+
+CLUSTERED = {
+    "far": lambda rng: two(rng, 500, 0.5, 12, 0),
+    "touching": lambda rng: two(rng, 1500, 0.5, 4, 0),
+    "touching in 50": lambda rng: two(rng, 1500, 0.5, 4, *[0] * 49),
+    "uneven": lambda rng: two(rng, 1500, 0.8, 5, 2, 0, 0, 0),
+    "one column": lambda rng: two(rng, 500, 0.5, 6),
+    "four": lambda rng: make_blobs(
+        500,
+        centers=[[0, 0], [12, 0], [0, 12], [12, 12]],
+        random_state=int(rng.integers(99)),
+    )[0],
+    "fifty": lambda rng: make_blobs(
+        1500, 30, centers=50, random_state=int(rng.integers(99))
+    )[0],
+    "moons": lambda rng: make_moons(
+        1000, noise=0.08, random_state=int(rng.integers(99))
+    )[0],
+    "repeated": lambda rng: np.repeat(two(rng, 200, 0.5, 12, 0), 4, axis=0),
+    "digits": lambda rng: load_digits().data[rng.permutation(1797)[:1000]],
+    "iris": lambda rng: load_iris().data[rng.permutation(150)],
+    "codes": lambda rng: codes(rng, 1000, [1.8, 4.2]),
+}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", STRUCTURELESS)
+def test_one_cluster_where_there_is_no_structure(name, seed):
+    X = STRUCTURELESS[name](np.random.default_rng(seed))
+    settings = {"n_runs": 1, "n_references": 1, "random_state": seed}
+    selection = select_n_clusters(KMeans(), X, [2, 4], **settings)
+    assert selection.n_clusters == 1
+    assert np.array_equal(selection.estimator.labels_, np.zeros(len(X)))
+    assert selection.reasons[0].startswith("Nothing shows that there are clusters")
+    assert selection.reasons[1].startswith("Of the others, ")
+
+
+@pytest.mark.parametrize("name", CLUSTERED)
+def test_more_than_one_cluster_where_there_are_some(name):
+    X = CLUSTERED[name](np.random.default_rng(0))
+    selection = select_n_clusters(KMeans(), X, [2, 4], n_runs=1, n_references=1)
+    assert selection.n_clusters > 1
+    assert selection.reasons[-1].startswith("There are clusters")
+
+
+def test_gap_keeps_touching_clusters_whole():
+    X = CLUSTERED["touching"](np.random.default_rng(0))
+    selection = select_n_clusters(KMeans(), X, range(2, 7), n_runs=1, criterion="gap")
+    assert selection.n_clusters == 2
+    assert selection.table["modularity_silhouette"].idxmax() > 2
+
+
+@pytest.mark.parametrize("criterion", ["modularity_silhouette", "stability", "bic"])
+def test_one_may_be_asked_for(criterion, blobs):
+    settings = {"criterion": criterion, "n_runs": 2}
+    selection = select_n_clusters(GaussianMixture(), blobs, [1, 2, 4], **settings)
+    assert selection.n_clusters > 1
+    single = selection.table.loc[1]
+    assert single[["modularity", "silhouette", "stability"]].isna().all()
+    assert np.isfinite(single["bic"])
+    assert selection.plot().axes
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    selection = select_n_clusters(GaussianMixture(), X, [1, 2, 4], **settings)
+    assert selection.n_clusters == selection.estimator.n_components == 1
+    assert selection.plot().axes
+
+
+class TwoOrMore(KMeans):
+    """A clusterer that can't have a single cluster."""
+
+    def fit(self, X, y=None):
+        if self.n_clusters < 2:
+            raise ValueError("n_clusters must be 2 or more.")
+        return super().fit(X)
+
+
+def test_choice_of_one_may_have_no_estimator():
+    X = np.random.default_rng(0).uniform(size=(200, 2))
+    selection = select_n_clusters(TwoOrMore(), X, [2, 4], n_runs=1)
+    assert selection.n_clusters == 1
+    assert selection.estimator is None
+    assert selection.reasons[-1].endswith("one cluster: n_clusters must be 2 or more.")
+
+
+def test_without_references_there_are_clusters_by_assumption():
+    X = np.random.default_rng(0).uniform(size=(200, 2))
+    selection = select_n_clusters(KMeans(), X, [2, 4], n_runs=1, n_references=0)
+    assert selection.n_clusters > 1
+    assert not any("clusters:" in reason for reason in selection.reasons)
+    comparison = compare_clusterers([KMeans(3)], X, n_runs=1, n_references=0)
+    assert comparison.clustered is None
+    assert "modularity_reference" not in comparison.table
+    assert "without clusters" not in comparison.to_html()
+    with pytest.raises(ValueError, match="criterion='gap' needs n_references"):
+        select_n_clusters(KMeans(), X, [2, 4], n_references=0, criterion="gap")
+    with pytest.raises(ValueError, match="n_references must be an integer >= 0"):
+        compare_clusterers([Untouchable()], X, n_references=-1)
+
+
+def test_few_rows_cant_tell():
+    comparison = compare_clusterers([KMeans(2)], np.eye(10), n_runs=1)
+    assert comparison.clustered is None
+    assert comparison.evidence.startswith("Fewer than 50 distinct rows")
+    equal = compare_clusterers([DBSCAN()], np.ones((60, 2)), n_runs=1)
+    assert equal.clustered is None
+    assert np.isnan(equal.table.loc["dbscan", "modularity_reference"])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_comparison_says_what_scores_were_without_clusters(metric):
+    X = np.random.default_rng(0).uniform(size=(300, 2))
+    before, state = X.copy(), np.random.get_state()[1].copy()
+    candidates = {"six": KMeans(6), "mixture": GaussianMixture(6), "one": KMeans(1)}
+    settings = {"n_runs": 1, "metric": metric}
+    result = compare_clusterers(candidates, X, **settings)
+    table = result.table
+    assert result.clustered is False
+    for score in ("modularity", "silhouette"):
+        expected = table[f"{score}_reference"]
+        assert expected["six"] == expected["mixture"]
+        assert np.isnan(expected["one"])
+        if metric == "euclidean":
+            assert expected["six"] == pytest.approx(table.loc["six", score], abs=0.1)
+            assert expected["six"] > 0.3
+    page = result.to_html()
+    assert "without clusters, its silhouette of" in page
+    assert "Nothing shows that there are clusters" in page
+    again = compare_clusterers(candidates, X, **settings).table
+    assert again["modularity_reference"].equals(table["modularity_reference"])
+    assert np.array_equal(X, before)
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_gap_of_a_scorer_is_what_exceeds_the_reference(factory, blobs):
+    scorer = factory(n_references=2)
+    one, four = KMeans(1), KMeans(4, random_state=0).fit(blobs)
+    assert scorer(one.fit(blobs), blobs) == 0
+    assert 0 < scorer(four, blobs) == scorer(four, blobs)
+    assert scorer(four, blobs) != factory()(four, blobs)
+    X = np.random.default_rng(0).normal(size=(500, 3))
+    search = GridSearchCV(
+        KMeans(random_state=0), {"n_clusters": [1, 2, 8]}, scoring=scorer, cv=AllData()
+    )
+    assert search.fit(X).best_params_ == {"n_clusters": 1}
+    with pytest.raises(ValueError, match="n_references must be an integer"):
+        factory(n_references=0.5)
 
 
 # The user's evening: what people do with a clusterer in scikit-learn.

@@ -25,18 +25,22 @@ from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import (
     check_labels,
     check_space,
+    comparable,
     fitted_labels,
     latent_rows,
     reference_rows,
     sample_rows,
 )
 from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.model_selection._reference import Reference, make_reference
 from skdeepcluster.model_selection._report import html_report, plot_table
 from skdeepcluster.model_selection._scorers import (
     METRICS,
     calinski_harabasz,
+    check_n_references,
     check_sample_size,
     check_seed,
+    dense_rows,
     modularity,
     negative_davies_bouldin,
     silhouette,
@@ -46,7 +50,9 @@ COLUMNS = [
     "n_clusters",
     "noise",
     "modularity",
+    "modularity_reference",
     "silhouette",
+    "silhouette_reference",
     "pooled_silhouette",
     "calinski_harabasz",
     "davies_bouldin",
@@ -81,6 +87,11 @@ class ClustererComparison:
         The same rows in each candidate's own space; equal spaces are one object.
     metric : str
         Distance in all the spaces.
+    clustered : bool or None
+        Whether anything shows that the rows have clusters at all; see
+        `compare_clusterers`. None where they are too few to tell, or nobody asked.
+    evidence : str
+        The same in words.
     """
 
     table: Any
@@ -90,6 +101,8 @@ class ClustererComparison:
     sample: Any
     spaces: dict[str, Any]
     metric: str
+    clustered: bool | None
+    evidence: str
 
     @property
     def best_name(self) -> str:
@@ -146,6 +159,7 @@ def compare_clusterers(
     subsample: float = 0.8,
     sample_size: int | None = 2000,
     random_state: int = 0,
+    n_references: int = 3,
     progress: bool | None = None,
 ) -> ClustererComparison:
     """Compare clusterers of any kind on the same rows.
@@ -160,6 +174,19 @@ def compare_clusterers(
     space of a candidate is its latent space, where it can ``transform`` rows and
     ``inverse_transform`` them back, or what the earlier steps of a pipeline made of
     the rows. Equal spaces count once.
+
+    Every score is above zero where there are no clusters. The *reference* of a
+    candidate is what k-means reaches with as many clusters on rows without any, uniform
+    in the box along the principal components of the sample [2]_. No candidate is fitted
+    to them: a reference depends on the number of clusters alone.
+
+    Rows have clusters if the density of the sample has a valley five standard
+    deviations deep; or one of 3.5, and modularity and silhouette of a candidate are
+    both above their reference, together by .1. Scores alone don't count: a long curve
+    is cut well and is one cluster. Where the rows fill more than three dimensions,
+    valleys can't always be seen: there, four deviations suffice, and so do scores that
+    are above the reference by .15, which then is the higher of that in the box and that
+    of the sample with each column shuffled.
 
     Parameters
     ----------
@@ -185,6 +212,8 @@ def compare_clusterers(
     random_state : int, default=0
         Seed of samples, and of the candidates: a ``random_state`` that is None is set
         in the first fit, and every one in the others.
+    n_references : int, default=3
+        Sets of rows without clusters to compare with; 0 compares with none.
     progress : bool or None, default=None
         Whether to show a progress bar. None shows one on a terminal only.
 
@@ -197,6 +226,8 @@ def compare_clusterers(
         - ``modularity`` in a neighbour graph, ``silhouette``, ``calinski_harabasz`` and
           ``davies_bouldin`` (lower is better), all in the reference space, noise
           counting as in `modularity_scorer` and its siblings;
+        - ``modularity_reference`` and ``silhouette_reference``: what they would be
+          without clusters;
         - ``pooled_silhouette``;
         - ``stability``: mean adjusted Rand index between all pairs of fits, on the rows
           that both have seen;
@@ -212,6 +243,8 @@ def compare_clusterers(
     ----------
     .. [1] Wang, Z. et al. (2024). Deep clustering evaluation: how to validate internal
        clustering validation measures. https://arxiv.org/abs/2403.14830
+    .. [2] Tibshirani, R., Walther, G. and Hastie, T. (2001). Estimating the number of
+       clusters in a data set via the gap statistic. JRSS B 63.
 
     Examples
     --------
@@ -222,6 +255,8 @@ def compare_clusterers(
     >>> comparison = compare_clusterers([KMeans(3), DBSCAN()], X, y)
     >>> comparison.table["n_clusters"].to_dict()
     {'kmeans': 3, 'dbscan': 2}
+    >>> comparison.clustered
+    True
     """
     pandas = import_extra("pandas", "compare", "compare_clusterers")
     tqdm = import_extra("tqdm", "compare", "compare_clusterers").tqdm
@@ -230,6 +265,7 @@ def compare_clusterers(
         raise ValueError("estimators holds no clusterer to compare.")
     check_space(space)
     check_settings(metric, n_runs, subsample, sample_size, random_state)
+    check_n_references(n_references)
     (X,) = indexable(X)
     if y is not None:
         y = check_labels(y, "y")
@@ -255,9 +291,19 @@ def compare_clusterers(
     sampled = {name: fit.labels[rows] for name, fit in fits.items()}
     for name, value in pooled_silhouettes([sample, *spaces.values()], sampled, metric):
         records[name]["pooled_silhouette"] = value
+    clustered, evidence = None, ""
+    if n_references:
+        reference = make_reference(
+            dense_rows(sample, metric), n_references, random_state
+        )
+        gaps = add_references(records, reference, sampled, metric)
+        clustered = reference.shows_clusters(gaps)
+        evidence = reference.in_words(gaps)
     table = pandas.DataFrame.from_dict(records, orient="index", columns=COLUMNS)
     if y is None:
         table = table.drop(columns=["accuracy", "nmi", "ari"])
+    if not n_references:
+        table = table.drop(columns=["modularity_reference", "silhouette_reference"])
     return ClustererComparison(
         table,
         {name: fit.estimator for name, fit in fits.items()},
@@ -266,6 +312,8 @@ def compare_clusterers(
         sample,
         spaces,
         metric,
+        clustered,
+        evidence,
     )
 
 
@@ -435,6 +483,32 @@ def describe(
         record["nmi"] = normalized_mutual_info_score(y, labels)
         record["ari"] = adjusted_rand_score(y, labels)
     return record
+
+
+def add_references(
+    records: dict[str, dict[str, Any]],
+    reference: Reference,
+    labels: dict[str, np.ndarray],
+    metric: str,
+) -> np.ndarray:
+    """Add what scores would be without clusters, and return how far they are above."""
+
+    def score(rows: np.ndarray, found: np.ndarray) -> tuple[float, float]:
+        return modularity(rows, found, metric), silhouette(rows, found, metric)
+
+    known: dict[int, np.ndarray] = {}
+    gaps = []
+    for name, each in labels.items():
+        clustered = each[each != -1]
+        if not comparable(clustered):
+            continue
+        k = len(np.unique(clustered))
+        if k not in known:
+            known[k] = reference.scores(k, score)
+        record = records[name]
+        record["modularity_reference"], record["silhouette_reference"] = known[k]
+        gaps.append([record["modularity"], record["silhouette"]] - known[k])
+    return np.reshape(gaps, (-1, 2))
 
 
 def pooled_silhouettes(

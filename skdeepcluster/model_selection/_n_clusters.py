@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
@@ -16,9 +17,11 @@ from skdeepcluster.model_selection._compare import (
     compare_clusterers,
     seeded,
 )
+from skdeepcluster.model_selection._scorers import check_n_references
 
 NAMES = {
     "modularity_silhouette": "sum of modularity and silhouette",
+    "gap": "gap of that sum above rows without clusters",
     "modularity": "modularity",
     "pooled_silhouette": "pooled silhouette",
     "silhouette": "silhouette in the reference space",
@@ -35,13 +38,14 @@ class NClustersSelection:
     Parameters
     ----------
     n_clusters : int
-        The choice.
-    estimator : estimator
-        The candidate with that number of clusters, fitted to all the rows.
+        The choice; 1 where nothing shows that there are clusters.
+    estimator : estimator or None
+        The candidate with that number of clusters, fitted to all the rows. None where
+        it can't have a single one.
     table : pandas.DataFrame
         A row for each number of clusters, with the columns of `compare_clusterers`,
-        ``modularity_silhouette``, the sum of two of them, and, for mixtures, ``bic``
-        (lower is better).
+        ``modularity_silhouette``, the sum of two of them, ``gap``, that sum less its
+        reference, and, for mixtures, ``bic`` (lower is better).
     criterion : str
         The column that decided.
     reasons : list of str
@@ -101,12 +105,17 @@ def select_n_clusters(
     subsample: float = 0.8,
     sample_size: int | None = 2000,
     random_state: int = 0,
+    n_references: int = 3,
     progress: bool | None = None,
 ) -> NClustersSelection:
     """Choose the number of clusters without labels.
 
     One candidate a number is fitted, and several times for its stability. A deep
     clusterer pretrains its autoencoder once, on all the rows, for all of them.
+
+    The choice is 1 where nothing shows that the rows have clusters: neither a valley of
+    their density nor scores above those of rows without clusters. `compare_clusterers`
+    tells how this is judged.
 
     Parameters
     ----------
@@ -116,13 +125,14 @@ def select_n_clusters(
     X : {array-like, sparse matrix} of shape (n_samples, n_features), or list
         Rows to cluster.
     k_range : iterable of int
-        Numbers of clusters to try.
-    criterion : {"modularity_silhouette", "modularity", "pooled_silhouette", \
+        Numbers of clusters to try. The choice may be 1 without 1 being among them; if
+        it is, the table has a row for it, where all but ``bic`` is not a number.
+    criterion : {"modularity_silhouette", "gap", "modularity", "pooled_silhouette", \
             "silhouette", "stability", "bic"}, default="modularity_silhouette"
         What decides. Modularity alone splits clusters in a space of few dimensions, and
         a silhouette alone joins what is not round; their sum, both being taken in the
-        reference space, was the best guide in the benchmark of the user guide. "bic"
-        is for mixtures.
+        reference space, was the best guide in the benchmark of the user guide. "gap"
+        is how far that sum is above its reference. "bic" is for mixtures.
     space : None, fitted transformer or callable, default=None
         Reference space of the scores; None is that of ``X``.
     metric : {"euclidean", "cosine"}, default="euclidean"
@@ -135,6 +145,9 @@ def select_n_clusters(
         Rows to score, at most. None is all of them.
     random_state : int, default=0
         Seed of samples and candidates, as in `compare_clusterers`.
+    n_references : int, default=3
+        Sets of rows without clusters to compare with. With 0, none are, and there are
+        clusters by assumption.
     progress : bool or None, default=None
         Whether to show a progress bar. None shows one on a terminal only.
 
@@ -156,12 +169,17 @@ def select_n_clusters(
     >>> selection = select_n_clusters(KMeans(), X, range(2, 6))
     >>> selection.n_clusters
     3
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(0).uniform(size=(300, 2))
+    >>> select_n_clusters(KMeans(), rows, range(2, 6)).n_clusters
+    1
     """
     numbers = check_range(k_range, _num_samples(X))
     parameter = number_parameter(estimator)
-    check_criterion(criterion, estimator, n_runs)
+    check_criterion(criterion, estimator, n_runs, n_references)
     check_space(space)
     check_settings(metric, n_runs, subsample, sample_size, random_state)
+    check_n_references(n_references)
     shared = pretrained(seeded(estimator, random_state, only_unset=True), X)
     comparison = compare_clusterers(
         {str(k): clone(shared).set_params(**{parameter: k}) for k in numbers},
@@ -172,6 +190,7 @@ def select_n_clusters(
         subsample=subsample,
         sample_size=sample_size,
         random_state=random_state,
+        n_references=n_references,
         progress=progress,
     )
     if not comparison.estimators:
@@ -180,18 +199,30 @@ def select_n_clusters(
     table = comparison.table.set_index(comparison.table.index.astype(int))
     both = table["modularity"] + table["silhouette"]
     table = table.assign(modularity_silhouette=both)
+    if n_references:
+        expected = table["modularity_reference"] + table["silhouette_reference"]
+        table = table.assign(gap=both - expected)
+    # One cluster is like another: what compares several has no value for it.
+    table.loc[table.index == 1, [c for c in CRITERIA if c in table]] = np.nan
     table = add_bic(table, comparison.estimators, X)
     if table[criterion].isna().all():
         error = table["error"].iloc[0]
         raise ValueError(f"No number of clusters has a {NAMES[criterion]}: {error}")
-    choice = preferred(table[criterion], criterion)
-    return NClustersSelection(
-        choice,
-        comparison.estimators[str(choice)],
-        table,
-        criterion,
-        reasons(table, criterion, choice),
-    )
+    best = preferred(table[criterion], criterion)
+    sentences = reasons(table, criterion, best)
+    if comparison.evidence:
+        sentences.append(comparison.evidence)
+    if comparison.clustered is not False or best == 1:
+        chosen = comparison.estimators[str(best)]
+        return NClustersSelection(best, chosen, table, criterion, sentences)
+    sentences = [comparison.evidence, f"Of the others, {sentences[0]}"]
+    chosen = comparison.estimators.get("1")
+    if chosen is None:
+        try:
+            chosen = clone(shared).set_params(**{parameter: 1}).fit(X)
+        except Exception as error:
+            sentences.append(f"There is no estimator with one cluster: {error}")
+    return NClustersSelection(1, chosen, table, criterion, sentences)
 
 
 def check_range(k_range: Iterable[int], n_samples: int) -> list[int]:
@@ -201,20 +232,24 @@ def check_range(k_range: Iterable[int], n_samples: int) -> list[int]:
     numbers = sorted(set(k_range))
     if len(numbers) < 2 or not all(isinstance(k, Integral) for k in numbers):
         raise ValueError(f"k_range must hold two integers or more, got {numbers}.")
-    if numbers[0] < 2 or numbers[-1] >= n_samples:
+    if numbers[0] < 1 or numbers[-1] >= n_samples:
         raise ValueError(
-            f"k_range must lie between 2 and n_samples - 1={n_samples - 1}, got "
+            f"k_range must lie between 1 and n_samples - 1={n_samples - 1}, got "
             f"{numbers}."
         )
     return [int(k) for k in numbers]
 
 
-def check_criterion(criterion: str, estimator: Any, n_runs: int) -> None:
+def check_criterion(
+    criterion: str, estimator: Any, n_runs: int, n_references: int
+) -> None:
     """Refuse a criterion that won't have values."""
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}.")
     if criterion == "stability" and n_runs == 1:
         raise ValueError("criterion='stability' needs n_runs of 2 or more, got 1.")
+    if criterion == "gap" and n_references == 0:
+        raise ValueError("criterion='gap' needs n_references of 1 or more, got 0.")
     if criterion == "bic" and not hasattr(last_step(estimator), "bic"):
         raise ValueError(
             f"criterion='bic' needs a mixture; {type(last_step(estimator)).__name__} "
@@ -267,9 +302,8 @@ def reasons(table: Any, criterion: str, choice: int) -> list[str]:
     """Sentences on the choice."""
     direction = "lowest" if criterion == "bic" else "highest"
     value = table.loc[choice, criterion]
-    sentences = [
-        f"{choice} clusters have the {direction} {NAMES[criterion]}, {value:,.3f}."
-    ]
+    clusters = "1 cluster has" if choice == 1 else f"{choice} clusters have"
+    sentences = [f"{clusters} the {direction} {NAMES[criterion]}, {value:,.3f}."]
     for name in CRITERIA:
         if name == criterion or name not in table or table[name].isna().all():
             continue
@@ -281,6 +315,7 @@ def reasons(table: Any, criterion: str, choice: int) -> list[str]:
         sentences.append(
             f"Fits with {choice} clusters agree little (ARI {stability:.2f}): doubt it."
         )
-    if choice in (table.index[0], table.index[-1]):
+    # Whether there are two clusters or one is for the reference to say.
+    if choice == table.index[-1] or choice == table.index[0] > 2:
         sentences.append("The choice is at the end of k_range: widen it.")
     return sentences

@@ -41,6 +41,9 @@ MEANINGS = {
     "the reference space; higher is better.",
     "silhouette": "in the reference space, between -1 and 1, noise counting 0 "
     "(pictures leave it out); higher is better.",
+    "modularity_reference": "what k-means reaches with as many clusters on rows that "
+    "have none. A modularity that is no higher shows nothing.",
+    "silhouette_reference": "the same for the silhouette.",
     "pooled_silhouette": "mean silhouette over the reference space and the spaces of "
     "all candidates; higher is better.",
     "calinski_harabasz": "spread between clusters over that within, in the reference "
@@ -59,7 +62,10 @@ MEANINGS = {
 
 
 def plot_table(table: Any, ax: Any) -> Any:
-    """Draw a panel of bars for each score that any candidate has."""
+    """Draw a panel of bars for each score that any candidate has.
+
+    A stroke marks what the score would be without clusters.
+    """
     plt = import_extra("matplotlib.pyplot", "compare", "ClustererComparison.plot")
     names = [name for name in PANELS if name in table and table[name].notna().any()]
     if not names:
@@ -76,6 +82,10 @@ def plot_table(table: Any, ax: Any) -> Any:
         bars = panel.barh(places, np.nan_to_num(values), color=colors)
         texts = ["failed" if np.isnan(value) else f"{value:.3g}" for value in values]
         panel.bar_label(bars, texts, padding=3, fontsize="small")
+        if f"{name}_reference" in table:
+            # What the score would be without clusters.
+            marks = table[f"{name}_reference"].to_numpy(dtype=float)
+            panel.plot(marks, places, "k|", markersize=12)
         panel.margins(x=0.3)
         panel.set_ylim(len(table) - 0.5, -0.5)
         panel.set_yticks(places, list(table.index) if i == 0 else [])
@@ -163,11 +173,25 @@ def html_table(comparison: Any) -> str:
         known = [comparison.sample, *comparison.spaces.values()]
         spaces = len({id(Z) for Z in known})
         note += (
-            f"<p>Highest modularity: <b>{html.escape(best)}</b>. Scores are "
+            f"<p>Highest modularity: <b>{html.escape(best)}</b>. "
+            f"{without_clusters(table.loc[best])}Scores are "
             f"those of {rows:,} rows in {spaces} space{'s' * (spaces > 1)}.</p>"
         )
+    if comparison.evidence:
+        note += f"<p>{html.escape(comparison.evidence)}</p>"
     return (
         f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>{note}'
+    )
+
+
+def without_clusters(score: Any) -> str:
+    """Sentence on what the best candidate's scores would be without clusters."""
+    if np.isnan(score.get("modularity_reference", np.nan)):
+        return ""
+    return (
+        f"Its modularity of {score['modularity']:.3f} would be "
+        f"{score['modularity_reference']:.3f} without clusters, its silhouette of "
+        f"{score['silhouette']:.3f} would be {score['silhouette_reference']:.3f}. "
     )
 
 

@@ -24,6 +24,10 @@ from skdeepcluster._fitted import (
     reference_rows,
     sample_rows,
 )
+from skdeepcluster.model_selection._reference import (
+    reference_scores,
+    structureless_rows,
+)
 
 METRICS = ("euclidean", "cosine")
 
@@ -49,7 +53,7 @@ def calinski_harabasz(Z: Any, labels: np.ndarray, metric: str) -> float:
     clustered = labels != -1
     if not comparable(labels[clustered]):
         return 0.0
-    rows = _dense_rows(Z[clustered], metric)
+    rows = dense_rows(Z[clustered], metric)
     return float(calinski_harabasz_score(rows, labels[clustered]) * clustered.mean())
 
 
@@ -58,7 +62,7 @@ def negative_davies_bouldin(Z: Any, labels: np.ndarray, metric: str) -> float:
     clustered = labels != -1
     if not comparable(labels[clustered]):
         return -WORST_DAVIES_BOULDIN
-    rows = _dense_rows(Z[clustered], metric)
+    rows = dense_rows(Z[clustered], metric)
     value = davies_bouldin_score(rows, labels[clustered]) / clustered.mean()
     return -float(min(value, WORST_DAVIES_BOULDIN))
 
@@ -95,7 +99,8 @@ def graph_modularity(graph: Any, labels: np.ndarray) -> float:
     return float(within / total - np.sum((by_cluster / total) ** 2))
 
 
-def _dense_rows(Z: Any, metric: str) -> np.ndarray:
+def dense_rows(Z: Any, metric: str) -> np.ndarray:
+    """Rows as an array, of unit length where angles count."""
     rows = normalize(Z) if metric == "cosine" else Z
     return rows.toarray() if sp.issparse(rows) else rows
 
@@ -107,6 +112,15 @@ def check_sample_size(sample_size: Any) -> None:
     if not isinstance(sample_size, Integral) or sample_size < 2:
         raise ValueError(
             f"sample_size must be None or an integer >= 2, got {sample_size!r}."
+        )
+
+
+def check_n_references(n_references: Any) -> None:
+    """Refuse a number of sets that can't be drawn."""
+    if not isinstance(n_references, Integral) or n_references < 0:
+        raise ValueError(
+            f"n_references must be an integer >= 0, got {n_references!r}; 0 compares "
+            "with none."
         )
 
 
@@ -128,7 +142,7 @@ class ClusteringScorer:
     ----------
     index : callable
         Function of rows, labels and metric.
-    space, metric, sample_size, random_state
+    space, metric, sample_size, random_state, n_references
         As in the factories.
     """
 
@@ -139,11 +153,13 @@ class ClusteringScorer:
         metric: str,
         sample_size: int | None,
         random_state: int,
+        n_references: int,
     ) -> None:
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {METRICS}, got {metric!r}.")
         check_sample_size(sample_size)
         check_seed(random_state)
+        check_n_references(n_references)
         self.spaces = list(space) if isinstance(space, list | tuple) else [space]
         if not self.spaces:
             raise ValueError("space=[] names no space; None is that of the data.")
@@ -153,6 +169,7 @@ class ClusteringScorer:
         self.metric = metric
         self.sample_size = sample_size
         self.random_state = random_state
+        self.n_references = n_references
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score the clusters that a fitted estimator makes of ``X``; y is ignored."""
@@ -161,10 +178,28 @@ class ClusteringScorer:
         labels = fitted_labels(estimator, X, rows)
         sample = _safe_indexing(X, rows)
         scores = [
-            self.index(reference_rows(space, sample), labels, self.metric)
-            for space in self.spaces
+            self._score(reference_rows(space, sample), labels) for space in self.spaces
         ]
         return float(np.mean(scores))
+
+    def _score(self, Z: Any, labels: np.ndarray) -> float:
+        """Score of labels in one space, less that of rows without clusters."""
+        n_clusters = len(np.unique(labels[labels != -1]))
+        if self.n_references and n_clusters < 2:
+            return 0.0
+        score = self.index(Z, labels, self.metric)
+        if not self.n_references or n_clusters == len(labels):
+            return score
+        sets = structureless_rows(
+            dense_rows(Z, self.metric), self.n_references, self.random_state
+        )
+        reference = reference_scores(
+            sets,
+            n_clusters,
+            lambda rows, found: self.index(rows, found, self.metric),
+            self.random_state,
+        )
+        return score - float(reference)
 
     def __repr__(self) -> str:
         name = getattr(self.index, "func", self.index).__name__
@@ -181,12 +216,14 @@ def modularity_scorer(
     n_neighbors: int = 15,
     sample_size: int | None = 5000,
     random_state: int = 0,
+    n_references: int = 0,
 ) -> ClusteringScorer:
     """Make a scorer of modularity in a neighbour graph of one fixed reference space.
 
     Clusters score high that keep nearest neighbours together, beyond what clusters of
     their sizes would by chance [1]_. They need not be round, as for a silhouette.
-    Candidates that cut a neighbour graph themselves are favoured.
+    Candidates that cut a neighbour graph themselves are favoured, and rows without any
+    clusters score high as well: ``n_references`` takes off what they would.
 
     Parameters
     ----------
@@ -200,14 +237,18 @@ def modularity_scorer(
     sample_size : int or None, default=5000
         Rows to score, at most; the same ones for every candidate. None is all of them.
     random_state : int, default=0
-        Seed of the sample.
+        Seed of the sample, and of the sets below.
+    n_references : int, default=0
+        Sets of rows without clusters to compare with. With any, the score is the *gap*:
+        how far it is above what k-means reaches on them with as many clusters. See
+        the user guide.
 
     Returns
     -------
     callable
         Takes ``(estimator, X, y=None)`` and returns a float between -0.5 and 1, higher
         being better. One cluster, or as many as rows, scores -0.5. Rows labelled -1
-        (noise) keep no neighbour.
+        (noise) keep no neighbour. As a gap, one cluster scores 0.
 
     References
     ----------
@@ -224,11 +265,23 @@ def modularity_scorer(
     >>> few, right = KMeans(3, random_state=0), KMeans(10, random_state=0)
     >>> bool(scorer(few.fit(X), X) < scorer(right.fit(X), X))
     True
+
+    The clusters of rows without any have a high modularity, but no gap:
+
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(0).normal(size=(500, 2))
+    >>> kmeans = KMeans(8, random_state=0).fit(rows)
+    >>> round(scorer(kmeans, rows), 1)
+    0.7
+    >>> round(abs(modularity_scorer(n_references=3)(kmeans, rows)), 1)
+    0.0
     """
     if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
         raise ValueError(f"n_neighbors must be an integer >= 1, got {n_neighbors!r}.")
     index = partial(modularity, n_neighbors=n_neighbors)
-    return ClusteringScorer(index, space, metric, sample_size, random_state)
+    return ClusteringScorer(
+        index, space, metric, sample_size, random_state, n_references
+    )
 
 
 def silhouette_scorer(
@@ -237,6 +290,7 @@ def silhouette_scorer(
     metric: str = "euclidean",
     sample_size: int | None = 5000,
     random_state: int = 0,
+    n_references: int = 0,
 ) -> ClusteringScorer:
     """Make a scorer of the mean silhouette in one fixed reference space.
 
@@ -254,14 +308,18 @@ def silhouette_scorer(
     sample_size : int or None, default=5000
         Rows to score, at most; the same ones for every candidate. None is all of them.
     random_state : int, default=0
-        Seed of the sample.
+        Seed of the sample, and of the sets below.
+    n_references : int, default=0
+        Sets of rows without clusters to compare with. With any, the score is the *gap*:
+        how far it is above what k-means reaches on them with as many clusters. See
+        the user guide.
 
     Returns
     -------
     callable
         Takes ``(estimator, X, y=None)`` and returns a float between -1 and 1, higher
         being better. One cluster, or as many as rows, scores -1. Rows labelled -1
-        (noise) count 0.
+        (noise) count 0. As a gap, one cluster scores 0.
 
     References
     ----------
@@ -284,7 +342,9 @@ def silhouette_scorer(
     >>> search.fit(X).best_params_
     {'n_clusters': 2}
     """
-    return ClusteringScorer(silhouette, space, metric, sample_size, random_state)
+    return ClusteringScorer(
+        silhouette, space, metric, sample_size, random_state, n_references
+    )
 
 
 def calinski_harabasz_scorer(
@@ -293,6 +353,7 @@ def calinski_harabasz_scorer(
     metric: str = "euclidean",
     sample_size: int | None = 5000,
     random_state: int = 0,
+    n_references: int = 0,
 ) -> ClusteringScorer:
     """Make a scorer of the Calinski-Harabasz index in one fixed reference space.
 
@@ -307,16 +368,23 @@ def calinski_harabasz_scorer(
         Rows to score, at most; the same ones for every candidate. None is all of them.
         They are held densely, also where the space is sparse.
     random_state : int, default=0
-        Seed of the sample.
+        Seed of the sample, and of the sets below.
+    n_references : int, default=0
+        Sets of rows without clusters to compare with. With any, the score is the *gap*:
+        how far it is above what k-means reaches on them with as many clusters. See
+        the user guide.
 
     Returns
     -------
     callable
         Takes ``(estimator, X, y=None)`` and returns a float that is not negative,
         higher being better. One cluster, or as many as rows, scores 0. Noise (-1) is
-        left out, and the score multiplied by the share of the other rows.
+        left out, and the score multiplied by the share of the other rows. As a gap, one
+        cluster scores 0.
     """
-    return ClusteringScorer(calinski_harabasz, space, metric, sample_size, random_state)
+    return ClusteringScorer(
+        calinski_harabasz, space, metric, sample_size, random_state, n_references
+    )
 
 
 def davies_bouldin_scorer(
@@ -325,6 +393,7 @@ def davies_bouldin_scorer(
     metric: str = "euclidean",
     sample_size: int | None = 5000,
     random_state: int = 0,
+    n_references: int = 0,
 ) -> ClusteringScorer:
     """Make a scorer of the *negative* Davies-Bouldin index in a fixed reference space.
 
@@ -339,15 +408,25 @@ def davies_bouldin_scorer(
         Rows to score, at most; the same ones for every candidate. None is all of them.
         They are held densely, also where the space is sparse.
     random_state : int, default=0
-        Seed of the sample.
+        Seed of the sample, and of the sets below.
+    n_references : int, default=0
+        Sets of rows without clusters to compare with. With any, the score is the *gap*:
+        how far it is above what k-means reaches on them with as many clusters. See
+        the user guide.
 
     Returns
     -------
     callable
         Takes ``(estimator, X, y=None)`` and returns a float that is not positive,
         higher being better. One cluster, or as many as rows, scores -1e6. Noise (-1)
-        is left out, and the index divided by the share of the other rows.
+        is left out, and the index divided by the share of the other rows. As a gap,
+        one cluster scores 0.
     """
     return ClusteringScorer(
-        negative_davies_bouldin, space, metric, sample_size, random_state
+        negative_davies_bouldin,
+        space,
+        metric,
+        sample_size,
+        random_state,
+        n_references,
     )
