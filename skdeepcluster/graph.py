@@ -58,8 +58,9 @@ ROWS_OF_STARTS = 200_000
 # would be each other's.
 SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS = 3, 3
 
-# Rows that k-means is fitted to.
-CENTERS_ROWS = 10_000
+# Rows that k-means is fitted to, at least ten a cluster where there are so many; and
+# how often, for many clusters take long and vary less.
+CENTERS_ROWS, CLUSTERS_AND_RUNS = 10_000, 200
 
 # How much more of a step must leave the clusters of k-means than those of the graph for
 # these to be taken; and how much more where they explain less than such a share of the
@@ -641,8 +642,10 @@ def center_labels(
     Z: np.ndarray, mass: np.ndarray, n_clusters: int, seed: int
 ) -> np.ndarray:
     """Clusters of nodes by k-means, which is fitted to a sample of many."""
-    sample = np.random.default_rng(seed).permutation(len(Z))[:CENTERS_ROWS]
-    kmeans = KMeans(n_clusters, n_init=10, random_state=seed)
+    size = max(CENTERS_ROWS, 10 * n_clusters)
+    sample = np.random.default_rng(seed).permutation(len(Z))[:size]
+    n_init = min(max(CLUSTERS_AND_RUNS // n_clusters, 1), 10)
+    kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
     with warnings.catch_warnings():
         # Nodes may coincide in the space, and be fewer than clusters there.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -6,16 +6,17 @@ The initial clusters decide most of what deep clustering reaches. k-means wants 
 round; ``init="graph"``, the default of DEC and its kin, follows whatever shape the
 neighbours of a row lead to:
 
-1. Each row is tied to its 15 nearest neighbours, in the data and in the latent space of
-   the autoencoder. A tie is the weaker, the longer it is in a unit of each row's own,
-   as in UMAP.
+1. Each distinct row is tied to its 15 nearest neighbours, in the data and, unless it
+   misleads, in the latent space of the autoencoder. A tie is the weaker, the longer it
+   is in a unit of each row's own, as in UMAP; repeated rows weigh as much as they are
+   many.
 2. The Louvain method finds many small communities in that graph, purer than large ones.
 3. Communities are merged until the wanted number of clusters remains, in two ways: by
    modularity, which likes clusters of one size, and by the mean tie of two rows, which
-   doesn't mind. Those clusters are kept that tell more about where a short random walk
-   ends, for their sizes. With ``n_clusters=None``, merging goes on until only valleys
-   are left between clusters, cuts that are a small part of those through the clusters
-   themselves.
+   doesn't mind. Those clusters are kept from which a step on the graph tells most about
+   where it leads, for their sizes; or those of k-means, if the graph has no clearer
+   ones. With ``n_clusters=None``, communities are one cluster if they touch as its
+   parts touch.
 4. The network is taught to tell the clusters apart, on mixtures of two rows: too few
    passes to learn the graph's mistakes by heart. Self-training then refines them.
 """
@@ -27,13 +28,10 @@ from sklearn.datasets import load_digits, make_moons
 
 from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.communities import communities
-from skdeepcluster.graph import (
-    GraphClustering,
-    edge_lengths,
-    fuzzy_union,
-    neighbor_graph,
-)
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.neighbors import edge_lengths, fuzzy_union, neighbor_graph
+from skdeepcluster.plotting import ClusterTreeDisplay
 
 # %%
 # Communities, and what they are merged to
@@ -99,6 +97,19 @@ moons, _ = make_moons(1500, noise=0.06, random_state=0)
 print("moons:", GraphClustering(random_state=0).fit(moons).n_clusters_)
 dec = DECClustering(n_clusters=None, autoencoder=autoencoder, random_state=0).fit(X)
 print("digits:", dec.n_clusters_)
+
+# %%
+# The tree of clusters
+# --------------------
+#
+# One fit holds every number of clusters: ``cut`` joins clusters or takes them apart, in
+# milliseconds, along the tree of merges.
+
+graph = GraphClustering(10, random_state=0).fit(X)
+print("numbers that hold over a wide range:", graph.layers_)
+print("cut into five:", np.bincount(graph.cut(5)))
+ClusterTreeDisplay.from_estimator(graph)
+plt.show()
 
 # %%
 # Rows that belong nowhere
