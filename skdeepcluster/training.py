@@ -22,6 +22,7 @@ from skorch.callbacks import (
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
+from skdeepcluster._resume import Page, plain
 from skdeepcluster.networks import ForeignAutoencoder, global_generator
 
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
@@ -310,6 +311,9 @@ class Net(NeuralNet):
     # Keywords that a subclass adds, which become attributes.
     own: tuple[str, ...] = ()
 
+    # Where the state of the training is kept.
+    page = Page()
+
     def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
         own = {name: kwargs.pop(name) for name in self.own}
         super().__init__(*args, **kwargs)
@@ -353,6 +357,7 @@ class Net(NeuralNet):
         told = {"dataset_train": data, "dataset_valid": held_out}
         iterator = self.get_iterator(data, training=True)
         validation = held_out and self.get_iterator(held_out, training=False)
+        self._restore(iterator)
         self._losses = ["train_loss"] + ["valid_loss"] * (validation is not None)
         while len(self.history) < self.max_epochs and not self.stopping:
             self.notify("on_epoch_begin", **told)
@@ -361,7 +366,53 @@ class Net(NeuralNet):
                 self.run_single_epoch(validation, False, "valid", self.validation_step)
             if self._is_whole(self.history[-1]):
                 self.notify("on_epoch_end", **told)
+            if not self.interrupted:
+                self.page.write(lambda: self._state(iterator))
         return self
+
+    def _state(self, iterator: Any) -> dict[str, Any]:
+        """All that the next epoch depends on."""
+        return {
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer_.state_dict(),
+            "memory": self.memory,
+            "history": plain_history(self),
+            "stopping": self.stopping,
+            "order": order_of(iterator) and order_of(iterator).bit_generator.state,
+            # Of what isn't ours, which draws from them.
+            "generators": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
+            "callbacks": [state_of(callback) for _, callback in self.callbacks_],
+        }
+
+    def _restore(self, iterator: Any) -> None:
+        """Go on from the last epoch that was kept."""
+        state = self.page.read()
+        if state is None:
+            return
+        self.module.load_state_dict(state["module"])
+        self.optimizer_.load_state_dict(state["optimizer"])
+        self.memory = {
+            name: value.to(self.device) for name, value in state["memory"].items()
+        }
+        self.history.extend({**row, "batches": []} for row in state["history"])
+        self.stopping = state["stopping"]
+        if state["order"] is not None:
+            order_of(iterator).bit_generator.state = state["order"]
+        first, *others = state["generators"]
+        if self.is_foreign():
+            torch.set_rng_state(first)
+            torch.cuda.set_rng_state_all(others)
+        for (_, callback), kept in zip(
+            self.callbacks_, state["callbacks"], strict=True
+        ):
+            restore_to(callback, kept)
+
+    def is_foreign(self) -> bool:
+        """Whether a part may draw from torch's global generators."""
+        iterators = {self.iterator_train, self.iterator_valid}
+        return iterators != {BatchIterator} or any(
+            isinstance(part, ForeignAutoencoder) for part in self.module.modules()
+        )
 
     def _is_whole(self, epoch: dict[str, Any]) -> bool:
         return all(name in epoch for name in self._losses)
@@ -518,22 +569,57 @@ class Trained:
     interrupted: bool
 
 
-def train(net: Net, X: Any, seed: int) -> Trained:
-    """Train the module of a net in place.
+def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
+    """Train the module of a net in place, or read how it was trained.
 
     A user's network may draw from torch's global generators, as dropout does, and so
     may a user's iterator: they are seeded for it and put back.
     """
-    module: nn.Module = net.module
-    foreign = {net.iterator_train, net.iterator_valid} != {BatchIterator} or any(
-        isinstance(part, ForeignAutoencoder) for part in module.modules()
-    )
-    with global_generator(seed) if foreign else contextlib.nullcontext():
+    module: nn.Module = net.module.to(net.device)
+    state = page.read()
+    if state is not None and state.get("finished"):
+        module.load_state_dict(state["module"])
+        module.eval()
+        return Trained(state["history"], interrupted=False)
+    net.page = page
+    with global_generator(seed) if net.is_foreign() else contextlib.nullcontext():
         net.partial_fit(X)
     module.eval()
     if net.interrupted and is_one_of_many():
         raise KeyboardInterrupt
-    return Trained(plain_history(net), net.interrupted)
+    trained = Trained(plain_history(net), net.interrupted)
+    if not trained.interrupted:
+        state = {"finished": True, "history": trained.history}
+        page.write(lambda: {**state, "module": module.state_dict()})
+    return trained
+
+
+def order_of(iterator: Any) -> Any:
+    """Return the generator of the order of our own batches."""
+    return getattr(iterator, "rng", None)
+
+
+def state_of(callback: Any) -> dict[str, Any]:
+    """Collect what a callback has come to, as far as it is numbers or has a state."""
+    state = {}
+    for name, value in vars(callback).items():
+        if not name.endswith("_") or isinstance(value, type):
+            continue
+        if hasattr(value, "load_state_dict"):
+            value = value.state_dict()
+        with contextlib.suppress(ValueError):
+            state[name] = plain(value, name)
+    return state
+
+
+def restore_to(callback: Any, state: dict[str, Any]) -> None:
+    """Give a callback its state back."""
+    for name, value in state.items():
+        now: Any = getattr(callback, name, None)
+        if hasattr(now, "load_state_dict"):
+            now.load_state_dict(value)
+        else:
+            setattr(callback, name, value)
 
 
 def is_one_of_many() -> bool:

@@ -11,12 +11,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from skdeepcluster._resume import Journal
 from skdeepcluster.estimators._base import (
+    CHECKPOINT_CONSTRAINT,
     TRAINING_CONSTRAINTS,
     BaseDecodingEstimator,
     Learned,
     as_output,
-    spawn_seeds,
     warn_interrupted,
 )
 from skdeepcluster.networks import (
@@ -134,6 +135,10 @@ class Autoencoder(BaseDecodingEstimator):
         cosine.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet`.
+    checkpoint : str, path or None, default=None
+        Folder to keep the state of the training in, after each epoch: the same `fit` on
+        the same data goes on from there, and ends as if nothing had stopped it. One
+        folder is for one fit.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -185,6 +190,7 @@ class Autoencoder(BaseDecodingEstimator):
         "noise": [Interval(Real, 0, 1, closed="left")],
         "precision": [StrOptions({"float32", "bf16"})],
         "device": [str, torch.device],
+        "checkpoint": CHECKPOINT_CONSTRAINT,
     }
 
     def __init__(
@@ -203,6 +209,7 @@ class Autoencoder(BaseDecodingEstimator):
         device: Any = "auto",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -219,6 +226,7 @@ class Autoencoder(BaseDecodingEstimator):
         self.device = device
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
@@ -252,7 +260,7 @@ class Autoencoder(BaseDecodingEstimator):
     def _learn(self, X: Any) -> Learned:
         X = self._check_input(X, reset=True)
         self._check_fit(X.shape[1])
-        return self._train_network(X)
+        return self._train_network(X, *self._open_journal(X, 3))
 
     def _check_fit(self, n_features: int) -> None:
         """Refuse what can't be fitted, before any training."""
@@ -316,9 +324,9 @@ class Autoencoder(BaseDecodingEstimator):
             )
         return shape
 
-    def _train_network(self, X: Any) -> Learned:
+    def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
         """Build and train the network."""
-        weights_seed, order_seed, noise_seed = spawn_seeds(self.random_state, 3)
+        weights_seed, order_seed, noise_seed = seeds
         network, config = self._network(X.shape[1])
         module = build(network, weights_seed, **config)
         module.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
@@ -328,12 +336,13 @@ class Autoencoder(BaseDecodingEstimator):
             Reconstruction(module, self.noise, noise_seed),
             X,
             order_seed,
+            journal.page("pretraining"),
             own_callbacks=[CosineAnnealing(epochs)],
             max_epochs=epochs,
             device=resolve_device(self.device),
             precision=self.precision,
         )
-        learned = Learned(module, {}).after("pretraining", "training", trained)
+        learned = Learned(module, {}, journal).after("pretraining", "training", trained)
         return learned.adding(n_iter_=len(trained.history))
 
     def _epochs(self, n_samples: int) -> int:

@@ -47,6 +47,8 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         The mixture has converged when its mean log-likelihood gains less.
     max_iter : int, default=500
         Iterations of the mixture, at most.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
@@ -116,6 +118,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         n_init: int = 1,
         tol: float = 1e-3,
         max_iter: int = 500,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -127,6 +130,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         self.n_init = n_init
         self.tol = tol
         self.max_iter = max_iter
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 

@@ -44,6 +44,8 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         fitted. None is ``Autoencoder()``.
     n_init : int, default=20
         Restarts of k-means; the tightest clusters are kept.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
@@ -104,12 +106,14 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         *,
         autoencoder: Any = None,
         n_init: int = 20,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.autoencoder = autoencoder
         self.n_init = n_init
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 

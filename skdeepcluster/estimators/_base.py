@@ -1,6 +1,7 @@
 """What every estimator shares. Think twice before adding to it: a hook beats a flag."""
 
 import copy
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,9 +21,11 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
+import skdeepcluster
 from skdeepcluster import networks
 from skdeepcluster._fitted import refuse_dates
-from skdeepcluster.estimators._given import settings_of
+from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
+from skdeepcluster.estimators._given import describe, settings_of
 from skdeepcluster.training import (
     OPTIMIZERS,
     CosineAnnealing,
@@ -41,6 +44,8 @@ from skdeepcluster.training import (
 
 # Whatever else comes, integers and dates among it, is told apart by doubles.
 INPUT_DTYPES = [np.float64, np.float32, np.uint8]
+
+CHECKPOINT_CONSTRAINT: list[Any] = [str, os.PathLike, None]
 
 TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "max_epochs": [Interval(Integral, 0, None, closed="left")],
@@ -76,6 +81,8 @@ class Learned:
         The network.
     history : dict of list of dict
         Epochs of each phase.
+    journal : Journal
+        Where the phases are kept.
     interrupted : str or None, default=None
         The phase in which the user interrupted the fit: it ends as soon as it can.
     attributes : dict, default=<factory>
@@ -84,6 +91,7 @@ class Learned:
 
     module: networks.AutoencoderModule
     history: dict[str, list[dict[str, Any]]]
+    journal: Journal
     interrupted: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -204,6 +212,7 @@ class BaseDeepEstimator(
         module: nn.Module,
         X: Any,
         seed: int,
+        page: Page,
         *,
         own_callbacks: Sequence[Callback] = (),
         **settings: Any,
@@ -232,7 +241,27 @@ class BaseDeepEstimator(
             callbacks=[*own_callbacks, *callbacks],
             **keywords,
         )
-        return train(net, X, seed)
+        return train(net, X, seed, page)
+
+    def _open_journal(
+        self, X: Any, n_seeds: int, network: nn.Module | None = None
+    ) -> tuple[Journal, list[int]]:
+        """Open the journal of a fit, and tell the fit's seeds."""
+        seeds = spawn_seeds(self.random_state, n_seeds)
+        if self.checkpoint is None:
+            return Journal(), seeds
+        facts = {
+            "estimator": type(self).__name__,
+            "version of skdeepcluster": skdeepcluster.__version__,
+            "version of torch": torch.__version__,
+            "data": fingerprint(X),
+            "parameters": describe(self),
+        }
+        if network is not None:
+            arrays = networks.to_state(network)["arrays"].values()
+            facts["given network"] = " ".join(fingerprint(a[None]) for a in arrays)
+        seeded = self.random_state is not None
+        return open_journal(self.checkpoint, facts, seeds, seeded)
 
     def transform(self, X: Any) -> np.ndarray:
         """Map rows to the latent space.

@@ -11,8 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdeepcluster._resume import Journal
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
+    CHECKPOINT_CONSTRAINT,
     BaseDecodingEstimator,
     BaseDeepEstimator,
     Learned,
@@ -45,6 +47,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "checkpoint": CHECKPOINT_CONSTRAINT,
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -84,8 +87,9 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             # As its own predictions would: the names of columns are checked as well.
             validate_data(autoencoder, X, reset=False, skip_check_array=True)
         self._check_fit(rows, autoencoder)
-        seeds = spawn_seeds(self.random_state, 3)
-        learned = self._pretrain(rows, autoencoder, seeds[0])
+        given = getattr(autoencoder, "module_", None)
+        journal, seeds = self._open_journal(rows, 3, given)
+        learned = self._pretrain(rows, autoencoder, seeds[0], journal)
         clusters = self._find_initial(rows, learned, seeds)
         if clusters is not None and clusters.interrupted:
             learned = learned.cut_short("the search for initial clusters")
@@ -123,18 +127,22 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         if initial is not None:
             initial.check(type(self).__name__, autoencoder.latent_dim)
 
-    def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> Learned:
+    def _pretrain(
+        self, X: Any, autoencoder: Any, seed: int, journal: Journal
+    ) -> Learned:
         """Train the network, or take a copy of one that is."""
         if is_fitted(autoencoder):
             # One that was unpickled is on the CPU, whatever its device.
             device = resolve_device(autoencoder.device)
             module = copy.deepcopy(autoencoder.module_).to(device)
-            return Learned(module, copy.deepcopy(autoencoder.history_))
+            return Learned(module, copy.deepcopy(autoencoder.history_), journal)
         if autoencoder.random_state is None:
             autoencoder.random_state = seed
-        trained = autoencoder._train_network(X)
-        interrupted = "pretraining" if trained.interrupted else None
-        return Learned(trained.module, trained.history, interrupted)
+        own, network_seeds = autoencoder._open_journal(X, 3)
+        kept = own if self.checkpoint is None else journal
+        learned = autoencoder._train_network(X, kept, network_seeds)
+        interrupted = "pretraining" if learned.interrupted else None
+        return Learned(learned.module, learned.history, journal, interrupted)
 
     def _initial(self) -> InitialClusters | None:
         """Strategy that finds the initial clusters; None where there are none."""
@@ -149,7 +157,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             return None
         seed = spawn_seeds(seeds[0], 2)[0] if initial.of_graph else seeds[1]
         Z = encode(learned.module, X)
-        return initial.find([X, Z], Z, seed, hurried=learned.interrupted is not None)
+        hurried = learned.interrupted is not None
+        return initial.kept_or_found(learned.journal, [X, Z], Z, seed, hurried)
 
     def _cluster(
         self, X: Any, learned: Learned, clusters: Clusters | None, seeds: list[int]

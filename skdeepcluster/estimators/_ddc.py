@@ -118,6 +118,8 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         Copies of them listen to the teaching and to each training.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet`.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -198,6 +200,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -213,6 +216,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
@@ -233,7 +237,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
             return None
         # The untrained network has nothing to say of the rows.
         no_rows = np.zeros((X.shape[0], 1), dtype=np.float32)
-        return initial.find([X], no_rows, seeds[0])
+        return initial.kept_or_found(learned.journal, [X], no_rows, seeds[0])
 
     def _cluster(
         self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
@@ -244,8 +248,11 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
             raise KeyboardInterrupt
         learned.module.decoder = None
         tried = []
-        for seed in [seeds[1], *spawn_seeds(seeds[2], self.n_init - 1)]:
-            tried.append(self._train_once(X, learned, labels, int(n_clusters), seed))
+        seeds = [seeds[1], *spawn_seeds(seeds[2], self.n_init - 1)]
+        for turn, seed in enumerate(seeds):
+            head_seed = spawn_seeds(seed, 2)[0]
+            start = self._new_head(X, learned.module, int(n_clusters), head_seed)
+            tried.append(self._train_once(X, learned, labels, start, seed, f" {turn}"))
             if tried[-1].interrupted is not None:
                 break
         best = min(tried, key=lambda each: each.attributes["divergence_"])
@@ -256,16 +263,17 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         X: Any,
         learned: Learned,
         labels: np.ndarray | None,
-        n_clusters: int,
+        head: SoftmaxHead,
         seed: int,
+        turn: str,
     ) -> Learned:
         """Train a copy of the network with a new head."""
-        head_seed, order_seed = spawn_seeds(seed, 2)
-        head = self._new_head(X, learned.module, n_clusters, head_seed)
+        order_seed = spawn_seeds(seed, 2)[1]
         module = DDCModule(copy.deepcopy(learned.module), head)
         learned = replace(learned, module=module.autoencoder)
         if labels is not None and learned.interrupted is None:
-            trained = self._train_towards(X, module, labels, order_seed)
+            page = learned.journal.page(f"teaching{turn}")
+            trained = self._train_towards(X, module, labels, order_seed, page)
             learned = learned.after("teaching", "teaching", trained)
         learned = learned.adding(head_=head, n_iter_=0)
         learned = replace(learned, history={**learned.history, "clustering": []})
@@ -276,6 +284,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
                 X,
                 learned,
                 order_seed,
+                turn,
                 own_callbacks=[GradientNormClipping(5.0)],
                 bandwidth=self.bandwidth,
             )

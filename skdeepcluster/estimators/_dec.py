@@ -165,6 +165,8 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         Copies of them listen to the teaching and to the clustering phase.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -238,6 +240,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -256,6 +259,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 

@@ -187,6 +187,8 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     distance_ratio : float, default=0.1
         The distance within which points are dense and clusters touch, as a share of
         the mean distance in the plane. Larger finds fewer clusters.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
@@ -257,6 +259,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         max_samples: int | None = 5000,
         perplexity: float = 30.0,
         distance_ratio: float = 0.1,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -264,6 +267,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         self.max_samples = max_samples
         self.perplexity = perplexity
         self.distance_ratio = distance_ratio
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 

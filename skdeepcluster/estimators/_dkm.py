@@ -42,8 +42,7 @@ class DKMNet(Net):
 class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
     """Deep k-means (DKM): network and centroids trained by gradients alone.
 
-    An autoencoder is pretrained and clusters are initialised: by k-means on its latent
-    rows in the paper, here by a graph of neighbours unless ``init`` says otherwise.
+    An autoencoder is pretrained and clusters are initialised, in the paper by k-means.
     Then network and centroids are trained together, on the reconstruction error and the
     distance of each row to its centroids, weighed by a softmin [1]_.
 
@@ -58,10 +57,9 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
     n_init : int, default=20
         Restarts of k-means.
     teach : bool, default=True
-        Whether the network is taught the clusters of a graph; if not, training starts
-        from their means.
+        Whether the network is taught the clusters of a graph.
     cluster_weight : float, default=0.05
-        Weight lambda of the distances, the reconstruction error having weight one.
+        Weight lambda of the distances.
     inverse_temperature : float, default=1000.0
         The a of the softmin: the larger, the harder are the assignments.
     max_epochs : int, default=20
@@ -76,6 +74,8 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
         Copies of them listen to the teaching and to the clustering phase.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -90,7 +90,7 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
         Centroids in the latent space.
     module_, head_ : torch.nn.Module
-        The trained autoencoder, and the trained centroids.
+        The trained autoencoder and centroids.
     history_ : dict of list of dict
         Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
         dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds.
@@ -144,6 +144,7 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
         optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -160,6 +161,7 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 

@@ -11,8 +11,10 @@ from torch import nn
 
 from skdeepcluster import networks
 
-# Parameters that say where and how to go on, and nothing of what was learned.
-FREE = ("verbose", "device", "precision")
+# Parameters that decide nothing of what is learned; and what a fitted estimator may be
+# given others of, to go on with.
+SILENT = ("verbose", "checkpoint")
+FREE = (*SILENT, "device", "precision")
 
 
 def unwrapped(given: Any) -> Any:
@@ -35,8 +37,9 @@ def describe(value: Any) -> str:
         items = (f"{name}: {describe(part)}" for name, part in value.items())
         return f"{{{', '.join(items)}}}"
     if isinstance(value, (BaseEstimator, Callback)):
-        names = value.get_params(deep=False)
-        parts = (f"{name}={describe(getattr(value, name))}" for name in names)
+        params = value.get_params(deep=False)
+        named = {name: params[name] for name in params if name not in SILENT}
+        parts = (f"{name}={describe(part)}" for name, part in named.items())
         return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, np.generic):
         value = value.item()

@@ -13,6 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from skdeepcluster._resume import Journal
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.training import is_one_of_many
@@ -100,6 +101,25 @@ class InitialClusters:
             isinstance(init, str) or callable(init) or hasattr(init, "fit_predict")
         ):
             self._checked(init, latent_dim)
+
+    def kept_or_found(
+        self,
+        journal: Journal,
+        views: list[Any],
+        Z: np.ndarray,
+        seed: int,
+        hurried: bool = False,
+    ) -> Clusters:
+        """Read the clusters of a fit that goes on; or find them, and keep them."""
+        page = journal.page("initial clusters")
+        kept = page.read()
+        if kept is not None:
+            arrays = kept["centers"].numpy(), kept["labels"].numpy()
+            return Clusters(*arrays, to_teach=kept["to_teach"])
+        found = self.find(views, Z, seed, hurried)
+        if not (hurried or found.interrupted):
+            page.write(lambda: vars(found))
+        return found
 
     def find(
         self, views: list[Any], Z: np.ndarray, seed: int, hurried: bool = False

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skdeepcluster._resume import Page
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
     Learned,
@@ -130,7 +131,8 @@ class BaseJointClusterer(BaseDeepClusterer):
         """Make the network tell given clusters apart by their centroids."""
         head = start_centroids(StudentTHead, learned, clusters, alpha=self.alpha)
         module = AssigningAutoencoder(learned.module, head, reconstruct=True)
-        trained = self._train_towards(X, module, clusters.labels, seed)
+        page = learned.journal.page("teaching")
+        trained = self._train_towards(X, module, clusters.labels, seed, page)
         learned = learned.after("teaching", "teaching", trained)
         centers = head.centers.detach().cpu().numpy()
         Z = encode(learned.module, X)
@@ -142,6 +144,7 @@ class BaseJointClusterer(BaseDeepClusterer):
         module: AssigningAutoencoder | DDCModule,
         labels: np.ndarray,
         seed: int,
+        page: Page,
     ) -> Trained:
         """Teach a module given clusters, by the rows that have one."""
         placed = labels >= 0
@@ -158,6 +161,7 @@ class BaseJointClusterer(BaseDeepClusterer):
             Mixing(module, mixing_seed),
             X,
             order_seed,
+            page,
             own_callbacks=[CosineAnnealing(epochs)],
             optimizer="adam",
             lr=TEACHING_LR,
@@ -186,14 +190,19 @@ class BaseJointClusterer(BaseDeepClusterer):
         X: Any,
         learned: Learned,
         seed: int,
+        turn: str = "",
         **settings: Any,
     ) -> Learned:
-        """Train a module of network and head with this estimator's parameters."""
+        """Train a module of network and head with this estimator's parameters.
+
+        Where several are trained in turns, ``turn`` tells their checkpoints apart.
+        """
         trained = self._train(
             net_class,
             module,
             X,
             seed,
+            learned.journal.page(f"clustering{turn}"),
             device=learned.module.shift.device,
             precision=self._precision,
             **settings,

@@ -136,6 +136,8 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         Restarts of the mixture; the most likely is kept.
     reg_covar : float, default=1e-6
         Added to the diagonal of the covariances.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
@@ -205,6 +207,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         manifold_dim: int | None = None,
         n_init: int = 1,
         reg_covar: float = 1e-6,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -215,6 +218,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self.manifold_dim = manifold_dim
         self.n_init = n_init
         self.reg_covar = reg_covar
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 

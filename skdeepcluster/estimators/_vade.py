@@ -184,6 +184,8 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
         Copies of them listen to the teaching and to the joint training.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the joint training.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -254,6 +256,7 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
         optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -268,6 +271,7 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
