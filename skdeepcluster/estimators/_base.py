@@ -10,11 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -25,7 +21,7 @@ import skdeepcluster
 from skdeepcluster import networks
 from skdeepcluster._fitted import refuse_dates
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
-from skdeepcluster.estimators._given import describe, settings_of
+from skdeepcluster.estimators._given import Saved, describe, settings_of
 from skdeepcluster.training import (
     OPTIMIZERS,
     CosineAnnealing,
@@ -136,9 +132,7 @@ def learned_names(estimator: Any) -> list[str]:
     return [name for name in vars(estimator) if name.endswith("_")]
 
 
-class BaseDeepEstimator(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved):
     """An estimator whose fitted state is a network with a latent space.
 
     `fit` calls `_fit`, and that `_learn`, which a subclass implements.

@@ -11,6 +11,9 @@ from torch import nn
 
 from skdeepcluster import networks
 
+# Of saved estimators: raised when an older version couldn't read what is written.
+SAVED_FORMAT = 1
+
 # Parameters that decide nothing of what is learned; and what a fitted estimator may be
 # given others of, to go on with.
 SILENT = ("verbose", "checkpoint")
@@ -66,7 +69,25 @@ def check_unchanged(estimator: Any, name: str) -> None:
             )
 
 
-class HoldsFitted(BaseEstimator):
+class Saved(BaseEstimator):
+    """An estimator whose saved state tells its format."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_format": SAVED_FORMAT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        written = state.pop("_format", SAVED_FORMAT)
+        if written > SAVED_FORMAT:
+            raise ValueError(
+                f"This {type(self).__name__} was saved by a newer version of "
+                f"skdeepcluster, in format {written}; this one reads up to "
+                f"{SAVED_FORMAT}. Upgrade skdeepcluster."
+            )
+        super().__setstate__(state)
+
+
+class HoldsFitted(Saved):
     """An estimator with a parameter, named in ``_holds``, that may be fitted.
 
     Clones keep a fitted one, for it is given in order to be used as it is, and a saved
