@@ -162,15 +162,17 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
 
     def _check_input(self, X: Any, reset: bool = False) -> Any:
         refuse_dates(X)
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=INPUT_DTYPES,
-            order="C",
-            ensure_min_samples=2 if reset else 1,
-        )
+        # Infinities of both signs add up to none, which numpy would warn of.
+        with np.errstate(all="ignore"):
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=INPUT_DTYPES,
+                order="C",
+                ensure_min_samples=2 if reset else 1,
+            )
         # An unsorted or repeated index densifies to the same rows, but not to the same
         # bits in every version of scipy.
         if hasattr(X, "sum_duplicates") and not X.has_canonical_format:
