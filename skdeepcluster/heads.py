@@ -55,19 +55,25 @@ class CentroidHead(nn.Module):
         return F.squared_distances(z, self.centers)
 
 
-class CentroidAutoencoder(nn.Module):
-    """Autoencoder and centroids as one module.
+class JointModule(nn.Module):
+    """A network and the head of its clusters, trained as one.
 
     Parameters
     ----------
     autoencoder : AutoencoderModule
-    head : CentroidHead
+    head : nn.Module
     """
 
-    def __init__(self, autoencoder: AutoencoderModule, head: CentroidHead) -> None:
+    head: Any
+
+    def __init__(self, autoencoder: AutoencoderModule, head: nn.Module) -> None:
         super().__init__()
         self.autoencoder = autoencoder
         self.head = head
+
+
+class CentroidAutoencoder(JointModule):
+    """Autoencoder and centroids, a `CentroidHead`, as one module."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Squared distances to the centroids, and error of reconstruction."""
@@ -97,8 +103,8 @@ class StudentTHead(CentroidHead):
         return F.student_t(z, self.centers, self.alpha)
 
 
-class AssigningAutoencoder(nn.Module):
-    """Autoencoder and head as one module; the decoder runs only where it is paid for.
+class AssigningAutoencoder(JointModule):
+    """Autoencoder and soft assignment; the decoder runs only where it is paid for.
 
     Parameters
     ----------
@@ -111,9 +117,7 @@ class AssigningAutoencoder(nn.Module):
     def __init__(
         self, autoencoder: AutoencoderModule, head: StudentTHead, reconstruct: bool
     ) -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-        self.head = head
+        super().__init__(autoencoder, head)
         self.reconstruct = reconstruct
 
     def assign(self, x: Tensor) -> Tensor:
@@ -134,19 +138,8 @@ class AssigningAutoencoder(nn.Module):
         return self.view(self.autoencoder.standardize(x))
 
 
-class DDCModule(nn.Module):
-    """Encoder and softmax as one module.
-
-    Parameters
-    ----------
-    autoencoder : AutoencoderModule
-    head : SoftmaxHead
-    """
-
-    def __init__(self, autoencoder: AutoencoderModule, head: "SoftmaxHead") -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-        self.head = head
+class DDCModule(JointModule):
+    """Encoder and softmax, a `SoftmaxHead`, as one module."""
 
     def view(self, x: Tensor) -> tuple[Tensor, None]:
         """Give the assignment of standardised rows; nothing is reconstructed."""

@@ -452,6 +452,13 @@ class Net(NeuralNet):
                 # Checkpoints look the last batch up, to name their files.
                 self.history.new_batch()
 
+    def check_end(self, X: Any) -> None:
+        """Refuse a network whose last step led it astray, which no loss has told."""
+        self._set_training(False)
+        rows = BatchDataset(X).rows(slice(0, INFERENCE_ROWS))
+        step = self.validation_step((rows, torch.arange(len(rows), device="cpu")))
+        self._check_loss("train_loss", step["loss"].item())
+
     def _check_single_row(self) -> None:
         norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
         if any(isinstance(part, norms) for part in self.module_.modules()):
@@ -468,13 +475,16 @@ class Net(NeuralNet):
             for hook in hooks
         )
 
-    def _record_loss(self, prefix: str, loss: float) -> None:
-        name = f"{prefix}_loss"
+    def _check_loss(self, name: str, loss: float) -> None:
         if not math.isfinite(loss):
             raise ValueError(
                 f"Training diverged: the {name} of epoch {len(self.history)} is {loss}."
                 " Lower lr, or scale features that are out of proportion."
             )
+
+    def _record_loss(self, prefix: str, loss: float) -> None:
+        name = f"{prefix}_loss"
+        self._check_loss(name, loss)
         earlier = [row[name] for row in self.history[:-1] if name in row]
         self.history.record(name, loss)
         self.history.record(f"{name}_best", loss < min(earlier, default=math.inf))
@@ -585,6 +595,8 @@ def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
     with global_generator(seed) if net.is_foreign() else contextlib.nullcontext():
         net.partial_fit(X)
     module.eval()
+    if net.history:
+        net.check_end(X)
     if net.interrupted and is_one_of_many():
         raise KeyboardInterrupt
     trained = Trained(plain_history(net), net.interrupted)

@@ -350,7 +350,7 @@ class Rows(Dataset):
     """A plain data set of torch: rows, or rows with a target."""
 
     def __init__(self, X, y=None):
-        self.X = X
+        self.X = np.array(X)
         self.y = y
 
     def __len__(self):

@@ -30,9 +30,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
     n_clusters : int or None, default=8
         Number of mixture components. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
-        One that is fitted is used as it is, and stays so in clones, so that its
-        training is shared by all the fits of a search; one that isn't is cloned and
-        fitted. None is ``Autoencoder()``.
+        The autoencoder, as in :class:`DECClustering`.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`, but that the network is not
         taught them: the autoencoder stays as it is, and mixtures on it comparable.
@@ -52,8 +50,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------

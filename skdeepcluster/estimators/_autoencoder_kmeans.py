@@ -39,9 +39,7 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     n_clusters : int, default=8
         Number of clusters.
     autoencoder : Autoencoder or None, default=None
-        One that is fitted is used as it is, and stays so in clones, so that its
-        training is shared by all the fits of a search; one that isn't is cloned and
-        fitted. None is ``Autoencoder()``.
+        The autoencoder, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means; the tightest clusters are kept.
     checkpoint : str, path or None, default=None
@@ -49,8 +47,7 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------

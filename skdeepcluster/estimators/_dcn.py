@@ -136,10 +136,7 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
     n_clusters : int or None, default=8
         Number of clusters. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
-        The autoencoder to start from. One that is fitted is used as it is, and stays
-        so in clones, so that its training is shared by all the fits of a search; one
-        that isn't is cloned and fitted. It also says on which device and in which
-        precision to train. None is ``Autoencoder()``.
+        The autoencoder to start from, as in :class:`DECClustering`.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`.
     n_init : int, default=20
@@ -170,8 +167,7 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------

@@ -170,8 +170,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------

@@ -123,9 +123,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     n_clusters : int, default=8
         Number of mixture components.
     autoencoder : Autoencoder or None, default=None
-        One that is fitted is used as it is, and stays so in clones, so that its
-        training is shared by all the fits of a search; one that isn't is cloned and
-        fitted. None is ``Autoencoder()``.
+        The autoencoder, as in :class:`DECClustering`.
     n_neighbors : int, default=20
         Neighbours of a row in UMAP's graph, itself one of them.
     min_dist : float, default=0.0
@@ -141,8 +139,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------

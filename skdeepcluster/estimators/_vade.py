@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from torch import Tensor, nn
+from torch import Tensor
 
 from skdeepcluster.estimators._base import (
     Learned,
@@ -33,7 +33,7 @@ from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import BaseJointClusterer
-from skdeepcluster.heads import MixtureHead
+from skdeepcluster.heads import JointModule, MixtureHead
 from skdeepcluster.networks import AutoencoderModule, Draws, build
 from skdeepcluster.training import CosineAnnealing, Net, over_rows
 
@@ -46,7 +46,7 @@ SCORE_DRAWS = 16
 VARIANCE_ROWS = 1024
 
 
-class VaDEModule(nn.Module):
+class VaDEModule(JointModule):
     """Autoencoder and head as one module, which gives the loss of each row.
 
     Parameters
@@ -60,9 +60,7 @@ class VaDEModule(nn.Module):
     def __init__(
         self, autoencoder: AutoencoderModule, head: MixtureHead, seed: int = 0
     ) -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-        self.head = head
+        super().__init__(autoencoder, head)
         self.draws = Draws(seed)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -159,10 +157,7 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     n_clusters : int or None, default=8
         Number of mixture components. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
-        The autoencoder to start from. One that is fitted is used as it is, and stays
-        so in clones, so that its training is shared by all the fits of a search; one
-        that isn't is cloned and fitted. It also says on which device and in which
-        precision to train. None is ``Autoencoder()``.
+        The autoencoder to start from, as in :class:`DECClustering`.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`; the first mixture is fitted from
         them.
@@ -189,8 +184,7 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
