@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_array, indexable
-from sklearn.utils._missing import is_pandas_na
-from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
+from sklearn.utils import check_array, indexable
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from skdeepcluster._sklearn import _num_samples, _safe_indexing, is_pandas_na
 
 
 def last_step(estimator: Any) -> Any:

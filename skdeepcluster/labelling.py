@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _num_samples, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from skdeepcluster._fitted import check_labels
+from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]
 

@@ -43,6 +43,7 @@ def X(digits):
     return digits[:30]
 
 
+@pytest.mark.filterwarnings("ignore:Trying to unpickle:UserWarning")
 @pytest.mark.parametrize("number", range(1, _given.SAVED_FORMAT + 1))
 @pytest.mark.parametrize("name", ["dec", "detector"])
 def test_files_of_every_format_are_read(name, number, X):

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skdeepcluster._resume import Journal
+from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
     TRAINING_CONSTRAINTS,

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
@@ -21,6 +20,7 @@ import skdeepcluster
 from skdeepcluster import networks
 from skdeepcluster._fitted import refuse_dates
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
+from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.estimators._given import Saved, describe, settings_of
 from skdeepcluster.training import (
     OPTIMIZERS,

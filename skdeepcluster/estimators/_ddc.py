@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import GradientNormClipping
 from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import Learned, finite, spawn_seeds

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
 from skdeepcluster.estimators._initial import Clusters

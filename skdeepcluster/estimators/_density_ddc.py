@@ -20,9 +20,9 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
-from sklearn.utils._param_validation import Interval
 
 from skdeepcluster._fitted import sample_rows
+from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
     Learned,

@@ -8,8 +8,7 @@ https://www.ijcai.org/proceedings/2017/243.
 from numbers import Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval
-
+from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._dec import DEC_CONSTRAINTS, DECClustering
 
 

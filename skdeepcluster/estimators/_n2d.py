@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._extras import import_extra
+from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
     Learned,
