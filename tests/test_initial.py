@@ -22,6 +22,7 @@ from skdeepcluster import (
     IDECClustering,
     VaDEClustering,
 )
+from skdeepcluster._resume import Page
 from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import TeachingNet
 from skdeepcluster.graph import GraphClustering
@@ -105,7 +106,7 @@ def test_teaching_learns_what_it_is_taught(autoencoder, digits):
         device="cpu",
         verbose=0,
     )
-    train(net, digits, 0)
+    train(net, digits, 0, Page())
     with torch.no_grad():
         predicted = module.assign(torch.tensor(digits)).argmax(1).numpy()
     assert np.mean(predicted == labels) > 0.9
