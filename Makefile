@@ -2,13 +2,26 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types docs
+.PHONY: demo test test-lowest test-latest lint types docs
 
 demo: $(VENV)/.installed-plot
 	$(BIN)/python benchmarks/demo.py
 
 test: $(VENV)/.installed-test
 	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest
+
+# In environments of their own: the oldest versions that are declared, and the newest.
+test-lowest:
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python .ci/lowest.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install -q -c .venv-lowest/constraints.txt -e '.[test]'
+	# Old versions use what new ones beside them deprecate.
+	SCIPY_ARRAY_API=1 .venv-lowest/bin/python -m pytest -W ignore::DeprecationWarning
+
+test-latest:
+	$(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/python -m pip install -q --upgrade -e '.[test]'
+	SCIPY_ARRAY_API=1 .venv-latest/bin/python -m pytest
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

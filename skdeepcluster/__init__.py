@@ -7,6 +7,7 @@ from skdeepcluster.estimators._dcn import DCNClustering
 from skdeepcluster.estimators._ddc import DDCClustering
 from skdeepcluster.estimators._dec import DECClustering
 from skdeepcluster.estimators._density_ddc import DensityDDCClustering
+from skdeepcluster.estimators._dkm import DKMClustering
 from skdeepcluster.estimators._idec import IDECClustering
 from skdeepcluster.estimators._n2d import N2DClustering
 from skdeepcluster.estimators._outliers import DeepOutlierDetector
@@ -21,6 +22,7 @@ __all__ = [
     "DCNClustering",
     "DDCClustering",
     "DECClustering",
+    "DKMClustering",
     "DeepOutlierDetector",
     "DensityDDCClustering",
     "IDECClustering",

@@ -1,13 +1,15 @@
 """What can be asked of any fitted clusterer, alone or at the end of a pipeline."""
 
+import re
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_array, indexable
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
-from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
+from sklearn.utils import check_array, indexable
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from skdeepcluster._sklearn import _num_samples, _safe_indexing, is_pandas_na
 
 
 def last_step(estimator: Any) -> Any:
@@ -23,14 +25,26 @@ def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarra
     return np.sort(rng.choice(n_samples, sample_size, replace=False))
 
 
+def refuse_dates(X: Any) -> None:
+    """Refuse columns of dates and time spans, whose unit is anybody's guess."""
+    dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    for dtype in dtypes:
+        if re.match("date|time|period|duration", str(dtype).lower()):
+            raise TypeError(
+                f"X holds dates or time spans ({dtype}): give numbers in a unit of your"
+                " choice, as (X - X.min()) / np.timedelta64(1, 's') does."
+            )
+
+
 def check_labels(labels: Any, name: str) -> np.ndarray:
     """Return labels as a vector, refusing what is none and rows without a label."""
     try:
         labels = column_or_1d(labels)
     except ValueError as error:
         raise ValueError(f"{name} must hold one label for each row. {error}") from error
-    if labels.dtype.kind in "fO" and any(
-        label is None or is_scalar_nan(label) or is_pandas_na(label) for label in labels
+    # What is missing differs from itself, but for those of which Python can't tell.
+    if labels.dtype.kind in "fOmM" and any(
+        label is None or is_pandas_na(label) or label != label for label in labels
     ):
         raise ValueError(f"{name} has missing values: give every row a label.")
     return labels

@@ -46,13 +46,15 @@ def student_t(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:
     return torch.softmax(logits, dim=1)
 
 
-def target_distribution(q: Tensor) -> Tensor:
+def target_distribution(q: Tensor, frequencies: Tensor | None = None) -> Tensor:
     """Sharpened target of an assignment, equation 3 of Xie et al. (2016).
 
     Parameters
     ----------
     q : Tensor of shape (n_samples, n_clusters)
-        Soft assignment of *all* the rows: the cluster frequencies are taken over them.
+        Soft assignment.
+    frequencies : Tensor of shape (n_clusters,) or None, default=None
+        Sums of the assignments of *all* the rows. None takes those of ``q``.
 
     Returns
     -------
@@ -60,7 +62,8 @@ def target_distribution(q: Tensor) -> Tensor:
         Rows sum to one.
     """
     floor = torch.finfo(q.dtype).tiny
-    weight = q.square() / q.sum(0).clamp(min=floor)
+    frequencies = q.sum(0) if frequencies is None else frequencies
+    weight = q.square() / frequencies.clamp(min=floor)
     return weight / weight.sum(1, keepdim=True).clamp(min=floor)
 
 
@@ -81,21 +84,25 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     return (p * log_ratio).sum(1).mean()
 
 
-def distance_to_center(z: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
-    """Mean squared distance of rows to the centre of their cluster.
+def soft_distance(distances: Tensor, inverse_temperature: float) -> Tensor:
+    """Mean over the rows of a softened least distance, as in Fard et al. (2020).
+
+    The distances of a row are weighed by their softmin.
 
     Parameters
     ----------
-    z : Tensor of shape (n_samples, n_dims)
-    centers : Tensor of shape (n_clusters, n_dims)
-    labels : Tensor of shape (n_samples,)
-        Cluster of each row.
+    distances : Tensor of shape (n_samples, n_clusters)
+        Squared distances to the centres.
+    inverse_temperature : float
+        The larger, the more the least distance counts alone.
 
     Returns
     -------
     Tensor of shape ()
     """
-    return (z - centers[labels]).square().sum(1).mean()
+    excess = distances - distances.detach().min(1, keepdim=True).values
+    weights = torch.softmax(-inverse_temperature * excess, dim=1)
+    return (weights * distances).sum(1).mean()
 
 
 def running_means(

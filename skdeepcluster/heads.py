@@ -1,38 +1,110 @@
 """Modules that own the parameters of a clustering: centroids, mixtures, assignments."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from skdeepcluster import functional as F
-from skdeepcluster.networks import AlignedLinear, AutoencoderModule
+from skdeepcluster.networks import AlignedLinear, AutoencoderModule, Draws
 
 
-class StudentTHead(nn.Module):
+@torch.no_grad()
+def keep_rows(module: nn.Module, names: Sequence[str], kept: Tensor) -> None:
+    """Drop all rows of parameters but those of the given indices."""
+    for name in names:
+        rows = getattr(module, name)
+        setattr(module, name, nn.Parameter(rows[kept.to(rows.device)]))
+
+
+class CentroidHead(nn.Module):
+    """Trainable centroids.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of clusters.
+    latent_dim : int
+        Width of the latent space.
+    """
+
+    def __init__(self, n_clusters: int, latent_dim: int) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "n_clusters": n_clusters,
+            "latent_dim": latent_dim,
+        }
+        self.centers = nn.Parameter(
+            torch.zeros(n_clusters, latent_dim, dtype=torch.float32)
+        )
+
+    @torch.no_grad()
+    def start(self, centers: Tensor) -> Self:
+        """Set the centroids, and go where they are."""
+        self.centers = nn.Parameter(centers.detach().clone())
+        return self
+
+    def keep(self, kept: Tensor) -> None:
+        """Drop all clusters but those of the given indices."""
+        keep_rows(self, ("centers",), kept)
+        self.config["n_clusters"] = len(kept)
+
+    def distances(self, z: Tensor) -> Tensor:
+        """Squared distances to the centroids, of shape (n_samples, n_clusters)."""
+        return F.squared_distances(z, self.centers)
+
+
+class JointModule(nn.Module):
+    """A network and the head of its clusters, trained as one.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderModule
+    head : nn.Module
+    """
+
+    head: Any
+
+    def __init__(self, autoencoder: AutoencoderModule, head: nn.Module) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.head = head
+
+
+class CentroidAutoencoder(JointModule):
+    """Autoencoder and centroids, a `CentroidHead`, as one module."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared distances to the centroids, and error of reconstruction."""
+        target, z, reconstruction = self.autoencoder(x)
+        return self.head.distances(z), nn.functional.mse_loss(reconstruction, target)
+
+
+class StudentTHead(CentroidHead):
     """Soft assignment to trainable centroids.
 
     Parameters
     ----------
-    centers : Tensor of shape (n_clusters, latent_dim)
-        Initial centroids.
+    n_clusters : int
+        Number of clusters.
+    latent_dim : int
+        Width of the latent space.
     alpha : float, default=1.0
         Degrees of freedom of the Student t kernel.
     """
 
-    def __init__(self, centers: Tensor, alpha: float = 1.0) -> None:
-        super().__init__()
-        self.centers = nn.Parameter(centers.detach().clone())
-        self.alpha = alpha
+    def __init__(self, n_clusters: int, latent_dim: int, alpha: float = 1.0) -> None:
+        super().__init__(n_clusters, latent_dim)
+        self.config["alpha"] = self.alpha = alpha
 
-    def forward(self, z: Tensor) -> Tensor:
+    def assign(self, z: Tensor) -> Tensor:
         """Return the assignment, of shape (n_samples, n_clusters)."""
         return F.student_t(z, self.centers, self.alpha)
 
 
-class AssigningAutoencoder(nn.Module):
-    """Autoencoder and head as one module; the decoder runs only where it is paid for.
+class AssigningAutoencoder(JointModule):
+    """Autoencoder and soft assignment; the decoder runs only where it is paid for.
 
     Parameters
     ----------
@@ -45,30 +117,66 @@ class AssigningAutoencoder(nn.Module):
     def __init__(
         self, autoencoder: AutoencoderModule, head: StudentTHead, reconstruct: bool
     ) -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-        self.head = head
+        super().__init__(autoencoder, head)
         self.reconstruct = reconstruct
 
     def assign(self, x: Tensor) -> Tensor:
         """Soft assignment of rows in the units of the data."""
-        z = self.autoencoder.encode(self.autoencoder.standardize(x)).float()
-        return self.head(z)
+        z = self.autoencoder.encode(self.autoencoder.standardize(x))
+        return self.head.assign(z.float())
+
+    def view(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Soft assignment of standardised rows, and mean squared error or None."""
+        z = self.autoencoder.encode(x).float()
+        if not self.reconstruct:
+            return self.head.assign(z), None
+        reconstruction = self.autoencoder.decode(z).float()
+        return self.head.assign(z), nn.functional.mse_loss(reconstruction, x)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Soft assignment, and mean squared error of reconstruction or None."""
-        if not self.reconstruct:
-            return self.assign(x), None
-        target, z, reconstruction = self.autoencoder(x)
-        return self.head(z), nn.functional.mse_loss(reconstruction, target)
+        """Give the view of rows in the units of the data."""
+        return self.view(self.autoencoder.standardize(x))
 
 
-@torch.no_grad()
-def keep_rows(module: nn.Module, names: Sequence[str], kept: Tensor) -> None:
-    """Drop all rows of parameters but those of the given indices."""
-    for name in names:
-        rows = getattr(module, name)
-        setattr(module, name, nn.Parameter(rows[kept.to(rows.device)]))
+class DDCModule(JointModule):
+    """Encoder and softmax, a `SoftmaxHead`, as one module."""
+
+    def view(self, x: Tensor) -> tuple[Tensor, None]:
+        """Give the assignment of standardised rows; nothing is reconstructed."""
+        return self.head(self.autoencoder.hidden(x))[1], None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden rows and assignments of rows in the units of the data."""
+        return self.head(self.autoencoder.hidden(self.autoencoder.standardize(x)))
+
+
+# Most mixtures hold little of the second row: where columns are few, half of each row
+# often makes a row of a third cluster.
+MIXING_POWER = 4
+
+
+class Mixing(nn.Module):
+    """What a module makes of mixtures of two rows.
+
+    Parameters
+    ----------
+    module : AssigningAutoencoder or DDCModule
+    seed : int
+        Seed of the mixtures.
+    """
+
+    def __init__(self, module: AssigningAutoencoder | DDCModule, seed: int) -> None:
+        super().__init__()
+        self.module = module
+        self.draws = Draws(seed)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        """Give assignments, error or None, second rows and their shares."""
+        x = self.module.autoencoder.standardize(x)
+        other = self.draws.order(len(x), x.device)
+        share = self.draws.uniform([len(x)], x.device) ** MIXING_POWER / 2
+        q, error = self.module.view(torch.lerp(x, x[other], share[:, None]))
+        return q, error, other, share
 
 
 class SoftmaxHead(nn.Module):
@@ -92,9 +200,11 @@ class SoftmaxHead(nn.Module):
             "n_clusters": n_clusters,
         }
         self.hidden = nn.Sequential(
-            AlignedLinear(n_inputs, n_hidden), nn.ReLU(), nn.BatchNorm1d(n_hidden)
+            AlignedLinear(n_inputs, n_hidden, dtype=torch.float32),
+            nn.ReLU(),
+            nn.BatchNorm1d(n_hidden, dtype=torch.float32),
         )
-        self.output = AlignedLinear(n_hidden, n_clusters)
+        self.output = AlignedLinear(n_hidden, n_clusters, dtype=torch.float32)
 
     def keep(self, kept: Tensor) -> None:
         """Drop all clusters but those of the given indices."""
@@ -124,6 +234,8 @@ class MixtureHead(nn.Module):
         Number of components.
     """
 
+    noise: Tensor
+
     def __init__(self, n_inputs: int, latent_dim: int, n_clusters: int) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -131,10 +243,18 @@ class MixtureHead(nn.Module):
             "latent_dim": latent_dim,
             "n_clusters": n_clusters,
         }
-        self.log_variance = AlignedLinear(n_inputs, latent_dim)
-        self.logits = nn.Parameter(torch.zeros(n_clusters))
-        self.means = nn.Parameter(torch.zeros(n_clusters, latent_dim))
-        self.log_variances = nn.Parameter(torch.zeros(n_clusters, latent_dim))
+        self.log_variance = AlignedLinear(n_inputs, latent_dim, dtype=torch.float32)
+        size = n_clusters, latent_dim
+        self.logits = nn.Parameter(torch.zeros(n_clusters, dtype=torch.float32))
+        self.means = nn.Parameter(torch.zeros(size, dtype=torch.float32))
+        self.log_variances = nn.Parameter(torch.zeros(size, dtype=torch.float32))
+        # Variance of standardised rows around their reconstruction.
+        self.register_buffer("noise", torch.ones((), dtype=torch.float64))
+
+    @property
+    def centers(self) -> Tensor:
+        """Means of the components."""
+        return self.means
 
     def mixture(self) -> tuple[Tensor, Tensor, Tensor]:
         """Logarithms of the weights, means, logarithms of the variances."""

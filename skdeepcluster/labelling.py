@@ -10,7 +10,10 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _num_samples, column_or_1d
+from sklearn.utils.validation import column_or_1d
+
+from skdeepcluster._fitted import check_labels
+from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]
 
@@ -90,7 +93,7 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
         A label for each row. Labelled rows keep theirs; a cluster without any takes
         the nearest of all.
     """
-    rows, labels = column_or_1d(rows), column_or_1d(labels)
+    rows, labels = column_or_1d(rows), check_labels(labels, "labels")
     if len(rows) == 0 or len(rows) != len(labels):
         raise ValueError(
             f"rows has {len(rows)} entries and labels {len(labels)}; give one label "

@@ -15,6 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+# Rows farther than this from the centre, in units of the scale, are taken to be so far:
+# what a network makes of them stays finite, also when it is squared. In training data
+# no row is, unless they have 1e18 entries.
+FARTHEST = 1e9
+
 
 class AutoencoderModule(nn.Module):
     """What every autoencoder network shares: the scale of the input, and saving.
@@ -37,20 +42,19 @@ class AutoencoderModule(nn.Module):
     shift: Tensor
     scale: Tensor
     encoder: nn.Sequential
-    decoder: nn.Module
+    # An encoder alone has none.
+    decoder: Any
 
     def __init__(self, n_features: int, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("shift", torch.zeros(n_features))
-        self.register_buffer("scale", torch.ones(()))
+        # Rows far from the origin differ in digits that single precision hasn't.
+        self.register_buffer("shift", torch.zeros(n_features, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones((), dtype=torch.float64))
 
     def set_scale(self, shift: np.ndarray, scale: float) -> None:
         """Fix the centre and scale of the input."""
-        with np.errstate(over="ignore"):
-            shift = shift.astype(np.float32)
-            representable = np.isfinite([*shift, np.float32(scale)]).all()
-        if not representable:
+        if max(np.abs(shift).max(), scale) > np.finfo(np.float32).max:
             raise ValueError("X has values too large for float32; rescale them.")
         self.shift.copy_(torch.from_numpy(shift))
         self.scale.fill_(scale)
@@ -84,7 +88,8 @@ class AutoencoderModule(nn.Module):
 
     def standardize(self, x: Tensor) -> Tensor:
         """Centre and scale rows given in the units of the data."""
-        return (x.float() - self.shift) / self.scale
+        centred = (x - self.shift) / self.scale
+        return centred.clamp(-FARTHEST, FARTHEST).float()
 
     def restore(self, x: Tensor) -> Tensor:
         """Undo `standardize`."""
@@ -119,7 +124,7 @@ def dense_stack(widths: Sequence[int]) -> nn.Sequential:
     """Linear layers with rectifiers between them and none after the last."""
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
-        layers += [AlignedLinear(n_in, n_out), nn.ReLU()]
+        layers += [AlignedLinear(n_in, n_out, dtype=torch.float32), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -175,20 +180,26 @@ class ConvAutoencoder(AutoencoderModule):
         encoder: list[nn.Module] = [nn.Unflatten(1, tuple(image_shape))]
         decoder: list[nn.Module] = [nn.Flatten()]
         for n_out, kernel in ((32, 5), (64, 5), (128, 3)):
-            encoder += [nn.Conv2d(n_channels, n_out, kernel, 2, kernel // 2), nn.ReLU()]
+            halving: dict[str, Any] = {
+                "kernel_size": kernel,
+                "stride": 2,
+                "padding": kernel // 2,
+                "dtype": torch.float32,
+            }
+            encoder += [nn.Conv2d(n_channels, n_out, **halving), nn.ReLU()]
             # A transposed convolution gives odd sizes; one more row where it was even.
             extra = [1 - side % 2 for side in size]
             mirrored = nn.ConvTranspose2d(
-                n_out, n_channels, kernel, 2, kernel // 2, (extra[0], extra[1])
+                n_out, n_channels, output_padding=(extra[0], extra[1]), **halving
             )
             decoder = [nn.ReLU(), mirrored, *decoder]
             n_channels, size = n_out, [(side + 1) // 2 for side in size]
         width = n_channels * math.prod(size)
         self.encoder = nn.Sequential(
-            *encoder, nn.Flatten(), nn.Linear(width, latent_dim)
+            *encoder, nn.Flatten(), nn.Linear(width, latent_dim, dtype=torch.float32)
         )
         self.decoder = nn.Sequential(
-            nn.Linear(latent_dim, width),
+            nn.Linear(latent_dim, width, dtype=torch.float32),
             nn.ReLU(),
             nn.Unflatten(1, (n_channels, *size)),
             *decoder[1:],
@@ -247,6 +258,7 @@ class ForeignAutoencoder(AutoencoderModule):
             self.network: Any = network(n_features=n_features, latent_dim=latent_dim)
         self._shape = image_shape or (n_features,)
         self._encode, self._decode = self._halves(name)
+        self.network.float()
         self._check_shapes(name)
 
     def _check_call(self, name: str) -> None:
@@ -296,7 +308,7 @@ class ForeignAutoencoder(AutoencoderModule):
                 )
 
         with evaluating(self.network), torch.no_grad(), torch.device("cpu"):
-            z = self.encode(torch.zeros(2, n_features))
+            z = self.encode(torch.zeros(2, n_features, dtype=torch.float32))
             check("encoder", z, latent_dim)
             check("decoder", getattr(self.network, self._decode)(z), n_features)
 
@@ -362,7 +374,7 @@ def build(
     with torch.device("meta"):
         module = factory(**config)
     module = module.to_empty(device="cpu")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
     layer: Any
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
@@ -373,6 +385,56 @@ def build(
         elif hasattr(layer, "reset_parameters"):
             layer.reset_parameters()
     return module
+
+
+class Draws(nn.Module):
+    """Random numbers of a training phase, whose position is saved with the module.
+
+    Parameters
+    ----------
+    seed : int
+        The numbers depend on it alone.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+        self._generator: torch.Generator | None = None
+        self._position: Tensor | None = None
+
+    def uniform(self, size: Sequence[int], device: torch.device) -> Tensor:
+        """Draw numbers from 0 to 1."""
+        generator = self._on(device)
+        return torch.rand(size, generator=generator, device=device, dtype=torch.float32)
+
+    def normal(self, size: Sequence[int], device: torch.device) -> Tensor:
+        """Draw standard normal numbers."""
+        generator = self._on(device)
+        return torch.randn(
+            size, generator=generator, device=device, dtype=torch.float32
+        )
+
+    def order(self, count: int, device: torch.device) -> Tensor:
+        """Draw an order of so many rows."""
+        return torch.randperm(count, generator=self._on(device), device=device)
+
+    def _on(self, device: torch.device) -> torch.Generator:
+        if self._generator is None or self._generator.device != device:
+            self._generator = torch.Generator(device).manual_seed(self.seed)
+            if self._position is not None:
+                self._generator.set_state(self._position)
+        return self._generator
+
+    def get_extra_state(self) -> Tensor:
+        """Return the position."""
+        if self._generator is None:
+            return torch.empty(0, dtype=torch.uint8, device="cpu")
+        return self._generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on from a position."""
+        self._generator = None
+        self._position = state.cpu() if len(state) else None
 
 
 def to_state(module: nn.Module) -> dict[str, Any]:
@@ -396,7 +458,10 @@ def from_state(state: dict[str, Any]) -> nn.Module:
     """Rebuild what `to_state` took apart, on the CPU and ready to predict."""
     with torch.device("meta"):
         module = state["class"](**state["config"])
-    arrays = {name: torch.tensor(array) for name, array in state["arrays"].items()}
+    arrays = {
+        name: torch.from_numpy(np.array(array))
+        for name, array in state["arrays"].items()
+    }
     saved = {name.partition(".")[0] for name in arrays}
     for name, _ in module.named_children():
         if name not in saved:

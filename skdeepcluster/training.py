@@ -4,18 +4,25 @@ import contextlib
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochTimer,
+    PrintLog,
+)
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import Dataset, Subset
 
+from skdeepcluster._resume import Page, plain
 from skdeepcluster.networks import ForeignAutoencoder, global_generator
 
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
@@ -32,10 +39,6 @@ NOT_FUSED = ("foreach", "capturable", "differentiable")
 # is the same whatever stands beside it. Large enough for full speed, small enough that
 # activations stay within a few megabytes and one row alone is a matter of milliseconds.
 INFERENCE_ROWS = 256
-
-
-class PhaseFinished(Exception):
-    """A phase reached its end before its last epoch."""
 
 
 class BatchDataset(Dataset):
@@ -73,8 +76,9 @@ class BatchIterator:
     ) -> None:
         self.dataset: Any = dataset
         self.index = np.arange(len(dataset))
-        if isinstance(dataset, Subset):
-            self.dataset, self.index = dataset.dataset, np.asarray(dataset.indices)
+        whole = getattr(dataset, "dataset", None)
+        if isinstance(dataset, Subset) and isinstance(whole, BatchDataset):
+            self.dataset, self.index = whole, np.asarray(dataset.indices)
         self.batch_size = batch_size
         self.rng = np.random.default_rng(seed) if shuffle else None
 
@@ -84,7 +88,36 @@ class BatchIterator:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = self.index if self.rng is None else self.rng.permutation(self.index)
         for batch in np.array_split(order, len(self)):
-            yield self.dataset.rows(batch), torch.from_numpy(batch)
+            yield rows_of(self.dataset, batch), torch.from_numpy(batch)
+
+
+def rows_of(dataset: Any, index: np.ndarray) -> Tensor:
+    """Rows of our data set, or of a user's with rows or tuples that begin with one."""
+    if isinstance(dataset, BatchDataset):
+        return dataset.rows(index)
+    items = [dataset[int(i)] for i in index]
+    rows = [item[0] if isinstance(item, (tuple, list)) else item for item in items]
+    return torch.stack([torch.from_numpy(np.array(row)).flatten() for row in rows])
+
+
+@contextlib.contextmanager
+def own_settings() -> Iterator[None]:
+    """Context in which neither torch, numpy nor scikit-learn heeds a user's settings.
+
+    Those are for the user's own work: a frame from an inner transformer, an underflow
+    that raises or a graph without gradients would only break a fit.
+    """
+    device = contextlib.nullcontext()
+    if torch.get_default_device().type != "cpu":
+        device = torch.device("cpu")
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        device,
+        np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"),
+        config_context(array_api_dispatch=False, transform_output="default"),
+    ):
+        yield
 
 
 def autocast(device: torch.device | str, precision: str) -> Any:
@@ -138,7 +171,8 @@ def array_over_rows(
     def apply(z: Tensor) -> Tensor:
         return torch.from_numpy(function(z.numpy()))
 
-    return over_rows(apply, Z, torch.device("cpu")).numpy()
+    with own_settings():
+        return over_rows(apply, Z, torch.device("cpu")).numpy()
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -156,73 +190,47 @@ def resolve_device(device: str | torch.device) -> torch.device:
     return resolved
 
 
-RESERVED = {
-    "module": "the network is built by the estimator",
-    "criterion": "the loss is the estimator's",
-    "dataset": "batches need their own dataset",
-    "max_epochs": "set max_epochs on the estimator",
-    "batch_size": "set batch_size on the estimator",
-    "lr": "set lr on the estimator",
-    "optimizer": "set optimizer on the estimator",
-    "callbacks": "set callbacks on the estimator",
-    "verbose": "set verbose on the estimator",
-    "device": "set device on the estimator",
-}
-PREFIXES = ("optimizer", "iterator_train", "iterator_valid", "callbacks", "compile")
+# What net_params can't say: the estimator's own parts, and what it has parameters for.
+OWN_PARTS = ("module", "criterion", "dataset", "precision")
+OWN_PARAMETERS = (
+    "max_epochs",
+    "batch_size",
+    "lr",
+    "optimizer",
+    "callbacks",
+    "verbose",
+    "device",
+)
 
 
-def check_net_params(
-    net_params: dict[str, Any] | None, optimizer: str
-) -> dict[str, Any]:
-    """Refuse keywords that skorch would refuse, or ignore, long after."""
-    net_params = dict(net_params or {})
-    optimizer_class, values = OPTIMIZERS[optimizer]
-    arguments = {*argument_names(optimizer_class), "param_groups"}
-    iterator_arguments = argument_names(BatchIterator)
-    known = set(inspect.signature(NeuralNet.__init__).parameters) - {"self", "kwargs"}
-    for name in ("train_split", "iterator_train", "iterator_valid"):
-        value = net_params.get(name)
-        if value is not None and not callable(value):
-            raise ValueError(f"net_params has {name}={value!r}, which is not callable.")
-    for name in net_params:
-        if name in RESERVED:
-            raise ValueError(f"net_params has {name!r}: {RESERVED[name]}.")
-        prefix, dunder, argument = str(name).partition("__")
-        if name not in known and not (dunder and prefix in PREFIXES):
-            raise ValueError(
-                f"net_params has {name!r}, which skorch.NeuralNet does not take. Use "
-                f"one of its arguments, or a prefix of {', '.join(PREFIXES)} with two "
-                "underscores, as in 'optimizer__weight_decay'."
-            )
-        if prefix == "optimizer" and argument.split("__")[0] not in arguments:
-            raise ValueError(
-                f"net_params has {name!r}, but {optimizer_class.__name__} takes no "
-                f"{argument!r}; it takes {', '.join(sorted(arguments))}."
-            )
-        own = prefix.startswith("iterator_") and prefix not in net_params
-        if own and dunder and argument not in iterator_arguments:
-            raise ValueError(
-                f"net_params has {name!r}, but our iterator takes no {argument!r}; it "
-                f"takes {', '.join(sorted(iterator_arguments))}. Give another class of "
-                f"iterators as {prefix!r}."
-            )
-    given = {
-        name.removeprefix("optimizer__"): value
-        for name, value in net_params.items()
-        if name.startswith("optimizer__") and "param_groups" not in name
-    }
+def check_net(net_params: dict[str, Any] | None, **settings: Any) -> None:
+    """Refuse what skorch or the optimizer would trip over much later.
+
+    A net like the one to come is built for a network of one weight, and takes a step.
+    """
+    for name in net_params or {}:
+        if name.partition("__")[0] in OWN_PARTS:
+            raise ValueError(f"net_params has {name!r}, which is the estimator's own.")
+        if name in OWN_PARAMETERS:
+            raise ValueError(f"net_params has {name!r}: set {name} on the estimator.")
+    split = (net_params or {}).get("train_split")
+    if split is not None and not callable(split):
+        raise ValueError(f"net_params has train_split={split!r}, not a callable.")
+    weight = nn.Parameter(torch.zeros(1, dtype=torch.float32, device="cpu"))
+    weight.grad = torch.zeros_like(weight)
     try:
-        optimizer_class([torch.zeros(1)], **{**values, **given})
+        net = make_net(
+            Net, nn.ParameterList([weight]), seed=0, net_params=net_params, **settings
+        ).initialize()
+        rows = BatchDataset(np.zeros((2, 1), dtype=np.float32))
+        for training in (True, False):
+            net.get_iterator(rows, training=training)
+        net.optimizer_.step()
     except Exception as error:
         raise ValueError(
-            f"net_params has arguments that {optimizer_class.__name__} refuses: {error}"
+            f"optimizer={settings['optimizer']!r} with net_params={net_params!r} can't "
+            f"be used: {error}"
         ) from error
-    return net_params
-
-
-def argument_names(cls: type) -> set[str]:
-    """Names of a class's arguments but the first, which skorch gives."""
-    return set(list(inspect.signature(cls).parameters)[1:])
 
 
 def check_monitors(callbacks: Any, net_params: dict[str, Any] | None) -> None:
@@ -271,13 +279,15 @@ class CosineAnnealing(Callback):
         self.epochs = epochs
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Start at the optimizer's learning rate."""
-        self.schedule_ = CosineAnnealingLR(net.optimizer_, max(self.epochs, 1))
+        """Remember where the fall begins."""
+        self.start_ = [group["lr"] for group in net.optimizer_.param_groups]
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Set the learning rate of the next epoch."""
-        net.history.record("event_lr", self.schedule_.get_last_lr()[0])
-        self.schedule_.step()
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Set the learning rate of the epoch, which follows from its number alone."""
+        share = (1 + math.cos(math.pi * (len(net.history) - 1) / self.epochs)) / 2
+        for group, start in zip(net.optimizer_.param_groups, self.start_, strict=True):
+            group["lr"] = start * share
+        net.history.record("event_lr", self.start_[0] * share)
 
 
 class Net(NeuralNet):
@@ -286,8 +296,11 @@ class Net(NeuralNet):
     It differs from its parent in what happens between two batches: the loss is summed
     on the device and read once an epoch, unless a callback of the user listens to
     batches; ours don't. A subclass gives the loss of its phase in `get_loss`, where
-    ``y_true`` is the index of the batch's rows, and may act before each step in
-    `before_step`.
+    ``y_true`` is the index of the batch's rows in the training data, which held-out
+    rows of a user's own have not.
+
+    What ends a phase before its last epoch sets ``stopping``, and what a phase needs
+    beyond its module in the next epoch is in ``memory``, tensors by name.
 
     Parameters
     ----------
@@ -295,42 +308,114 @@ class Net(NeuralNet):
         Precision of the matrix products in training.
     """
 
+    # Keywords that a subclass adds, which become attributes.
+    own: tuple[str, ...] = ()
+
+    # Where the state of the training is kept.
+    page = Page()
+
     def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
+        own = {name: kwargs.pop(name) for name in self.own}
         super().__init__(*args, **kwargs)
         self.precision = precision
+        self.__dict__.update(own)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
-        """Tell the callbacks, and take skorch's way of stopping for what it means."""
+        """Tell all the callbacks; one that raises an interruption sets the flags."""
         getattr(self, method_name)(self, **kwargs)
         for _, callback in self.callbacks_:
             try:
                 getattr(callback, method_name)(self, **kwargs)
             except KeyboardInterrupt:
                 # Early stopping raises what a user's Ctrl-C raises.
-                if isinstance(callback, EarlyStopping):
-                    raise PhaseFinished from None
-                raise
+                self.stopping = True
+                self.interrupted |= not isinstance(callback, EarlyStopping)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **kw: Any) -> Any:
         """Train, and remember whether the user interrupted it in ``interrupted``."""
-        self.interrupted = False
+        self.stopping = self.interrupted = False
+        self.memory: dict[str, Tensor] = {}
         if not self.initialized_:
             self.initialize()
-        self.notify("on_train_begin", X=X, y=y)
         try:
+            self.notify("on_train_begin", X=X, y=y)
             self.fit_loop(X, y, **kw)
-        except PhaseFinished:
-            pass
         except KeyboardInterrupt:
             self.interrupted = True
-        if self.history and "train_loss" not in self.history[-1]:
+        if self.history and not self._is_whole(self.history[-1]):
             self.history.pop()
         self.notify("on_train_end", X=X, y=y)
         return self
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **kwargs: Any) -> Any:
+        """Run epochs until the last, or until something sets ``stopping``."""
+        data, held_out = self.get_split_datasets(X, y)
+        told = {"dataset_train": data, "dataset_valid": held_out}
+        iterator = self.get_iterator(data, training=True)
+        validation = held_out and self.get_iterator(held_out, training=False)
+        self._restore(iterator)
+        self._losses = ["train_loss"] + ["valid_loss"] * (validation is not None)
+        while len(self.history) < self.max_epochs and not self.stopping:
+            self.notify("on_epoch_begin", **told)
+            self.run_single_epoch(iterator, True, "train", self.train_step)
+            if not self.interrupted:
+                self.run_single_epoch(validation, False, "valid", self.validation_step)
+            if self._is_whole(self.history[-1]):
+                self.notify("on_epoch_end", **told)
+            if not self.interrupted:
+                self.page.write(lambda: self._state(iterator))
+        return self
+
+    def _state(self, iterator: Any) -> dict[str, Any]:
+        """All that the next epoch depends on."""
+        return {
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer_.state_dict(),
+            "memory": self.memory,
+            "history": plain_history(self),
+            "stopping": self.stopping,
+            "order": order_of(iterator) and order_of(iterator).bit_generator.state,
+            # Of what isn't ours, which draws from them.
+            "generators": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
+            "callbacks": [state_of(callback) for _, callback in self.callbacks_],
+        }
+
+    def _restore(self, iterator: Any) -> None:
+        """Go on from the last epoch that was kept."""
+        state = self.page.read()
+        if state is None:
+            return
+        self.module.load_state_dict(state["module"])
+        self.optimizer_.load_state_dict(state["optimizer"])
+        self.memory = {
+            name: value.to(self.device) for name, value in state["memory"].items()
+        }
+        self.history.extend({**row, "batches": []} for row in state["history"])
+        self.stopping = state["stopping"]
+        if state["order"] is not None:
+            order_of(iterator).bit_generator.state = state["order"]
+        first, *others = state["generators"]
+        if self.is_foreign():
+            torch.set_rng_state(first)
+            torch.cuda.set_rng_state_all(others)
+        for (_, callback), kept in zip(
+            self.callbacks_, state["callbacks"], strict=True
+        ):
+            restore_to(callback, kept)
+
+    def is_foreign(self) -> bool:
+        """Whether a part may draw from torch's global generators."""
+        iterators = {self.iterator_train, self.iterator_valid}
+        return iterators != {BatchIterator} or any(
+            isinstance(part, ForeignAutoencoder) for part in self.module.modules()
+        )
+
+    def _is_whole(self, epoch: dict[str, Any]) -> bool:
+        return all(name in epoch for name in self._losses)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **kwargs: Any
@@ -341,31 +426,47 @@ class Net(NeuralNet):
         self._set_training(training)
         hears = self._has_listener("on_batch_begin", "on_batch_end")
         self._hears_gradients = self._has_listener("on_grad_computed")
-        total = torch.zeros((), device=self.device)
+        total = torch.zeros((), device=self.device, dtype=torch.float32)
         rows = 0
         try:
             for batch in iterator:
-                if training:
-                    self.before_step()
                 if hears:
                     self.notify("on_batch_begin", batch=batch, training=training)
+                count = len(batch[0] if isinstance(batch, (tuple, list)) else batch)
+                if training and count == 1:
+                    self._check_single_row()
                 step = step_fn(batch, **kwargs)
-                count = len(batch[1])
                 total += step["loss"].detach() * count
                 rows += count
                 if hears:
                     self.history.record_batch(f"{prefix}_loss", step["loss"].item())
                     self.history.record_batch(f"{prefix}_batch_size", count)
                     self.notify("on_batch_end", batch=batch, training=training, **step)
-        finally:
-            if rows:
-                self._record_loss(prefix, total.item() / rows)
-                if not hears:
-                    # Checkpoints look the last batch up, to name their files.
-                    self.history.new_batch()
+                if self.interrupted:
+                    break
+        except KeyboardInterrupt:
+            self.stopping = self.interrupted = True
+        if rows:
+            self._record_loss(prefix, total.item() / rows)
+            if not hears:
+                # Checkpoints look the last batch up, to name their files.
+                self.history.new_batch()
 
-    def before_step(self) -> None:
-        """Do what a phase wants done before each of its steps."""
+    def check_end(self, X: Any) -> None:
+        """Refuse a network whose last step led it astray, which no loss has told."""
+        self._set_training(False)
+        rows = BatchDataset(X).rows(slice(0, INFERENCE_ROWS))
+        step = self.validation_step((rows, torch.arange(len(rows), device="cpu")))
+        self._check_loss("train_loss", step["loss"].item())
+
+    def _check_single_row(self) -> None:
+        norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+        if any(isinstance(part, norms) for part in self.module_.modules()):
+            raise ValueError(
+                "A batch has one row, which batch normalisation can't be trained on: "
+                "raise batch_size, or give net_params['iterator_train__drop_last']=True"
+                " to an iterator of yours."
+            )
 
     def _has_listener(self, *hooks: str) -> bool:
         return any(
@@ -374,13 +475,16 @@ class Net(NeuralNet):
             for hook in hooks
         )
 
-    def _record_loss(self, prefix: str, loss: float) -> None:
-        name = f"{prefix}_loss"
+    def _check_loss(self, name: str, loss: float) -> None:
         if not math.isfinite(loss):
             raise ValueError(
                 f"Training diverged: the {name} of epoch {len(self.history)} is {loss}."
                 " Lower lr, or scale features that are out of proportion."
             )
+
+    def _record_loss(self, prefix: str, loss: float) -> None:
+        name = f"{prefix}_loss"
+        self._check_loss(name, loss)
         earlier = [row[name] for row in self.history[:-1] if name in row]
         self.history.record(name, loss)
         self.history.record(f"{name}_best", loss < min(earlier, default=math.inf))
@@ -388,7 +492,8 @@ class Net(NeuralNet):
     def train_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
         """One step of the optimizer."""
         self.optimizer_.zero_grad(set_to_none=True)
-        step = self.train_step_single(batch, **kwargs)
+        step = self.validation_step(batch)
+        step["loss"].backward()
         if self._hears_gradients:
             named = list(self.get_all_learnable_params())
             self.notify(
@@ -397,15 +502,12 @@ class Net(NeuralNet):
         self.optimizer_.step()
         return step
 
-    def train_step_single(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
-        """Loss and gradients of a batch."""
-        step = self.validation_step(batch)
-        step["loss"].backward()
-        return step
-
     def validation_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
         """Loss of a batch."""
-        x, index = (part.to(self.device, non_blocking=True) for part in batch)
+        x, index = batch if isinstance(batch, (tuple, list)) else (batch, None)
+        x = x.to(self.device, non_blocking=True)
+        if index is not None:
+            index = index.to(self.device, non_blocking=True)
         training = self.module_.training
         with torch.set_grad_enabled(training):
             with autocast(self.device, self.precision):
@@ -421,28 +523,23 @@ class NoCriterion(nn.Module):
     """
 
 
-def train(
+def make_net(
     net_class: type[Net],
     module: nn.Module,
-    X: Any,
     *,
-    optimizer: str,
+    optimizer: Any,
     seed: int,
     net_params: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Net:
-    """Train a module in place through skorch and return the net that did.
+    """Build a net around a module.
 
     Parameters
     ----------
     net_class : subclass of Net
     module : nn.Module
-        Changed in place, and moved to the device of ``settings``.
-        A user's network may draw from torch's global generators, as dropout does, and
-        so may a user's iterator: they are seeded for it and put back.
-    X : array or CSR matrix
-    optimizer : str
-        A key of ``OPTIMIZERS``.
+    optimizer : str or subclass of torch.optim.Optimizer
+        A key of ``OPTIMIZERS``, or a class.
     seed : int
         Seed of the order of batches.
     net_params : dict or None, default=None
@@ -450,7 +547,8 @@ def train(
     **settings
         Keywords of the net.
     """
-    optimizer_class, defaults = OPTIMIZERS[optimizer]
+    named = isinstance(optimizer, str)
+    optimizer_class, defaults = OPTIMIZERS[optimizer] if named else (optimizer, {})
     keywords: dict[str, Any] = {
         "criterion": NoCriterion,
         "optimizer": optimizer_class,
@@ -462,7 +560,7 @@ def train(
         **settings,
         **(net_params or {}),
     }
-    if not any(keywords.get(f"optimizer__{name}") for name in NOT_FUSED):
+    if named and not any(keywords.get(f"optimizer__{name}") for name in NOT_FUSED):
         keywords.setdefault("optimizer__fused", True)
     if keywords["iterator_train"] is BatchIterator:
         keywords = {
@@ -470,14 +568,83 @@ def train(
             "iterator_train__seed": seed,
             **keywords,
         }
-    net = net_class(module, **keywords)
-    foreign = {net.iterator_train, net.iterator_valid} != {BatchIterator} or any(
-        isinstance(part, ForeignAutoencoder) for part in module.modules()
-    )
-    with global_generator(seed) if foreign else contextlib.nullcontext():
+    return net_class(module, **keywords)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How the training of a module went."""
+
+    history: list[dict[str, Any]]
+    interrupted: bool
+
+
+def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
+    """Train the module of a net in place, or read how it was trained.
+
+    A user's network may draw from torch's global generators, as dropout does, and so
+    may a user's iterator: they are seeded for it and put back.
+    """
+    module: nn.Module = net.module.to(net.device)
+    state = page.read()
+    if state is not None and state.get("finished"):
+        module.load_state_dict(state["module"])
+        module.eval()
+        return Trained(state["history"], interrupted=False)
+    net.page = page
+    with global_generator(seed) if net.is_foreign() else contextlib.nullcontext():
         net.partial_fit(X)
     module.eval()
-    return net
+    if net.history:
+        net.check_end(X)
+    if net.interrupted and is_one_of_many():
+        raise KeyboardInterrupt
+    trained = Trained(plain_history(net), net.interrupted)
+    if not trained.interrupted:
+        state = {"finished": True, "history": trained.history}
+        page.write(lambda: {**state, "module": module.state_dict()})
+    return trained
+
+
+def order_of(iterator: Any) -> Any:
+    """Return the generator of the order of our own batches."""
+    return getattr(iterator, "rng", None)
+
+
+def state_of(callback: Any) -> dict[str, Any]:
+    """Collect what a callback has come to, as far as it is numbers or has a state."""
+    state = {}
+    for name, value in vars(callback).items():
+        if not name.endswith("_") or isinstance(value, type):
+            continue
+        if hasattr(value, "load_state_dict"):
+            value = value.state_dict()
+        with contextlib.suppress(ValueError):
+            state[name] = plain(value, name)
+    return state
+
+
+def restore_to(callback: Any, state: dict[str, Any]) -> None:
+    """Give a callback its state back."""
+    for name, value in state.items():
+        now: Any = getattr(callback, name, None)
+        if hasattr(now, "load_state_dict"):
+            now.load_state_dict(value)
+        else:
+            setattr(callback, name, value)
+
+
+def is_one_of_many() -> bool:
+    """Tell whether this fit is one of a search or a comparison.
+
+    Whoever interrupts it means all of them, and not a candidate half trained.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if ".model_selection" in frame.f_globals.get("__name__", ""):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def plain_history(net: Net) -> list[dict[str, Any]]:

@@ -173,11 +173,6 @@ def test_quality_floor(ddc, X, digits_target):
     assert adjusted_rand_score(digits_target[: len(X)], ddc.labels_) > 0.4
 
 
-def test_score_is_the_reconstruction_error(ddc, X, autoencoder):
-    scale = autoencoder.module_.scale.item()
-    assert ddc.score(X) == pytest.approx(autoencoder.score(X) / scale**2)
-
-
 def test_no_limit_embeds_every_distinct_row(X, autoencoder):
     twice = np.vstack([X[:80], X[:80]])
     ddc = DensityDDCClustering(autoencoder=autoencoder, max_samples=None)
@@ -197,3 +192,19 @@ def test_a_larger_distance_finds_fewer_clusters(X, autoencoder):
         for ratio in (0.05, 1.0)
     ]
     assert counts[0] > counts[1] == 1
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 4, 6])
+def test_few_distinct_rows_repeated_are_clusters(n_rows):
+    rows = np.random.RandomState(0).normal(size=(n_rows, 5))
+    X = np.repeat(rows, 20, axis=0)
+    for seed in range(3):
+        network = Autoencoder((16,), 3, max_epochs=3)
+        ddc = DensityDDCClustering(autoencoder=network, random_state=seed).fit(X)
+        assert ddc.n_clusters_ == n_rows
+        assert adjusted_rand_score(np.repeat(range(n_rows), 20), ddc.labels_) == 1
+
+
+def test_few_rows_that_touch_are_one_cluster():
+    points = np.array([[0.0, 0], [0, 0.1], [9, 9], [20, 0]])
+    assert_array_equal(density_clusters(points, 0.1), [0, 0, 1, 2])

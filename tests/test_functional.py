@@ -73,7 +73,8 @@ def test_squared_distances_keep_small_differences_far_from_zero():
 def test_student_t(rows, alpha):
     q = F.student_t(*map(tensor, rows), alpha)
     assert_allclose(q, student_t(*rows, alpha))
-    assert_allclose(StudentTHead(tensor(rows[1]), alpha)(tensor(rows[0])).detach(), q)
+    head = StudentTHead(*rows[1].shape, alpha).start(tensor(rows[1]))
+    assert_allclose(head.assign(tensor(rows[0])).detach(), q)
 
 
 def test_target_distribution(rows):
@@ -99,8 +100,8 @@ def test_kl_divergence(rows):
 @pytest.mark.parametrize("size", [0.0, 1e-30, 1e10, 1e20, 1e38])
 def test_extremes_stay_finite_with_their_gradients(size):
     z = torch.tensor([[size, 0.0], [-size, 1.0]], requires_grad=True)
-    head = StudentTHead(torch.tensor([[0.0, 0.0], [1.0, size]]))
-    q = head(z)
+    head = StudentTHead(2, 2).start(torch.tensor([[0.0, 0.0], [1.0, size]]))
+    q = head.assign(z)
     p = F.target_distribution(q.detach())
     loss = F.kl_divergence(p, q)
     loss.backward()

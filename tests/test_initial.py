@@ -18,15 +18,24 @@ from skdeepcluster import (
     AutoencoderGMM,
     DCNClustering,
     DECClustering,
+    DKMClustering,
     IDECClustering,
     VaDEClustering,
 )
-from skdeepcluster.estimators._initial import TeachingNet, fit_about
+from skdeepcluster._resume import Page
+from skdeepcluster.estimators._initial import Clusters, fit_about
+from skdeepcluster.estimators._joint import TeachingNet
 from skdeepcluster.graph import GraphClustering
-from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
-from skdeepcluster.training import train
+from skdeepcluster.heads import AssigningAutoencoder, Mixing, StudentTHead
+from skdeepcluster.training import make_net, train
 
-TAUGHT = [DECClustering, IDECClustering, DCNClustering, VaDEClustering]
+TAUGHT = [
+    DECClustering,
+    IDECClustering,
+    DCNClustering,
+    DKMClustering,
+    VaDEClustering,
+]
 FROM_GRAPH = [*TAUGHT, AutoencoderGMM]
 
 
@@ -52,19 +61,14 @@ def drawn(monkeypatch):
 def test_loss_of_mixtures(autoencoder, digits):
     X, labels = digits[:7].copy(), np.array([0, 1, 2, 2, 1, 0, 0])
     centers = np.random.RandomState(0).normal(size=(3, 6)).astype(np.float32)
-    module = AssigningAutoencoder(
-        autoencoder.module_, StudentTHead(torch.from_numpy(centers)), True
-    )
+    head = StudentTHead(3, 6).start(torch.from_numpy(centers))
+    module = AssigningAutoencoder(autoencoder.module_, head, True)
     net = TeachingNet(
-        module,
-        criterion=nn.Module,
-        train_split=None,
-        labels=labels,
-        mixing_seed=3,
+        Mixing(module, 3), criterion=nn.Module, train_split=None, labels=labels
     ).initialize()
     net.on_train_begin(net)
-    (q, error), other, share = net.infer(torch.from_numpy(X))
-    loss = net.get_loss(((q, error), other, share), torch.arange(7))
+    q, error, other, share = net.infer(torch.from_numpy(X))
+    loss = net.get_loss((q, error, other, share), torch.arange(7))
 
     generator = torch.Generator().manual_seed(3)
     assert_array_equal(other, torch.randperm(7, generator=generator))
@@ -86,24 +90,23 @@ def test_loss_of_mixtures(autoencoder, digits):
 def test_teaching_learns_what_it_is_taught(autoencoder, digits):
     module = AssigningAutoencoder(
         clone(autoencoder).set_params(max_epochs=0).fit(digits).module_,
-        StudentTHead(torch.eye(3, 6)),
+        StudentTHead(3, 6).start(torch.eye(3, 6)),
         True,
     )
     labels = np.digitize(digits.mean(1), np.quantile(digits.mean(1), [0.3, 0.7]))
-    train(
+    net = make_net(
         TeachingNet,
-        module,
-        digits,
+        Mixing(module, 0),
         optimizer="adam",
         seed=0,
         max_epochs=20,
         batch_size=64,
         lr=1e-2,
         labels=labels,
-        mixing_seed=0,
         device="cpu",
         verbose=0,
     )
+    train(net, digits, 0, Page())
     with torch.no_grad():
         predicted = module.assign(torch.tensor(digits)).argmax(1).numpy()
     assert np.mean(predicted == labels) > 0.9
@@ -168,6 +171,14 @@ def test_no_found_cluster_is_empty(digits):
 
 
 @pytest.mark.parametrize("cls", FROM_GRAPH)
+@pytest.mark.parametrize("n_rows", [3, 4, 5])
+def test_as_many_clusters_as_rows(cls, n_rows):
+    X = np.random.RandomState(0).normal(size=(n_rows, 5))
+    labels = tiny(cls, n_clusters=n_rows, init="graph").fit(X).labels_
+    assert_array_equal(np.sort(labels), range(n_rows))
+
+
+@pytest.mark.parametrize("cls", FROM_GRAPH)
 def test_noise_of_the_graph_is_placed(cls, digits):
     init = GraphClustering(noise_ratio=1.1)
     settings = {"init": init, "n_clusters": 6, "max_epochs": 0}
@@ -184,7 +195,7 @@ def test_number_of_clusters_that_is_given(digits, autoencoder):
 
 
 def test_number_of_clusters_needs_the_graph(digits, monkeypatch):
-    monkeypatch.setattr(Autoencoder, "_fit_module", None)
+    monkeypatch.setattr(Autoencoder, "_train_network", None)
     for init in ("k-means", np.zeros((3, 4))):
         with pytest.raises(ValueError, match=r"n_clusters=None .* init='graph'"):
             DECClustering(None, init=init).fit(digits)
@@ -200,7 +211,7 @@ def test_settings_of_the_graph(digits, autoencoder):
 
 
 def test_graph_with_another_number_of_clusters(digits, monkeypatch):
-    monkeypatch.setattr(Autoencoder, "_fit_module", None)
+    monkeypatch.setattr(Autoencoder, "_train_network", None)
     with pytest.raises(ValueError, match=r"init=GraphClustering.*n_clusters=8"):
         DECClustering(8, init=GraphClustering(9)).fit(digits)
 
@@ -244,7 +255,7 @@ def test_mixture_starts_from_given_clusters(kind, monkeypatch):
     monkeypatch.setattr(
         GaussianMixture, "fit", lambda self, X: started.update(self.get_params())
     )
-    fit_about(mixture, Z, labels, centers)
+    fit_about(mixture, Z, Clusters(centers, labels))
     weights = np.array([26, 35, 1]) / 62
     assert_allclose(started["weights_init"], weights)
     assert_array_equal(started["means_init"], centers)

@@ -17,6 +17,7 @@ from discovery import (
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping
 
 from skdeepcluster import (
@@ -26,7 +27,7 @@ from skdeepcluster import (
     DECClustering,
     IDECClustering,
 )
-from skdeepcluster.estimators._initial import TeachingNet
+from skdeepcluster.estimators._joint import TeachingNet
 from skdeepcluster.graph import GraphClustering
 
 TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
@@ -113,7 +114,8 @@ def test_interrupted_in_the_first_phase(cls, interrupt, X):
 @interruptions
 @pytest.mark.parametrize("cls", TWO_PHASES)
 def test_interrupted_in_the_clustering_phase(cls, interrupt, X):
-    estimator = tiny(cls, callbacks=[interrupt], max_epochs=5, tol=0.0)
+    settings = {"init": "k-means", "max_epochs": 5, "tol": 0.0}
+    estimator = tiny(cls, callbacks=[interrupt], **settings)
     fit_interrupted(estimator, X, "the clustering phase")
     epochs = {phase: len(rows) for phase, rows in estimator.history_.items()}
     epochs.pop("teaching", None)
@@ -125,7 +127,7 @@ def test_interrupted_in_the_clustering_phase(cls, interrupt, X):
 def test_interrupted_while_it_is_taught(cls, X, monkeypatch):
     monkeypatch.setattr(TeachingNet, "get_loss", interrupt)
     estimator = tiny(cls, init="graph")
-    fit_interrupted(estimator, X, "pretraining")
+    fit_interrupted(estimator, X, "teaching")
     assert estimator.history_["clustering"] == []
 
 
@@ -141,35 +143,53 @@ def test_interrupted_while_initial_clusters_are_sought(cls, X):
     assert len(set(estimator.labels_)) == 4
 
 
-@pytest.mark.parametrize(
-    ("cls", "phase"),
-    [
-        (DECClustering, "pretraining"),
-        (DDCClustering, "the search for initial clusters"),
-    ],
-)
-def test_interrupted_while_the_graph_is_made(cls, phase, X, monkeypatch):
+@pytest.mark.parametrize("cls", [DECClustering, DDCClustering])
+def test_interrupted_while_the_graph_is_made(cls, X, monkeypatch):
     monkeypatch.setattr(GraphClustering, "_labels_of", interrupt)
     estimator = tiny(cls, init="graph")
-    fit_interrupted(estimator, X, phase)
+    fit_interrupted(estimator, X, "the search for initial clusters")
     assert estimator.history_["clustering"] == []
     assert len(set(estimator.labels_)) == 4
 
 
-def assert_nothing_learned(estimator, X):
+@pytest.mark.parametrize("cls", [DECClustering, AutoencoderGMM, DDCClustering])
+def test_no_graph_after_an_interrupted_pretraining(cls, X, monkeypatch):
+    monkeypatch.setattr(GraphClustering, "_labels_of", pytest.fail)
+    stop = Interrupt("epoch", "raise")
+    estimator = tiny(cls, autoencoder=tiny_autoencoder(callbacks=[stop]), init="graph")
+    fit_interrupted(estimator, X, "pretraining")
     with pytest.raises(KeyboardInterrupt):
-        estimator.fit(X)
-    with pytest.raises(NotFittedError):
-        estimator.predict(X)
+        estimator.set_params(n_clusters=None).fit(X)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "callbacks", "init"])
+def test_an_interruption_reaches_the_search(name, X):
+    stop = Interrupt("epoch", "raise")
+    value = {
+        "autoencoder": tiny_autoencoder(callbacks=[stop]),
+        "callbacks": [stop],
+        "init": interrupt,
+    }[name]
+    estimator = tiny(DECClustering, **{"init": "k-means", name: value})
+    with pytest.raises(KeyboardInterrupt):
+        GridSearchCV(estimator, {"alpha": [1.0, 2.0]}, cv=2).fit(X)
 
 
 def test_interrupted_without_clusters_to_fall_back_on(X, monkeypatch):
     gmm = fitted(tiny(AutoencoderGMM), X)
+    labels, network = gmm.labels_, gmm.module_
     monkeypatch.setattr(GraphClustering, "_labels_of", interrupt)
     monkeypatch.setattr(GaussianMixture, "fit", interrupt)
     for cls in (DECClustering, DDCClustering):
-        assert_nothing_learned(tiny(cls, init="graph", n_clusters=None), X)
-    assert_nothing_learned(gmm, X)
+        estimator = tiny(cls, init="graph", n_clusters=None)
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(X)
+        with pytest.raises(NotFittedError):
+            estimator.predict(X)
+    with pytest.raises(KeyboardInterrupt):
+        gmm.fit(X[:50])
+    assert gmm.labels_ is labels
+    assert gmm.module_ is network
 
 
 def stop_at_once():
@@ -189,7 +209,8 @@ def fit_without_interruption(estimator, X):
 @pytest.mark.parametrize("cls", TWO_PHASES)
 def test_early_stopping_ends_its_phase_only(cls, X):
     autoencoder = tiny_autoencoder(max_epochs=5, callbacks=[stop_at_once()])
-    epochs = fit_without_interruption(tiny(cls, autoencoder=autoencoder, tol=0.0), X)
+    settings = {"init": "k-means", "tol": 0.0}
+    epochs = fit_without_interruption(tiny(cls, autoencoder=autoencoder, **settings), X)
     epochs.pop("teaching", None)
     assert epochs.pop("pretraining") == 2
     assert set(epochs.values()) == {3}

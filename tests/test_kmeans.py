@@ -17,18 +17,6 @@ def autoencoder(digits):
     )
 
 
-def test_distance_to_center_is_a_mean_of_squares():
-    rng = np.random.RandomState(0)
-    z, centers = rng.normal(size=(7, 3)), rng.normal(size=(4, 3))
-    labels = rng.randint(4, size=7)
-    expected = 0.0
-    for row, label in zip(z, labels, strict=True):
-        for value, center in zip(row, centers[label], strict=True):
-            expected += (value - center) ** 2 / len(z)
-    actual = F.distance_to_center(*map(torch.from_numpy, (z, centers, labels)))
-    assert actual.item() == pytest.approx(expected)
-
-
 def test_running_means_take_rows_one_by_one():
     rng = np.random.RandomState(0)
     z, centers = rng.normal(size=(20, 3)), rng.normal(size=(4, 3))
@@ -48,7 +36,8 @@ def test_kmeans_is_kmeans_on_the_latent_rows(digits, autoencoder):
     direct = KMeans(10, init=kmeans.cluster_centers_, n_init=1).fit(Z)
     assert clustering_accuracy(direct.labels_, kmeans.labels_) > 0.99
     assert kmeans.inertia_ == pytest.approx(direct.inertia_, rel=1e-3)
-    assert kmeans.score(digits) == pytest.approx(-kmeans.inertia_)
+    assert kmeans.n_clusters_ == 10
+    assert 0 < kmeans.n_iter_ < 300
     best = KMeans(10, n_init=20, random_state=1).fit(Z).inertia_
     assert kmeans.inertia_ < 1.01 * best
 
@@ -74,7 +63,6 @@ def test_dcn_tightens_the_clusters_and_keeps_describing(digits, autoencoder):
     start = AutoencoderKMeans(10, autoencoder=autoencoder, random_state=0).fit(digits)
     dcn = DCNClustering(10, cluster_weight=0.1, max_epochs=10, **settings).fit(digits)
     free = DCNClustering(10, cluster_weight=10.0, max_epochs=10, **settings).fit(digits)
-    assert -free.score(digits) * 2 / 10 / 5 < start.inertia_ / len(digits)
     spread = [
         np.square(est.transform(digits) - est.cluster_centers_[est.labels_]).sum(1)
         for est in (start, dcn, free)
@@ -91,14 +79,3 @@ def test_dcn_stops_when_labels_settle(digits, autoencoder):
     assert dcn.n_iter_ == len(history) == 1
     assert 0 <= history[0]["label_change"] < 0.5
     assert "label_change" not in autoencoder.history_["pretraining"][0]
-
-
-def test_dcn_score_is_the_objective(digits, autoencoder):
-    dcn = DCNClustering(4, autoencoder=autoencoder, max_epochs=1, cluster_weight=0.5)
-    dcn.fit(digits)
-    Z = dcn.transform(digits).astype(np.float64)
-    distances = np.square(Z[:, None] - dcn.cluster_centers_).sum(2).min(1)
-    rebuilt = dcn.inverse_transform(Z)
-    error = np.square(rebuilt - digits).mean() / dcn.module_.scale.item() ** 2
-    expected = -(error + 0.25 * distances.mean())
-    assert dcn.score(digits) == pytest.approx(expected, rel=1e-5)

@@ -1,6 +1,7 @@
 """Representatives of clusters, and labels spread from them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.pipeline import make_pipeline
@@ -111,3 +112,13 @@ def test_clusterer_without_a_latent_space_is_named():
         representatives(clusterer, X)
     with pytest.raises(TypeError, match="AgglomerativeClustering has no transform"):
         propagate(clusterer, X, [0], [1])
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA, pd.NaT])
+def test_missing_answers_are_refused(missing):
+    X = np.array([[1.0, 0], [9, 0], [2, 0]])
+    for labels in ([1.0, missing], pd.Series([1, missing], dtype=object)):
+        with pytest.raises(ValueError, match="labels has missing values"):
+            propagate(Plane(), X, [1, 0], labels)
+    with pytest.raises(ValueError, match="labels has missing values"):
+        propagate(Plane(), X, [0, 1], pd.array([1, None], dtype="Int64"))

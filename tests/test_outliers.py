@@ -164,6 +164,48 @@ def test_contamination_is_the_share_of_outliers(gmm, X, method):
         assert_array_equal(outliers, detector.score_samples(X) < detector.offset_)
 
 
+def test_extreme_rows_are_the_outliers(gmm, X):
+    for method in [*NEEDS, "rank-average"]:
+        detector = DeepOutlierDetector(gmm, method=method).fit(X)
+        rows = X[:20].copy()
+        rows[0], rows[1] = 1e20, -1e20
+        assert list(detector.predict(rows)[:2]) == [-1, -1]
+        assert_array_equal(detector.predict(rows)[2:], detector.predict(X[2:20]))
+
+
+def test_another_method_counts_after_another_fit(gmm, X):
+    detector = DeepOutlierDetector(gmm, method="likelihood").fit(X)
+    decisions = detector.decision_function(X)
+    for method in ("mahalanobis", "rank-average"):
+        detector.set_params(method=method)
+        assert_array_equal(detector.decision_function(X), decisions)
+    assert (detector.fit(X).decision_function(X) != decisions).any()
+
+
+def test_a_refit_that_fails_keeps_scores_and_threshold(gmm, X):
+    detector = DeepOutlierDetector(gmm, method="likelihood").fit(X)
+    decisions = detector.decision_function(X)
+    detector.set_params(estimator=tiny(DECClustering, init="k-means", lr=1e30))
+    for method in ("likelihood", "mahalanobis"):
+        with pytest.raises(ValueError, match=r"method=|lr"):
+            detector.set_params(method=method).fit(X)
+    assert_array_equal(detector.decision_function(X), decisions)
+    assert (detector.predict(X) == -1).mean() == pytest.approx(0.1, abs=0.01)
+
+
+@every_method
+def test_contamination_that_is_found(method):
+    rng = np.random.RandomState(0)
+    X = np.vstack([rng.normal(size=(300, 5)), rng.normal(scale=30, size=(9, 5))])
+    network = Autoencoder((16,), 3, max_epochs=30)
+    gmm = AutoencoderGMM(2, autoencoder=network, init="k-means", random_state=0)
+    detector = DeepOutlierDetector(gmm, method=method, contamination="auto")
+    outliers = fitted(detector, X).predict(X) == -1
+    assert outliers[-9:].sum() >= 6
+    assert outliers[:-9].mean() < 0.1
+    assert outliers.mean() == pytest.approx(detector.contamination_, abs=0.01)
+
+
 # the estimator it wraps
 
 
@@ -223,6 +265,12 @@ def test_the_seed_of_the_estimator_comes_first(X):
         for seed in (0, 1)
     ]
     assert scores[0] == scores[1]
+
+
+def test_parameters_of_a_fitted_estimator_are_not_searched(gmm, X):
+    detector = clone(DeepOutlierDetector(gmm)).set_params(estimator__n_clusters=2)
+    with pytest.raises(ValueError, match=r"estimator was fitted with n_clusters=4"):
+        detector.fit(X)
 
 
 def test_fitted_for_other_features(gmm, X):

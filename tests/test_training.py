@@ -1,26 +1,48 @@
 """Batches, the loop and what callbacks hear, seeds, devices."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from discovery import ESTIMATORS, fitted, settings_for, tiny, tiny_autoencoder
+from discovery import (
+    ESTIMATORS,
+    fitted,
+    settings_for,
+    tiny,
+    tiny_autoencoder,
+    trained,
+)
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from skorch.callbacks import (
     Callback,
     Checkpoint,
+    EarlyStopping,
     EpochScoring,
     GradientNormClipping,
+    LRScheduler,
 )
+from skorch.dataset import Dataset as SkorchDataset
 from skorch.dataset import ValidSplit
-from torch.utils.data import DataLoader, Subset
+from skorch.helper import predefined_split
+from torch.utils.data import DataLoader, Dataset, Subset
 
-from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster import (
+    Autoencoder,
+    DCNClustering,
+    DDCClustering,
+    DECClustering,
+    VaDEClustering,
+)
+from skdeepcluster.estimators._base import spawn_seeds
 from skdeepcluster.training import (
     INFERENCE_ROWS,
     BatchDataset,
     BatchIterator,
-    check_net_params,
+    check_net,
     clone_callbacks,
     over_rows,
     resolve_device,
@@ -123,7 +145,7 @@ def test_callbacks_hear_of_every_batch(X):
     assert len(heard["end"]) == len(heard["gradients"]) == 3 * 3
     assert sum(rows for rows, _ in heard["end"]) == 3 * 250
     assert all(training for _, training in heard["end"])
-    assert "encoder.0.weight" in heard["gradients"][0]
+    assert "autoencoder.encoder.0.weight" in heard["gradients"][0]
     assert all("batches" not in epoch for epoch in autoencoder.history_["pretraining"])
 
 
@@ -193,6 +215,7 @@ def test_validation_split(X, container, digits):
     dec = tiny(
         DECClustering,
         autoencoder=autoencoder,
+        init="k-means",
         net_params=net_params,
         callbacks=[Batches()],
     ).fit(rows)
@@ -268,6 +291,227 @@ def test_the_best_checkpoint_is_restored(cls, digits, tmp_path):
     assert_array_equal(saved[weight], model.module_.encoder[0].weight.detach())
 
 
+@pytest.mark.parametrize(
+    "keeper",
+    [
+        lambda path: Checkpoint(
+            monitor="train_loss_best", load_best=True, dirname=str(path)
+        ),
+        lambda path: EarlyStopping(
+            monitor="train_loss", load_best=True, patience=99, sink=str
+        ),
+    ],
+    ids=["Checkpoint", "EarlyStopping"],
+)
+def test_the_best_network_comes_with_its_centroids(keeper, digits, tmp_path):
+    seen.clear()
+    dcn = tiny(
+        DCNClustering,
+        init="k-means",
+        lr=0.1,
+        max_epochs=4,
+        tol=0.0,
+        callbacks=[keeper(tmp_path), Centers()],
+    )
+    fitted(dcn, digits[:200])
+    losses = [epoch["train_loss"] for epoch in dcn.history_["clustering"]]
+    best = int(np.argmin(losses))
+    assert best < 3
+    assert_array_equal(dcn.cluster_centers_, seen[best])
+
+
+seen: list = []
+
+
+class Centers(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        seen.append(net.module_.head.centers.detach().numpy().copy())
+
+
+def test_held_out_rows_of_dcn_have_their_nearest_centroid(digits):
+    X = digits[:200]
+    dcn = tiny(
+        DCNClustering,
+        init="k-means",
+        cluster_weight=1.0,
+        lr=1e-12,
+        max_epochs=1,
+        net_params={"train_split": predefined_split(SkorchDataset(X[:50], None))},
+    )
+    fitted(dcn, X)
+    Z = dcn.transform(X[:50]).astype(np.float64)
+    distances = np.square(Z[:, None] - dcn.cluster_centers_).sum(2).min(1)
+    error = dcn._reconstruction_errors(X[:50]).mean()
+    loss = dcn.history_["clustering"][0]["valid_loss"]
+    assert loss == pytest.approx(error + distances.mean() / 2, rel=1e-2)
+
+
+class Rows(Dataset):
+    """A plain data set of torch: rows, or rows with a target."""
+
+    def __init__(self, X, y=None):
+        self.X = np.array(X)
+        self.y = y
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, i):
+        return self.X[i] if self.y is None else (self.X[i], self.y[i])
+
+
+@pytest.mark.parametrize("loader", [BatchIterator, DataLoader])
+@pytest.mark.parametrize("target", [False, True])
+@pytest.mark.parametrize("cls", TRAINERS)
+def test_validation_on_rows_of_a_users_own(cls, target, loader, digits):
+    held_out = Rows(digits[200:230], np.arange(30) if target else None)
+    net_params = {
+        "train_split": predefined_split(held_out),
+        "iterator_valid": loader,
+    }
+    model = tiny(cls, init="k-means", net_params=net_params)
+    *_, epochs = fitted(model, digits[:200]).history_.values()
+    assert all(np.isfinite(epoch["valid_loss"]) for epoch in epochs)
+
+
+def test_a_batch_of_one_row_is_named(digits):
+    net_params = {"iterator_train": DataLoader, "iterator_train__batch_size": 50}
+    ddc = tiny(DDCClustering, init="k-means", net_params=net_params)
+    fitted(ddc, digits[:200])
+    with pytest.raises(ValueError, match=r"one row.*iterator_train__drop_last"):
+        ddc.fit(digits[:201])
+    ddc.net_params["iterator_train__drop_last"] = True
+    fitted(ddc, digits[:201])
+
+
+@pytest.mark.parametrize("cls", TRAINERS)
+def test_compilation_reaches_the_losses(cls, digits):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    settings = {"init": "k-means", "max_epochs": 1}
+    net_params = {"compile": True, "compile__backend": backend}
+    model = tiny(cls, net_params=net_params, **settings)
+    with warnings.catch_warnings():
+        # torch's own, of what it doesn't trace.
+        warnings.simplefilter("ignore")
+        model.fit(digits[:64])
+    plain = fitted(tiny(cls, **settings), digits[:64])
+    assert len(graphs) > 0
+    *_, compiled_history = model.history_.values()
+    *_, history = plain.history_.values()
+    assert compiled_history[0]["train_loss"] == pytest.approx(
+        history[0]["train_loss"], rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("cls", [Autoencoder, VaDEClustering])
+def test_a_schedule_of_the_users_replaces_ours(cls, digits):
+    schedule = LRScheduler("StepLR", step_size=1, gamma=0.5)
+    model = tiny(cls, callbacks=[schedule], lr=0.008, init="k-means")
+    *_, epochs = fitted(model, digits[:200]).history_.values()
+    assert [epoch["event_lr"] for epoch in epochs] == [0.008, 0.004, 0.002]
+
+
+@pytest.mark.parametrize("cls", TRAINERS)
+def test_any_optimizer_class(cls, digits):
+    model = tiny(cls, optimizer=torch.optim.RMSprop, init="k-means")
+    model.set_params(net_params={"optimizer__alpha": 0.9})
+    fitted(model, digits[:200])
+    copied = pickle.loads(pickle.dumps(model))
+    assert copied.optimizer is torch.optim.RMSprop
+    assert clone(model).optimizer is torch.optim.RMSprop
+
+
+def test_teaching_is_heard_and_can_be_left_out(digits):
+    heard["end"].clear()
+    settings = {"init": "graph", "max_epochs": 0, "callbacks": [Batches()]}
+    taught = fitted(tiny(DECClustering, **settings), digits[:200])
+    rows = sum(count for count, _ in heard["end"])
+    assert rows == 200 * len(taught.history_["teaching"]) > 0
+    heard["end"].clear()
+    plain = fitted(tiny(DECClustering, teach=False, **settings), digits[:200])
+    assert "teaching" not in plain.history_
+    assert heard["end"] == []
+    assert_array_equal(plain.transform(digits), plain_latent(plain, digits))
+
+
+def plain_latent(model, X):
+    """Latent rows of the pretrained network alone."""
+    network = clone(model.autoencoder)
+    network.random_state = spawn_seeds(model.random_state, 3)[0]
+    return network.fit(X[:200]).transform(X)
+
+
+def test_uncertainty_falls_where_the_loss_jumps(digits):
+    dec = DECClustering(
+        8,
+        autoencoder=Autoencoder((64,), max_epochs=10, random_state=0),
+        init="k-means",
+        tol=0.0,
+        update_interval=1,
+        max_epochs=30,
+        random_state=0,
+    )
+    epochs = dec.fit(digits).history_["clustering"]
+    losses, doubts = (
+        np.array([epoch[name] for epoch in epochs])
+        for name in ("train_loss", "uncertainty")
+    )
+    assert (np.diff(losses) > 0).any()
+    assert (np.diff(doubts) < 0).all()
+    stop = EarlyStopping(monitor="uncertainty", sink=str)
+    dec.set_params(callbacks=[stop]).fit(digits)
+    assert dec.n_iter_ == 30
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_models_move_to_a_device(cls, digits, monkeypatch):
+    model = fitted(tiny(cls), digits[:100])
+    inner = trained(model)
+    expected, network = inner.transform(digits), inner.module_
+    assert inner.to("cpu") is inner
+    assert inner.module_ is not network
+    assert_array_equal(inner.transform(digits), expected)
+    with pytest.raises(ValueError, match="device='abacus'"):
+        inner.to("abacus")
+
+
+@pytest.mark.parametrize("how", ["raise", "stop"])
+def test_all_callbacks_hear_every_event(how, digits):
+    stop = EarlyStopping("train_loss", patience=1, threshold=1e9, sink=str)
+    first = stop if how == "stop" else Raise()
+    told.clear()
+    model = tiny_autoencoder(max_epochs=5, callbacks=[first, Told()])
+    fitted(model, digits[:100])
+    assert told == ["begin", "end"] * model.n_iter_ + ["over"]
+    assert model.n_iter_ < 5
+    assert all("dur" in epoch for epoch in model.history_["pretraining"])
+
+
+told: list = []
+
+
+class Told(Callback):
+    def on_epoch_begin(self, net, **kwargs):
+        told.append("begin")
+
+    def on_epoch_end(self, net, **kwargs):
+        told.append("end")
+
+    def on_train_end(self, net, **kwargs):
+        told.append("over")
+
+
+class Raise(Callback):
+    def on_batch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
 def test_verbose(X, capsys):
     tiny_autoencoder().fit(X)
     assert capsys.readouterr().out == ""
@@ -279,31 +523,32 @@ def test_verbose(X, capsys):
     ("net_params", "message"),
     [
         ({"lr": 1}, "set lr on the estimator"),
-        ({"criterion": 1}, "the loss is the estimator's"),
-        ({"modul": 1}, "skorch.NeuralNet does not take"),
-        ({"optimiser__lr": 1}, "does not take"),
-        ({"optimizer__": 1}, "Adam takes no ''"),
-        ({"optimizer__momentum": 0.5}, "Adam takes no 'momentum'"),
-        ({"optimizer__params": []}, "Adam takes no 'params'"),
-        ({"optimizer__betas": 3}, "net_params has arguments that Adam refuses"),
-        ({"optimizer__weight_decay": -1}, "net_params has arguments that Adam refuses"),
-        ({"train_split": 3}, "net_params has train_split=3"),
-        ({"iterator_train": "mine"}, "net_params has iterator_train='mine'"),
-        ({"iterator_train__num_workers": 2}, "our iterator takes no 'num_workers'"),
+        ({"criterion": 1}, "'criterion', which is the estimator's own"),
+        ({"module__n_features": 1}, "'module__n_features', which is the estimator's"),
+        ({"modul": 1}, "modul"),
+        ({"optimiser__lr": 1}, "optimiser__lr"),
+        ({"optimizer__": 1}, "optimizer__"),
+        ({"optimizer__momentum": 0.5}, "momentum"),
+        ({"optimizer__params": []}, "params"),
+        ({"optimizer__betas": 3}, "betas"),
+        ({"optimizer__weight_decay": -1}, "weight_decay"),
+        ({"train_split": 3}, "train_split=3"),
+        ({"iterator_train": "mine"}, "iterator_train"),
+        ({"iterator_train__num_workers": 2}, "num_workers"),
     ],
 )
-def test_check_net_params(net_params, message):
-    with pytest.raises(ValueError, match=message):
-        check_net_params(net_params, "adam")
+def test_unusable_net_params(net_params, message):
+    with pytest.raises(ValueError, match=f"net_params.*{message}"):
+        check_net(net_params, optimizer="adam")
 
 
-def test_check_net_params_lets_good_ones_pass():
+def test_usable_net_params():
     good = {"train_split": None, "optimizer__param_groups": [], "compile": False}
-    assert check_net_params(good, "adam") == good
-    assert check_net_params({"optimizer__momentum": 0.5}, "sgd")
+    check_net(good, optimizer="adam")
+    check_net({"optimizer__momentum": 0.5}, optimizer="sgd")
     loader = {"iterator_train": DataLoader, "iterator_train__num_workers": 2}
-    assert check_net_params(loader, "adam") == loader
-    assert check_net_params(None, "adam") == {}
+    check_net(loader, optimizer="adam")
+    check_net(None, optimizer="adam")
 
 
 def test_clone_callbacks():

@@ -132,7 +132,7 @@ def test_score_is_the_bound_and_not_its_value_at_the_mean(
 ):
     rows = digits[:300]
     model = vade(autoencoder, max_epochs=max_epochs).fit(digits)
-    module = VaDEModule(model.module_, model.head_, model.noise_variance_)
+    module = VaDEModule(model.module_, model.head_)
     generator = torch.Generator().manual_seed(1)
     variance = model.noise_variance_ * model.module_.scale.item() ** 2
     constant = 32 * np.log(2 * np.pi * variance)

@@ -6,20 +6,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from skdeepcluster._resume import Journal
+from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
 from skdeepcluster.estimators._base import (
+    CHECKPOINT_CONSTRAINT,
     TRAINING_CONSTRAINTS,
     BaseDecodingEstimator,
-    output_dtype,
-    spawn_seeds,
+    Learned,
+    as_output,
     warn_interrupted,
 )
 from skdeepcluster.networks import (
+    AutoencoderModule,
     ConvAutoencoder,
+    Draws,
     ForeignAutoencoder,
     MLPAutoencoder,
     build,
@@ -30,7 +33,6 @@ from skdeepcluster.training import (
     BatchDataset,
     CosineAnnealing,
     Net,
-    plain_history,
     resolve_device,
 )
 
@@ -40,48 +42,43 @@ ENOUGH_STEPS = 4000
 MOST_EPOCHS = 50
 LEAST_EPOCHS = 5
 
-# Parameters that can't be changed without another training.
-TRAINING_DECIDED_BY = ("max_epochs", "batch_size", "lr", "optimizer", "noise")
 
-
-class ReconstructionNet(Net):
-    """Training by mean squared error of the standardised rows.
+class Reconstruction(nn.Module):
+    """An autoencoder's view of rows, some of whose entries are hidden in training.
 
     Parameters
     ----------
+    autoencoder : AutoencoderModule
     noise : float
         Share of input entries replaced by their column's mean.
-    noise_seed : int
+    seed : int
         Seed of the noise.
     """
 
-    def __init__(
-        self, *args: Any, noise: float, noise_seed: int, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, autoencoder: AutoencoderModule, noise: float, seed: int) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
         self.noise = noise
-        self.noise_seed = noise_seed
+        self.draws = Draws(seed)
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
-        """Start the noise's own generator."""
-        generator = torch.Generator(self.device)
-        self._generator = generator.manual_seed(self.noise_seed)
-
-    def infer(self, x: Tensor, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Clean standardised rows, and what is made of noisy ones."""
-        module = self.module_
+        module = self.autoencoder
         target = rows = module.standardize(x)
-        if self.noise and module.training:
-            draws = torch.rand(x.shape, generator=self._generator, device=x.device)
-            rows = target * (draws >= self.noise)
+        if self.noise and self.training:
+            rows = target * (self.draws.uniform(x.shape, x.device) >= self.noise)
         return target, module.decode(module.encode(rows)).float()
+
+
+class ReconstructionNet(Net):
+    """Training by mean squared error of the standardised rows."""
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
         """Mean squared error."""
         target, reconstruction = y_pred
-        return torch.nn.functional.mse_loss(reconstruction, target)
+        return nn.functional.mse_loss(reconstruction, target)
 
 
 class Autoencoder(BaseDecodingEstimator):
@@ -123,8 +120,9 @@ class Autoencoder(BaseDecodingEstimator):
         Rows in a step, at most.
     lr : float, default=1e-3
         Learning rate at the start; it falls to zero along half a cosine.
-    optimizer : {"adam", "adamw", "sgd"}, default="adam"
-        Optimizer; "sgd" has momentum 0.9. Its other arguments go through
+    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
+        Optimizer; "sgd" has momentum 0.9. Any subclass of
+        :class:`torch.optim.Optimizer` can be given. Its other arguments go through
         ``net_params``, as in ``{"optimizer__weight_decay": 1e-4}``.
     precision : {"float32", "bf16"}, default="float32"
         Precision of the matrix products in training. "bf16" is up to twice as fast on
@@ -132,9 +130,14 @@ class Autoencoder(BaseDecodingEstimator):
     device : str, default="auto"
         torch device; "auto" takes the GPU where there is one.
     callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the training.
+        Copies of them listen to the training. An ``LRScheduler`` takes the place of the
+        cosine.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet`.
+    checkpoint : str, path or None, default=None
+        Folder to keep the state of the training in, after each epoch: the same `fit` on
+        the same data goes on from there, and ends as if nothing had stopped it. One
+        folder is for one fit.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -186,6 +189,7 @@ class Autoencoder(BaseDecodingEstimator):
         "noise": [Interval(Real, 0, 1, closed="left")],
         "precision": [StrOptions({"float32", "bf16"})],
         "device": [str, torch.device],
+        "checkpoint": CHECKPOINT_CONSTRAINT,
     }
 
     def __init__(
@@ -199,11 +203,12 @@ class Autoencoder(BaseDecodingEstimator):
         max_epochs: int | None = None,
         batch_size: int = 256,
         lr: float = 1e-3,
-        optimizer: str = "adam",
+        optimizer: Any = "adam",
         precision: str = "float32",
         device: Any = "auto",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -220,6 +225,7 @@ class Autoencoder(BaseDecodingEstimator):
         self.device = device
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
@@ -245,12 +251,20 @@ class Autoencoder(BaseDecodingEstimator):
             If a parameter or the data are unusable, before any training; if training
             diverges.
         """
-        X = self._check_input(X, reset=True)
-        self._check_training()
-        self._network(X.shape[1])
-        if self._fit_module(X):
-            warn_interrupted(self, "training")
+        interrupted = self._fit(X)
+        if interrupted:
+            warn_interrupted(self, interrupted)
         return self
+
+    def _learn(self, X: Any) -> Learned:
+        X = self._check_input(X, reset=True)
+        self._check_fit(X.shape[1])
+        return self._train_network(X, *self._open_journal(X, 3))
+
+    def _check_fit(self, n_features: int) -> None:
+        """Refuse what can't be fitted, before any training."""
+        self._check_training()
+        self._network(n_features)
 
     def _check_training(self) -> None:
         super()._check_training()
@@ -309,30 +323,26 @@ class Autoencoder(BaseDecodingEstimator):
             )
         return shape
 
-    def _fit_module(self, X: Any) -> bool:
-        """Build and train the network; tell whether the user interrupted."""
-        weights_seed, order_seed, noise_seed = spawn_seeds(self.random_state, 3)
+    def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
+        """Build and train the network."""
+        weights_seed, order_seed, noise_seed = seeds
         network, config = self._network(X.shape[1])
         module = build(network, weights_seed, **config)
         module.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
         epochs = self._epochs(X.shape[0])
-        net = self._train(
+        trained = self._train(
             ReconstructionNet,
-            module,
+            Reconstruction(module, self.noise, noise_seed),
             X,
             order_seed,
+            journal.page("pretraining"),
             own_callbacks=[CosineAnnealing(epochs)],
             max_epochs=epochs,
-            noise=self.noise,
-            noise_seed=noise_seed,
             device=resolve_device(self.device),
             precision=self.precision,
         )
-        self.module_ = module
-        self._trained_with = {name: getattr(self, name) for name in TRAINING_DECIDED_BY}
-        self.history_ = {"pretraining": plain_history(net)}
-        self.n_iter_ = len(net.history)
-        return net.interrupted
+        learned = Learned(module, {}, journal).after("pretraining", "training", trained)
+        return learned.adding(n_iter_=len(trained.history))
 
     def _epochs(self, n_samples: int) -> int:
         """Count the passes over so many rows."""
@@ -340,26 +350,6 @@ class Autoencoder(BaseDecodingEstimator):
             return self.max_epochs
         steps = math.ceil(n_samples / self.batch_size)
         return min(MOST_EPOCHS, max(LEAST_EPOCHS, math.ceil(ENOUGH_STEPS / steps)))
-
-    def _check_unchanged(self) -> None:
-        """Refuse a fitted autoencoder whose parameters aren't those of its fit."""
-        network, config = self._network(len(self.module_.shift))
-        then = self.module_.config
-        changed = [name for name in config if config[name] != then.get(name)]
-        if changed or network is not type(self.module_):
-            described = ", ".join(f"{name}={then.get(name)}" for name in changed)
-            raise ValueError(
-                "The given autoencoder was fitted with another network "
-                f"({described or type(self.module_).__name__}) than its parameters now "
-                "name. Fit it again, or give an unfitted clone."
-            )
-        for name, value in self._trained_with.items():
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"The given autoencoder was fitted with {name}={value!r}, and won't"
-                    f" be again with {name}={getattr(self, name)!r}. Fit it yourself, "
-                    "or give an unfitted clone."
-                )
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How well each row is reconstructed; higher is more normal.
@@ -376,8 +366,8 @@ class Autoencoder(BaseDecodingEstimator):
         """
         check_is_fitted(self)
         X = self._check_input(X)
-        errors = self._reconstruction_errors(X).astype(output_dtype(X), copy=False)
-        return -errors * self.module_.scale.item() ** 2
+        errors = self._reconstruction_errors(X) * self.module_.scale.item() ** 2
+        return as_output(-errors, X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Negative mean squared reconstruction error; higher is better.

@@ -7,16 +7,17 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
-from skdeepcluster.estimators._clusterer import BaseSoftClusterer
-from skdeepcluster.estimators._embedded import nearest
-from skdeepcluster.estimators._initial import BaseInitializedClusterer, fit_about
-from skdeepcluster.training import array_over_rows
+from skdeepcluster.estimators._base import Learned, encode
+from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
+from skdeepcluster.estimators._initial import (
+    INITIAL_CONSTRAINTS,
+    InitialClusters,
+    fit_about,
+)
+from skdeepcluster.training import array_over_rows, own_settings
 
 
-class AutoencoderGMM(
-    BaseSoftClusterer, BaseInitializedClusterer, BaseDecodingEstimator
-):
+class AutoencoderGMM(BaseGenerativeClusterer):
     """Gaussian mixture in the latent space of an autoencoder.
 
     An autoencoder is trained, or given, and a :class:`sklearn.mixture.GaussianMixture`
@@ -29,9 +30,7 @@ class AutoencoderGMM(
     n_clusters : int or None, default=8
         Number of mixture components. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
-        One that is fitted is used as it is, and stays so in clones, so that its
-        training is shared by all the fits of a search; one that isn't is cloned and
-        fitted. None is ``Autoencoder()``.
+        The autoencoder, as in :class:`DECClustering`.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`, but that the network is not
         taught them: the autoencoder stays as it is, and mixtures on it comparable.
@@ -46,11 +45,12 @@ class AutoencoderGMM(
         The mixture has converged when its mean log-likelihood gains less.
     max_iter : int, default=500
         Iterations of the mixture, at most.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -96,7 +96,8 @@ class AutoencoderGMM(
 
     # The mixture's own parameters are checked by the mixture, under the same names.
     _parameter_constraints: dict = {
-        **BaseInitializedClusterer._parameter_constraints,
+        **BaseGenerativeClusterer._parameter_constraints,
+        **INITIAL_CONSTRAINTS,
         **{
             name: GaussianMixture._parameter_constraints[name]
             for name in ("covariance_type", "reg_covar", "n_init", "tol", "max_iter")
@@ -114,6 +115,7 @@ class AutoencoderGMM(
         n_init: int = 1,
         tol: float = 1e-3,
         max_iter: int = 500,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -125,29 +127,49 @@ class AutoencoderGMM(
         self.n_init = n_init
         self.tol = tol
         self.max_iter = max_iter
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
+    @property
+    def n_clusters_(self) -> int:
+        """Number of components."""
+        return len(self.mixture_.means_)
+
+    @property
+    def n_iter_(self) -> int:
+        """Iterations of the mixture."""
+        return self.mixture_.n_iter_
+
+    @property
+    def cluster_centers_(self) -> np.ndarray:
+        """Means of the components in the latent space."""
+        return self.mixture_.means_
+
+    def _initial(self) -> InitialClusters:
+        return InitialClusters(self.init, self.n_clusters, self.n_init)
+
+    def _find_initial(self, X: Any, learned: Learned, seeds: list[int]) -> Any:
+        if isinstance(self.init, str) and self.init == "k-means":
+            # The mixture's own start, and restarts.
+            return None
+        return super()._find_initial(X, learned, seeds)
+
+    def _cluster(
+        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+    ) -> Learned:
         settings = {
             name: getattr(self, name)
             for name in ("covariance_type", "reg_covar", "tol", "max_iter")
         }
-        interrupted = False
-        if isinstance(self.init, str) and self.init == "k-means":
-            mixture = GaussianMixture(
-                self.n_clusters, n_init=self.n_init, random_state=seed, **settings
-            ).fit(Z.astype(np.float64))
+        Z = encode(learned.module, X)
+        n_clusters = self.n_clusters if clusters is None else len(clusters.centers)
+        mixture = GaussianMixture(n_clusters, random_state=seeds[1], **settings)
+        if clusters is None:
+            mixture.set_params(n_init=self.n_init).fit(Z.astype(np.float64))
         else:
-            centers, interrupted = self._initial_centers(Z, seed)
-            mixture = GaussianMixture(len(centers), random_state=seed, **settings)
-            # Those of a graph may have any shape: their centroids alone would lose it.
-            labels = nearest(Z, centers) if self._graph() is None else self.labels_
-            fit_about(mixture, Z, labels, centers)
-        self.mixture_ = mixture
-        self.cluster_centers_ = mixture.means_
-        self.n_iter_ = mixture.n_iter_
-        return interrupted
+            fit_about(mixture, Z, clusters)
+        return learned.adding(mixture_=mixture)
 
     def _keep_clusters(self, kept: np.ndarray) -> None:
         mixture = self.mixture_.set_params(n_components=len(kept))
@@ -157,46 +179,16 @@ class AutoencoderGMM(
         for name in own:
             setattr(mixture, name, getattr(mixture, name)[kept])
         mixture.weights_ /= mixture.weights_.sum()
-        self.cluster_centers_ = mixture.means_
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         return array_over_rows(self.mixture_.predict_proba, Z.astype(np.float64))
 
-    def _latent_rows(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return self._encode(self._check_input(X)).astype(np.float64)
+    def _log_densities(self, X: Any) -> np.ndarray:
+        Z = self._encode(X).astype(np.float64)
+        return array_over_rows(self.mixture_.score_samples, Z)
 
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Log-likelihood of each row in the latent space; higher is more normal.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Logarithm of the mixture's density at each latent row.
-        """
-        return array_over_rows(self.mixture_.score_samples, self._latent_rows(X))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean log-likelihood of the rows in the latent space.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Mean of `score_samples`.
-        """
-        return float(self.score_samples(X).mean())
+    def _draw(self, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        return copy.copy(self.mixture_).set_params(random_state=seed).sample(n_samples)
 
     def bic(self, X: Any) -> float:
         """Bayesian information criterion of the mixture on ``X``; lower is better.
@@ -213,7 +205,7 @@ class AutoencoderGMM(
         float
             The criterion.
         """
-        return float(self.mixture_.bic(self._latent_rows(X)))
+        return self._criterion(self.mixture_.bic, X)
 
     def aic(self, X: Any) -> float:
         """Akaike information criterion of the mixture on ``X``; lower is better.
@@ -230,30 +222,10 @@ class AutoencoderGMM(
         float
             The criterion.
         """
-        return float(self.mixture_.aic(self._latent_rows(X)))
+        return self._criterion(self.mixture_.aic, X)
 
-    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Draw new rows: latent rows from the mixture, decoded.
-
-        Every call draws the same rows where ``random_state`` is set, as scikit-learn's
-        mixtures do, and others where it is None.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, `n_features_in_`)
-            Rows in the units of the training data.
-        y : ndarray of shape (n_samples,)
-            Component of each row.
-        """
+    def _criterion(self, criterion: Any, X: Any) -> float:
         check_is_fitted(self)
-        mixture = self.mixture_
-        if self.random_state is None:
-            seed = spawn_seeds(None, 1)[0]
-            mixture = copy.copy(mixture).set_params(random_state=seed)
-        Z, components = mixture.sample(n_samples)
-        return self.inverse_transform(Z), components
+        Z = self._encode(self._check_input(X)).astype(np.float64)
+        with own_settings():
+            return float(criterion(Z))

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skdeepcluster import functional as F
-from skdeepcluster.estimators._base import BaseDecodingEstimator
+from skdeepcluster._sklearn import Interval
+from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned, encode
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
-from skdeepcluster.estimators._initial import initial_centers
+from skdeepcluster.estimators._initial import kmeans
 from skdeepcluster.training import over_rows
 
 
@@ -40,16 +39,15 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     n_clusters : int, default=8
         Number of clusters.
     autoencoder : Autoencoder or None, default=None
-        One that is fitted is used as it is, and stays so in clones, so that its
-        training is shared by all the fits of a search; one that isn't is cloned and
-        fitted. None is ``Autoencoder()``.
+        The autoencoder, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means; the tightest clusters are kept.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -57,6 +55,10 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         Cluster of each training row.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
         Centroids in the latent space.
+    n_clusters_ : int
+        Number of clusters.
+    n_iter_ : int
+        Iterations of k-means.
     inertia_ : float
         Sum of squared latent distances to the nearest centroid.
     module_ : torch.nn.Module
@@ -101,41 +103,33 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         *,
         autoencoder: Any = None,
         n_init: int = 20,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.autoencoder = autoencoder
         self.n_init = n_init
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        self.cluster_centers_ = initial_centers(
-            Z, "k-means", self.n_clusters, self.n_init, seed
+    @property
+    def n_clusters_(self) -> int:
+        """Number of clusters."""
+        return len(self.cluster_centers_)
+
+    def _cluster(
+        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+    ) -> Learned:
+        Z = encode(learned.module, X)
+        model = kmeans(Z, self.n_clusters, self.n_init, seeds[1])
+        centers = model.cluster_centers_
+        return learned.adding(
+            cluster_centers_=centers,
+            inertia_=nearest_centers(Z, centers)[1],
+            n_iter_=model.n_iter_,
         )
-        self.inertia_ = nearest_centers(Z, self.cluster_centers_)[1]
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         return nearest_centers(Z, self.cluster_centers_)[0]
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Opposite of the sum of squared latent distances; higher is better.
-
-        Comparable between clusters on the same autoencoder only.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Negative sum, over the rows, of the squared distance to the centroid.
-        """
-        check_is_fitted(self)
-        Z = self._encode(self._check_input(X))
-        return -nearest_centers(Z, self.cluster_centers_)[1]

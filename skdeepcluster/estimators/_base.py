@@ -1,42 +1,53 @@
 """What every estimator shares. Think twice before adding to it: a hook beats a flag."""
 
+import copy
+import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
+import skdeepcluster
 from skdeepcluster import networks
+from skdeepcluster._fitted import refuse_dates
+from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
+from skdeepcluster._sklearn import Interval, StrOptions
+from skdeepcluster.estimators._given import Saved, describe, settings_of
 from skdeepcluster.training import (
     OPTIMIZERS,
+    CosineAnnealing,
     Net,
+    Trained,
     check_monitors,
-    check_net_params,
+    check_net,
     clone_callbacks,
     in_batches,
+    make_net,
     over_rows,
+    own_settings,
+    resolve_device,
     train,
 )
 
-INPUT_DTYPES = [np.float32, np.float64, np.uint8]
+# Whatever else comes, integers and dates among it, is told apart by doubles.
+INPUT_DTYPES = [np.float64, np.float32, np.uint8]
+
+CHECKPOINT_CONSTRAINT: list[Any] = [str, os.PathLike, None]
 
 TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "max_epochs": [Interval(Integral, 0, None, closed="left")],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "lr": [Interval(Real, 0, None, closed="neither")],
-    "optimizer": [StrOptions(set(OPTIMIZERS))],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), type],
     "callbacks": [list, tuple, None],
     "net_params": [dict, None],
     "verbose": ["verbose"],
@@ -56,25 +67,112 @@ def spawn_seeds(random_state: Any, count: int) -> list[int]:
     return [int(seed) for seed in rng.randint(np.iinfo(np.int32).max, size=count)]
 
 
-class BaseDeepEstimator(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
-    """An estimator whose fitted state is a network with a latent space.
+@dataclass(frozen=True)
+class Learned:
+    """What a fit has learned so far: each phase takes it and returns another.
 
-    A subclass sets ``module_``, an `networks.AutoencoderModule`, in `fit`; it may set
-    ``head_``, another module with a ``config``.
+    Parameters
+    ----------
+    module : AutoencoderModule
+        The network.
+    history : dict of list of dict
+        Epochs of each phase.
+    journal : Journal
+        Where the phases are kept.
+    interrupted : str or None, default=None
+        The phase in which the user interrupted the fit: it ends as soon as it can.
+    attributes : dict, default=<factory>
+        Fitted attributes beside these, modules with a ``config`` among them.
     """
 
-    def _check_input(self, X: Any, reset: bool = False) -> Any:
-        X = validate_data(
+    module: networks.AutoencoderModule
+    history: dict[str, list[dict[str, Any]]]
+    journal: Journal
+    interrupted: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def after(self, phase: str, name: str, trained: Trained) -> Self:
+        """Add a phase of training, under the key of its history and its name."""
+        return replace(
             self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=INPUT_DTYPES,
-            order="C",
-            ensure_min_samples=2 if reset else 1,
+            history={**self.history, phase: trained.history},
+            interrupted=name if trained.interrupted else self.interrupted,
         )
+
+    def cut_short(self, phase: str | None) -> Self:
+        """Say which phase the user interrupted, if any."""
+        return replace(self, interrupted=phase)
+
+    def adding(self, **attributes: Any) -> Self:
+        """Add fitted attributes."""
+        return replace(self, attributes={**self.attributes, **attributes})
+
+
+def blank(estimator: Any) -> Any:
+    """Copy of an estimator with its parameters and nothing learned.
+
+    A fit learns on such a copy, and takes over the whole of it at its end: one that
+    fails or is refused leaves the estimator as it was.
+    """
+    copied = copy.copy(estimator)
+    for name in learned_names(copied):
+        delattr(copied, name)
+    return copied
+
+
+def take_over(estimator: Any, model: Any) -> None:
+    """Forget what was learned before, and have what a copy has learned."""
+    for name in learned_names(estimator):
+        delattr(estimator, name)
+    estimator.__dict__.update(vars(model))
+
+
+def learned_names(estimator: Any) -> list[str]:
+    """Names of the attributes that a fit sets."""
+    return [name for name in vars(estimator) if name.endswith("_")]
+
+
+class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved):
+    """An estimator whose fitted state is a network with a latent space.
+
+    `fit` calls `_fit`, and that `_learn`, which a subclass implements.
+    """
+
+    def _learn(self, X: Any) -> Learned:
+        """Learn from the rows as they are given, on a copy that has learned nothing."""
+        raise NotImplementedError
+
+    def _fit(self, X: Any) -> str | None:
+        """Learn, then take over all of it; name the phase that was interrupted."""
+        model = blank(self)
+        with own_settings():
+            learned = model._learn(X)
+            model._take(learned)
+        take_over(self, model)
+        return learned.interrupted
+
+    def _take(self, learned: Learned) -> None:
+        """Set the fitted attributes."""
+        self.__dict__.update(
+            module_=learned.module,
+            history_=learned.history,
+            _fitted_with=settings_of(self),
+            **learned.attributes,
+        )
+
+    def _check_input(self, X: Any, reset: bool = False) -> Any:
+        refuse_dates(X)
+        # Infinities of both signs add up to none, which numpy would warn of.
+        with np.errstate(all="ignore"):
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=INPUT_DTYPES,
+                order="C",
+                ensure_min_samples=2 if reset else 1,
+            )
         # An unsorted or repeated index densifies to the same rows, but not to the same
         # bits in every version of scipy.
         if hasattr(X, "sum_duplicates") and not X.has_canonical_format:
@@ -82,19 +180,26 @@ class BaseDeepEstimator(
             X.sum_duplicates()
         return X
 
-    def _latent(self, x: torch.Tensor) -> torch.Tensor:
-        """Latent rows of a batch in the units of the data."""
-        return self.module_.encode(self.module_.standardize(x))
-
     def _encode(self, X: Any) -> np.ndarray:
         """Latent rows, float32, in the input's order."""
-        Z = over_rows(self._latent, X, self.module_.shift.device)
-        return finite(Z.cpu().numpy())
+        return encode(self.module_, X)
 
     def _check_training(self) -> None:
         """Refuse training parameters that skorch would trip over much later."""
-        check_net_params(self.net_params, self.optimizer)
-        clone_callbacks(self.callbacks)
+        if isinstance(self.optimizer, type) and not issubclass(
+            self.optimizer, torch.optim.Optimizer
+        ):
+            raise TypeError(
+                f"optimizer={self.optimizer.__name__} must be a name or a subclass of "
+                "torch.optim.Optimizer."
+            )
+        check_net(
+            self.net_params,
+            optimizer=self.optimizer,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            callbacks=clone_callbacks(self.callbacks),
+        )
         check_monitors(self.callbacks, self.net_params)
 
     def _train(
@@ -103,24 +208,56 @@ class BaseDeepEstimator(
         module: nn.Module,
         X: Any,
         seed: int,
+        page: Page,
+        *,
         own_callbacks: Sequence[Callback] = (),
         **settings: Any,
-    ) -> Net:
+    ) -> Trained:
         """Train a module in place with this estimator's training parameters."""
-        settings = {"max_epochs": self.max_epochs, **settings}
-        return train(
+        callbacks = clone_callbacks(self.callbacks)
+        if any(isinstance(of_pair(callback), LRScheduler) for callback in callbacks):
+            own_callbacks = [
+                callback
+                for callback in own_callbacks
+                if not isinstance(callback, CosineAnnealing)
+            ]
+        keywords = {
+            "optimizer": self.optimizer,
+            "lr": self.lr,
+            "max_epochs": self.max_epochs,
+            "batch_size": self.batch_size,
+            "net_params": self.net_params,
+            "verbose": int(self.verbose),
+            **settings,
+        }
+        net = make_net(
             net_class,
             module,
-            X,
             seed=seed,
-            optimizer=self.optimizer,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            callbacks=[*own_callbacks, *clone_callbacks(self.callbacks)],
-            net_params=self.net_params,
-            verbose=int(self.verbose),
-            **settings,
+            callbacks=[*own_callbacks, *callbacks],
+            **keywords,
         )
+        return train(net, X, seed, page)
+
+    def _open_journal(
+        self, X: Any, n_seeds: int, network: nn.Module | None = None
+    ) -> tuple[Journal, list[int]]:
+        """Open the journal of a fit, and tell the fit's seeds."""
+        seeds = spawn_seeds(self.random_state, n_seeds)
+        if self.checkpoint is None:
+            return Journal(), seeds
+        facts = {
+            "estimator": type(self).__name__,
+            "version of skdeepcluster": skdeepcluster.__version__,
+            "version of torch": torch.__version__,
+            "data": fingerprint(X),
+            "parameters": describe(self),
+        }
+        if network is not None:
+            arrays = networks.to_state(network)["arrays"].values()
+            facts["given network"] = " ".join(fingerprint(a[None]) for a in arrays)
+        seeded = self.random_state is not None
+        return open_journal(self.checkpoint, facts, seeds, seeded)
 
     def transform(self, X: Any) -> np.ndarray:
         """Map rows to the latent space.
@@ -142,6 +279,27 @@ class BaseDeepEstimator(
     @property
     def _n_features_out(self) -> int:
         return self.module_.latent_dim
+
+    def to(self, device: Any) -> "BaseDeepEstimator":
+        """Move a fitted model to a device; one loaded from a file is on the CPU.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            "auto" takes the GPU where there is one.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        check_is_fitted(self)
+        place = resolve_device(device)
+        for name, value in vars(self).items():
+            if isinstance(value, nn.Module):
+                # The network may be another's as well.
+                setattr(self, name, copy.deepcopy(value).to(place))
+        return self
 
     def __copy__(self) -> "BaseDeepEstimator":
         # By way of the saved form, the network would be another and leave its device.
@@ -172,14 +330,8 @@ class BaseDecodingEstimator(BaseDeepEstimator):
     """An estimator whose network has a decoder."""
 
     def _reconstruction_errors(self, X: Any) -> np.ndarray:
-        """Mean squared error of each standardised row, float32."""
-        module = self.module_
-
-        def error(x: torch.Tensor) -> torch.Tensor:
-            target, _, reconstruction = module(x)
-            return (target - reconstruction).square().mean(1)
-
-        return finite(over_rows(error, X, module.shift.device).cpu().numpy())
+        """Mean squared error of each standardised row, float64."""
+        return reconstruction_errors(self.module_, X)
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Map latent rows back to the units of the data.
@@ -204,7 +356,7 @@ class BaseDecodingEstimator(BaseDeepEstimator):
             )
 
         def decode(z: torch.Tensor) -> torch.Tensor:
-            return module.restore(module.decode(z.float()))
+            return module.restore(module.decode(z.float()).float())
 
         X = np.empty((len(Z), self.n_features_in_), dtype=Z.dtype)
         start = 0
@@ -214,12 +366,35 @@ class BaseDecodingEstimator(BaseDeepEstimator):
         return X
 
 
+def encode(module: networks.AutoencoderModule, X: Any) -> np.ndarray:
+    """Latent rows that a network makes of rows in the units of the data, float32."""
+
+    def latent(x: torch.Tensor) -> torch.Tensor:
+        return module.encode(module.standardize(x))
+
+    return finite(over_rows(latent, X, module.shift.device).cpu().numpy())
+
+
+def reconstruction_errors(module: networks.AutoencoderModule, X: Any) -> np.ndarray:
+    """Mean squared error of each standardised row, float64."""
+
+    def error(x: torch.Tensor) -> torch.Tensor:
+        target, _, reconstruction = module(x)
+        return (target.double() - reconstruction).square().mean(1)
+
+    return finite(over_rows(error, X, module.shift.device).cpu().numpy())
+
+
+def of_pair(callback: Any) -> Any:
+    """Return a callback that may be given with a name."""
+    return callback[1] if isinstance(callback, tuple) else callback
+
+
 def finite(output: np.ndarray) -> np.ndarray:
     """Return what a network made of rows, if it is finite."""
     if not np.isfinite(output).all():
         raise ValueError(
-            "The network's output for X is not finite: X holds values far outside "
-            "those of the training data, or the training diverged; lower lr."
+            "The network's output for X is not finite: the training diverged; lower lr."
         )
     return output
 
@@ -227,6 +402,13 @@ def finite(output: np.ndarray) -> np.ndarray:
 def output_dtype(X: Any) -> Any:
     """Floating point type of results for an input."""
     return np.float64 if X.dtype == np.float64 else np.float32
+
+
+def as_output(values: np.ndarray, X: Any) -> np.ndarray:
+    """Results in the type for an input, as large as it can hold at most."""
+    dtype = output_dtype(X)
+    largest = np.finfo(dtype).max
+    return np.clip(values, -largest, largest).astype(dtype)
 
 
 def warn_interrupted(estimator: Any, phase: str) -> None:

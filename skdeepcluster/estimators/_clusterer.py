@@ -6,36 +6,48 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn import config_context
-from sklearn.base import ClusterMixin, _fit_context, clone
+from sklearn.base import ClusterMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _check_n_features, check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdeepcluster import networks
+from skdeepcluster._resume import Journal
+from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
+    CHECKPOINT_CONSTRAINT,
+    BaseDecodingEstimator,
     BaseDeepEstimator,
+    Learned,
+    encode,
     output_dtype,
     spawn_seeds,
     warn_interrupted,
 )
-from skdeepcluster.training import resolve_device
+from skdeepcluster.estimators._given import (
+    HoldsFitted,
+    check_unchanged,
+    is_fitted,
+    unwrapped,
+)
+from skdeepcluster.estimators._initial import Clusters, InitialClusters
+from skdeepcluster.model_selection import modularity_scorer
+from skdeepcluster.training import own_settings, resolve_device
 
 
-class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
+class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
     """A clusterer on the latent space of an autoencoder.
 
-    The story of a fit is told by `fit` and `_find_clusters`. A subclass implements
-    `_start_clusters`, which sets the clusters of latent rows, and `_labels`, which
-    tells the cluster of latent rows (or is a `BaseSoftClusterer`); it may implement
-    `_refine`, a phase of joint training.
+    The story of a fit is told by `_learn`. A subclass implements `_cluster`, which adds
+    the clusters to what was learned (or is a `BaseJointClusterer`, which trains them
+    together with the network), and `_labels`, which tells the cluster of latent rows
+    (or is a `BaseSoftClusterer`).
     """
 
+    _holds = "autoencoder"
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "checkpoint": CHECKPOINT_CONSTRAINT,
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -62,39 +74,41 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
             If a parameter or the data are unusable, before any training; if training
             diverges.
         """
-        autoencoder = self._check_autoencoder()
-        X = self._check_input(X, reset=True)
-        self._check_fit(X, autoencoder)
-        try:
-            interrupted = self._find_clusters(X, autoencoder)
-            self.labels_ = self._labels(self._encode(X))
-        except BaseException:
-            self._forget()
-            raise
+        interrupted = self._fit(X)
         if interrupted:
             warn_interrupted(self, interrupted)
         self._check_found()
         return self
 
-    def _forget(self) -> None:
-        """Drop what a fit learned: half of it would pass for a whole."""
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
+    def _learn(self, X: Any) -> Learned:
+        autoencoder = self._given_autoencoder()
+        rows = self._check_input(X, reset=True)
+        if is_fitted(autoencoder):
+            # As its own predictions would: the names of columns are checked as well.
+            validate_data(autoencoder, X, reset=False, skip_check_array=True)
+        self._check_fit(rows, autoencoder)
+        given = getattr(autoencoder, "module_", None)
+        journal, seeds = self._open_journal(rows, 3, given)
+        learned = self._pretrain(rows, autoencoder, seeds[0], journal)
+        clusters = self._find_initial(rows, learned, seeds)
+        if clusters is not None and clusters.interrupted:
+            learned = learned.cut_short("the search for initial clusters")
+        learned = self._cluster(rows, learned, clusters, seeds)
+        self._take(learned)
+        return learned.adding(labels_=self._settled_labels(rows))
 
-    def _check_autoencoder(self) -> Any:
+    def _given_autoencoder(self) -> Any:
         """Return the autoencoder to use, fitted or not; never change the user's own."""
-        given = self.autoencoder
-        if isinstance(given, FrozenEstimator):
-            given = given.estimator
+        given = unwrapped(self.autoencoder)
         if given is None:
             return Autoencoder(verbose=self.verbose)
         if not isinstance(given, Autoencoder):
             raise TypeError(
                 f"autoencoder must be an Autoencoder or None, got {given!r}."
             )
-        if not hasattr(given, "module_"):
+        if not is_fitted(given):
             return clone(given)
-        given._check_unchanged()
+        check_unchanged(given, "autoencoder")
         return given
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
@@ -104,40 +118,67 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
             raise ValueError(
                 f"n_samples={X.shape[0]} should be >= n_clusters={wanted}."
             )
-        if hasattr(autoencoder, "module_"):
-            _check_n_features(autoencoder, X, reset=False)
+        if is_fitted(autoencoder):
             resolve_device(autoencoder.device)
         else:
             autoencoder._validate_params()
-            autoencoder._check_training()
-            autoencoder._network(X.shape[1])
+            autoencoder._check_fit(X.shape[1])
+        initial = self._initial()
+        if initial is not None:
+            initial.check(type(self).__name__, autoencoder.latent_dim)
 
-    def _find_clusters(self, X: Any, autoencoder: Any) -> str | None:
-        """Set network and clusters; name the phase that the user interrupted."""
-        pretrain_seed, init_seed, refine_seed = spawn_seeds(self.random_state, 3)
-        interrupted = self._pretrain(X, autoencoder, pretrain_seed)
-        with config_context(array_api_dispatch=False):
-            cut_short = self._start_clusters(self._encode(X), init_seed)
-        if interrupted:
-            return "pretraining"
-        if cut_short:
-            return "the search for initial clusters"
-        return "the clustering phase" if self._refine(X, refine_seed) else None
-
-    def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
-        """Set ``module_`` to a trained network; tell whether the user interrupted."""
-        interrupted = False
-        if hasattr(autoencoder, "module_"):
+    def _pretrain(
+        self, X: Any, autoencoder: Any, seed: int, journal: Journal
+    ) -> Learned:
+        """Train the network, or take a copy of one that is."""
+        if is_fitted(autoencoder):
             # One that was unpickled is on the CPU, whatever its device.
             device = resolve_device(autoencoder.device)
-            self.module_ = copy.deepcopy(autoencoder.module_).to(device)
-        else:
-            if autoencoder.random_state is None:
-                autoencoder.random_state = seed
-            interrupted = autoencoder._fit_module(X)
-            self.module_ = autoencoder.module_
-        self.history_ = copy.deepcopy(autoencoder.history_)
-        return interrupted
+            module = copy.deepcopy(autoencoder.module_).to(device)
+            return Learned(module, copy.deepcopy(autoencoder.history_), journal)
+        if autoencoder.random_state is None:
+            autoencoder.random_state = seed
+        own, network_seeds = autoencoder._open_journal(X, 3)
+        kept = own if self.checkpoint is None else journal
+        learned = autoencoder._train_network(X, kept, network_seeds)
+        interrupted = "pretraining" if learned.interrupted else None
+        return Learned(learned.module, learned.history, journal, interrupted)
+
+    def _initial(self) -> InitialClusters | None:
+        """Strategy that finds the initial clusters; None where there are none."""
+        return None
+
+    def _find_initial(
+        self, X: Any, learned: Learned, seeds: list[int]
+    ) -> Clusters | None:
+        """Find initial clusters in rows and latent rows."""
+        initial = self._initial()
+        if initial is None:
+            return None
+        seed = spawn_seeds(seeds[0], 2)[0] if initial.of_graph else seeds[1]
+        Z = encode(learned.module, X)
+        hurried = learned.interrupted is not None
+        return initial.kept_or_found(learned.journal, [X, Z], Z, seed, hurried)
+
+    def _cluster(
+        self, X: Any, learned: Learned, clusters: Clusters | None, seeds: list[int]
+    ) -> Learned:
+        """Add the clusters to what was learned."""
+        raise NotImplementedError
+
+    def _settled_labels(self, X: Any) -> np.ndarray:
+        """Labels of the training rows; no cluster is empty that nobody asked for."""
+        Z = self._encode(X)
+        labels = self._labels(Z)
+        kept = np.unique(labels)
+        if self._n_wanted is None and len(kept) <= labels.max():
+            self._keep_clusters(kept)
+            labels = self._labels(Z)
+        return labels
+
+    def _keep_clusters(self, kept: np.ndarray) -> None:
+        """Drop all clusters but those of the given indices."""
+        raise NotImplementedError
 
     @property
     def _n_wanted(self) -> int | None:
@@ -146,22 +187,12 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
 
     @property
     def _precision(self) -> str:
-        return "float32" if self.autoencoder is None else self.autoencoder.precision
-
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool | None:
-        """Set the clusters from latent rows; tell whether the user interrupted.
-
-        One that can't end early with clusters lets the interruption pass.
-        """
-        raise NotImplementedError
+        given = unwrapped(self.autoencoder)
+        return "float32" if given is None else given.precision
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         """Cluster of each latent row, int32."""
         raise NotImplementedError
-
-    def _refine(self, X: Any, seed: int) -> bool:
-        """Train network and clusters jointly; tell whether the user interrupted."""
-        return False
 
     def _check_found(self) -> None:
         found = len(np.unique(self.labels_))
@@ -192,6 +223,29 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
         X = self._check_input(X)
         return self._labels(self._encode(X))
 
+    def score(self, X: Any, y: Any = None) -> float:
+        """How well the clusters follow the data; higher is better.
+
+        It is the modularity of the predicted clusters in a graph of neighbours of
+        ``X``, as :func:`skdeepcluster.model_selection.modularity_scorer` computes it.
+        It looks at every model in the one space of ``X``: the objective of a training
+        is a value in a space of the model's own, and best where there is one cluster
+        or nothing to learn.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        float
+            From -0.5, also for a single cluster, to 1.
+        """
+        return modularity_scorer()(self, X)
+
     def pretrain(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
         """Return an unfitted copy that holds a trained autoencoder.
 
@@ -211,37 +265,13 @@ class BaseDeepClusterer(ClusterMixin, BaseDeepEstimator):
             A copy of this estimator with ``autoencoder`` set; one that was fitted
             before is kept as it is.
         """
-        autoencoder = self._check_autoencoder()
-        if not hasattr(autoencoder, "module_"):
+        autoencoder = self._given_autoencoder()
+        if not is_fitted(autoencoder):
             if autoencoder.random_state is None:
                 seed = spawn_seeds(self.random_state, 1)[0]
                 autoencoder.set_params(random_state=seed)
             autoencoder.fit(X)
         return clone(self).set_params(autoencoder=autoencoder)
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        given = getattr(self.autoencoder, "module_", None)
-        if "module_" in state and given is not None:
-            own, shared = state["module_"], networks.to_state(given)
-            if networks.same_state(own, shared):
-                # The file holds the autoencoder anyway.
-                state["module_"] = None
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        if "module_" in state and state["module_"] is None:
-            state["module_"] = networks.to_state(state["autoencoder"].module_)
-        super().__setstate__(state)
-
-    def __sklearn_clone__(self) -> "BaseDeepClusterer":
-        # A fitted autoencoder is given in order to be used as it is: a plain clone
-        # would make every fit of a search train it again.
-        copied = super().__sklearn_clone__()
-        if hasattr(self.autoencoder, "module_"):
-            copied.autoencoder = copy.copy(self.autoencoder)
-        return copied
 
 
 class BaseSoftClusterer(BaseDeepClusterer):
@@ -270,3 +300,73 @@ class BaseSoftClusterer(BaseDeepClusterer):
         check_is_fitted(self)
         X = self._check_input(X)
         return self._assignments(self._encode(X)).astype(output_dtype(X), copy=False)
+
+
+class BaseGenerativeClusterer(BaseSoftClusterer, BaseDecodingEstimator):
+    """A clusterer with a density: it implements `_log_densities` and `_draw`."""
+
+    def _log_densities(self, X: Any) -> np.ndarray:
+        """Logarithm of each row's density."""
+        raise NotImplementedError
+
+    def _draw(self, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Latent rows, and the component of each."""
+        raise NotImplementedError
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Log-likelihood of each row, or a lower bound of it; higher is more normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Logarithm of the density: of the latent row, for a mixture; of the row
+            itself, for a model of rows.
+        """
+        check_is_fitted(self)
+        return self._log_densities(self._check_input(X))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean of `score_samples`; comparable on the same autoencoder only.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        float
+            The mean.
+        """
+        return float(self.score_samples(X).mean())
+
+    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Draw new rows: latent rows from the mixture, decoded.
+
+        Every call draws the same rows where ``random_state`` is an integer, and others
+        where it is an instance, which moves on, or None.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, `n_features_in_`)
+            Rows in the units of the training data.
+        y : ndarray of shape (n_samples,)
+            Component of each row.
+        """
+        check_is_fitted(self)
+        seed = spawn_seeds(self.random_state, 1)[0]
+        with own_settings():
+            Z, components = self._draw(n_samples, seed)
+        return self.inverse_transform(Z), components

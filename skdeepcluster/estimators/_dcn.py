@@ -14,79 +14,94 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
-from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, BaseDecodingEstimator
-from skdeepcluster.estimators._initial import BaseTaughtClusterer
-from skdeepcluster.networks import evaluating
-from skdeepcluster.training import Net, PhaseFinished, autocast, plain_history
+from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
+from skdeepcluster.estimators._joint import BaseJointClusterer
+from skdeepcluster.heads import CentroidAutoencoder, CentroidHead
+from skdeepcluster.networks import AutoencoderModule, evaluating
+from skdeepcluster.training import Net, autocast, over_rows
 
 # Rows that each initial centroid stands for in its running mean, as in the authors'
 # program: few enough that centroids follow the latent space.
 INITIAL_COUNT = 100
 
 
-class DCNNet(Net):
-    """Alternating training of a network and of its latent k-means.
+class DCNModule(CentroidAutoencoder):
+    """Autoencoder, and centroids that are running means in its latent space.
 
     Parameters
     ----------
-    centers : Tensor of shape (n_clusters, latent_dim)
-        Initial centroids; `centers` holds the current ones.
-    labels : Tensor of shape (n_samples,)
-        Initial cluster of each row.
+    autoencoder : AutoencoderModule
+    head : CentroidHead
+    """
+
+    counts: Tensor
+
+    def __init__(self, autoencoder: AutoencoderModule, head: CentroidHead) -> None:
+        super().__init__(autoencoder, head.requires_grad_(False))
+        counts = torch.full_like(head.centers.detach()[:, 0], INITIAL_COUNT)
+        self.register_buffer("counts", counts)
+
+    def latent(self, x: Tensor) -> Tensor:
+        """Latent rows of rows in the units of the data."""
+        return self.autoencoder.encode(self.autoencoder.standardize(x)).float()
+
+    def move(self, z: Tensor, labels: Tensor) -> None:
+        """Move the centroids to the means that further rows make."""
+        centers, counts = F.running_means(self.head.centers, self.counts, z, labels)
+        self.head.centers.copy_(centers)
+        self.counts.copy_(counts)
+
+
+class DCNNet(Net):
+    """Alternating training of a network and of its latent k-means.
+
+    Attributes
+    ----------
     cluster_weight : float
         Weight of the distances.
     tol : float
         Share of changed labels in an epoch below which the phase ends.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        centers: Tensor,
-        labels: Tensor,
-        cluster_weight: float,
-        tol: float,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.centers = centers
-        self.labels = labels
-        self.cluster_weight = cluster_weight
-        self.tol = tol
+    own = ("cluster_weight", "tol")
+    cluster_weight: float
+    tol: float
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
         """Reconstruction error and weighted distance to the centroid."""
-        target, z, reconstruction = y_pred
-        distance = F.distance_to_center(z, self.centers_, self.labels_[y_true])
-        error = nn.functional.mse_loss(reconstruction, target)
-        return error + self.cluster_weight / 2 * distance
+        distances, error = y_pred
+        # Held-out rows are in no cluster yet.
+        labels = self.memory["labels"][y_true] if training else distances.argmin(1)
+        own = distances.gather(1, labels[:, None])
+        return error + self.cluster_weight / 2 * own.mean()
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
         """Start from the initial clusters."""
-        self.centers_ = self.centers
-        self.labels_ = self.labels.clone()
-        self.counts_ = torch.full_like(self.centers[:, 0], INITIAL_COUNT)
+        module = self.module_.eval()
+        device = torch.device(self.device)
+        distances = over_rows(
+            lambda x: module.head.distances(module.latent(x)), X, device
+        )
+        self.memory["labels"] = distances.argmin(1)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Remember the clusters."""
         super().on_epoch_begin(net, **kwargs)
-        self.earlier_ = self.labels_.clone()
+        self._earlier = self.memory["labels"].clone()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """End the phase when they have settled."""
         super().on_epoch_end(net, **kwargs)
-        changed = (self.labels_ != self.earlier_).float().mean().item()
+        changed = (self.memory["labels"] != self._earlier).float().mean().item()
         self.history.record("label_change", changed)
-        if changed < self.tol:
-            raise PhaseFinished
+        self.stopping |= changed < self.tol
 
     def train_step(self, batch: Any, **kwargs: Any) -> dict[str, Any]:
         """One step of the optimizer, then of the clusters."""
@@ -99,16 +114,15 @@ class DCNNet(Net):
             evaluating(module),
             autocast(self.device, self.precision),
         ):
-            z = module.encode(module.standardize(x)).float()
-        labels = F.squared_distances(z, self.centers_).argmin(1)
-        self.labels_[index] = labels
-        self.centers_, self.counts_ = F.running_means(
-            self.centers_, self.counts_, z, labels
-        )
+            z = module.latent(x)
+        with torch.no_grad():
+            labels = module.head.distances(z).argmin(1)
+            self.memory["labels"][index] = labels
+            module.move(z, labels)
         return step
 
 
-class DCNClustering(BaseTaughtClusterer, BaseDecodingEstimator):
+class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
     """Deep clustering network (DCN): a latent space made for k-means.
 
     An autoencoder is pretrained and clusters are initialised: by k-means on its latent
@@ -122,14 +136,14 @@ class DCNClustering(BaseTaughtClusterer, BaseDecodingEstimator):
     n_clusters : int or None, default=8
         Number of clusters. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
-        The autoencoder to start from. One that is fitted is used as it is, and stays
-        so in clones, so that its training is shared by all the fits of a search; one
-        that isn't is cloned and fitted. It also says on which device and in which
-        precision to train. None is ``Autoencoder()``.
+        The autoencoder to start from, as in :class:`DECClustering`.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means.
+    teach : bool, default=True
+        Whether the network is taught the clusters of a graph; if not, training starts
+        from their means.
     cluster_weight : float, default=0.1
         Weight lambda of the distances, halved; the reconstruction error, a mean over
         features of overall unit variance, has weight one.
@@ -142,17 +156,18 @@ class DCNClustering(BaseTaughtClusterer, BaseDecodingEstimator):
         Rows in a step, at most.
     lr : float, default=1e-3
         Learning rate of the clustering phase.
-    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
         Optimizer of the clustering phase; "sgd" has momentum 0.9.
     callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the clustering phase.
+        Copies of them listen to the teaching and to the clustering phase.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -199,8 +214,7 @@ class DCNClustering(BaseTaughtClusterer, BaseDecodingEstimator):
     """
 
     _parameter_constraints: dict = {
-        **BaseTaughtClusterer._parameter_constraints,
-        **TRAINING_CONSTRAINTS,
+        **BaseJointClusterer._parameter_constraints,
         "cluster_weight": [Interval(Real, 0, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="both")],
     }
@@ -212,14 +226,16 @@ class DCNClustering(BaseTaughtClusterer, BaseDecodingEstimator):
         autoencoder: Any = None,
         init: Any = "graph",
         n_init: int = 20,
+        teach: bool = True,
         cluster_weight: float = 0.1,
         tol: float = 1e-3,
         max_epochs: int = 50,
         batch_size: int = 256,
         lr: float = 1e-3,
-        optimizer: str = "adam",
+        optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -227,6 +243,7 @@ class DCNClustering(BaseTaughtClusterer, BaseDecodingEstimator):
         self.autoencoder = autoencoder
         self.init = init
         self.n_init = n_init
+        self.teach = teach
         self.cluster_weight = cluster_weight
         self.tol = tol
         self.max_epochs = max_epochs
@@ -235,56 +252,20 @@ class DCNClustering(BaseTaughtClusterer, BaseDecodingEstimator):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
-        self.cluster_centers_, interrupted = self._initial_centers(Z, seed)
-        self.labels_ = self._labels(Z)
-        self.n_iter_ = 0
-        self.history_["clustering"] = []
-        return interrupted
-
-    def _refine(self, X: Any, seed: int) -> bool:
-        device = self.module_.shift.device
-        net = self._train(
+    def _refine(self, X: Any, learned: Learned, head: Any, seed: int) -> Learned:
+        return self._train_jointly(
             DCNNet,
-            self.module_,
+            DCNModule(learned.module, head),
             X,
+            learned,
             seed,
-            centers=torch.from_numpy(self.cluster_centers_).to(device),
-            labels=torch.from_numpy(self.labels_).long().to(device),
             cluster_weight=self.cluster_weight,
             tol=self.tol,
-            device=device,
-            precision=self._precision,
         )
-        self.cluster_centers_ = net.centers_.cpu().numpy()
-        self.history_["clustering"] = plain_history(net)
-        self.n_iter_ = len(net.history)
-        return net.interrupted
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         return nearest_centers(Z, self.cluster_centers_)[0]
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Opposite of the objective on ``X``; higher is better.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Negative mean reconstruction error of standardised rows, less half the
-            weighted mean squared distance to the nearest centroid.
-        """
-        check_is_fitted(self)
-        X = self._check_input(X)
-        inertia = nearest_centers(self._encode(X), self.cluster_centers_)[1]
-        error = self._reconstruction_errors(X).mean(dtype=np.float64)
-        return -float(error + self.cluster_weight / 2 * inertia / X.shape[0])

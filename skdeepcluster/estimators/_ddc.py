@@ -12,57 +12,30 @@ See https://arxiv.org/abs/1902.04981.
 """
 
 import copy
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn import config_context
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import GradientNormClipping
-from torch import Tensor, nn
+from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.estimators._autoencoder import Autoencoder
-from skdeepcluster.estimators._base import TRAINING_CONSTRAINTS, finite, spawn_seeds
+from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
+from skdeepcluster.estimators._base import Learned, finite, spawn_seeds
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
-from skdeepcluster.estimators._initial import (
-    BaseGraphClusterer,
-    TeachingNet,
-    initial_centers,
-)
-from skdeepcluster.heads import SoftmaxHead
+from skdeepcluster.estimators._initial import Clusters, InitialClusters, kmeans
+from skdeepcluster.estimators._joint import BaseJointClusterer
+from skdeepcluster.graph import GraphClustering
+from skdeepcluster.heads import DDCModule, SoftmaxHead
 from skdeepcluster.networks import AutoencoderModule, build
-from skdeepcluster.training import (
-    BatchDataset,
-    BatchIterator,
-    Net,
-    over_rows,
-    plain_history,
-)
+from skdeepcluster.training import BatchDataset, BatchIterator, Net, over_rows
 
 # Rows of the k-means that the softmax starts from, at least.
 START_ROWS = 1024
-
-
-class DDCModule(nn.Module):
-    """Encoder and head as one module.
-
-    Parameters
-    ----------
-    encoder : AutoencoderModule
-    head : SoftmaxHead
-    """
-
-    def __init__(self, encoder: AutoencoderModule, head: SoftmaxHead) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = head
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden rows and assignments of rows in the units of the data."""
-        return self.head(self.encoder.hidden(self.encoder.standardize(x)))
 
 
 def ddc_terms(h: Tensor, a: Tensor, bandwidth: float) -> Tensor:
@@ -77,27 +50,17 @@ def ddc_terms(h: Tensor, a: Tensor, bandwidth: float) -> Tensor:
     )
 
 
-class DDCTeachingNet(TeachingNet):
-    """Teaching of a network that reconstructs nothing."""
-
-    def infer(self, x: Tensor, **kwargs: Any) -> tuple[Any, Tensor, Tensor]:
-        """Give the assignments of mixtures, with their rows and shares."""
-        (_, assignment), other, share = super().infer(x)
-        return (assignment, 0.0), other, share
-
-
 class DDCNet(Net):
     """Training on the sum of the three terms.
 
-    Parameters
+    Attributes
     ----------
     bandwidth : float
         Width of the kernel.
     """
 
-    def __init__(self, *args: Any, bandwidth: float, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.bandwidth = bandwidth
+    own = ("bandwidth",)
+    bandwidth: float
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
@@ -107,7 +70,7 @@ class DDCNet(Net):
         return ddc_terms(h, a, self.bandwidth).sum()
 
 
-class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
+class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     """Deep divergence-based clustering (DDC).
 
     An encoder with a softmax output is trained: the clusters of a batch shall be apart
@@ -149,17 +112,18 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
         Rows in a step, at most; 3 at least.
     lr : float, default=1e-4
         Learning rate.
-    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
         Optimizer; "sgd" has momentum 0.9. Gradients are clipped to norm 5.
     callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to each training.
+        Copies of them listen to the teaching and to each training.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet`.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -208,11 +172,14 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
     """
 
     _parameter_constraints: dict = {
-        **BaseGraphClusterer._parameter_constraints,
-        **TRAINING_CONSTRAINTS,
+        **{
+            name: constraint
+            for name, constraint in BaseJointClusterer._parameter_constraints.items()
+            if name != "teach"
+        },
+        "init": [StrOptions({"k-means", "graph"}), GraphClustering],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "bandwidth": [Interval(Real, 0, None, closed="neither")],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
         # Equal batches of at most 3 rows have 2 at least, as batch normalisation needs.
         "batch_size": [Interval(Integral, 3, None, closed="left")],
     }
@@ -229,9 +196,10 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
         max_epochs: int = 10,
         batch_size: int = 100,
         lr: float = 1e-4,
-        optimizer: str = "adam",
+        optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -247,80 +215,82 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
-    def _check_fit(self, X: Any, autoencoder: Any) -> None:
-        super()._check_fit(X, autoencoder)
-        self._check_training()
-
-    def _check_autoencoder(self) -> Any:
+    def _given_autoencoder(self) -> Any:
         if self.autoencoder is None:
             return Autoencoder(max_epochs=0)
-        return super()._check_autoencoder()
+        return super()._given_autoencoder()
 
-    @property
-    def n_clusters_(self) -> int:
-        """Number of clusters: `n_clusters`, or as many as were found."""
-        return self.head_.config["n_clusters"]
+    def _initial(self) -> InitialClusters:
+        return InitialClusters(self.init, self.n_clusters, self.n_init)
 
-    def _find_clusters(self, X: Any, autoencoder: Any) -> str | None:
-        pretrain_seed, *seeds = spawn_seeds(self.random_state, 1 + self.n_init)
-        interrupted = None
-        if self._pretrain(X, autoencoder, pretrain_seed):
-            interrupted = "pretraining"
-        n_clusters: Any = self.n_clusters
-        graph, labels = self._graph(pretrain_seed), None
-        if graph is not None:
-            try:
-                labels = graph._labels_of([X])
-                n_clusters = labels.max() + 1
-            except KeyboardInterrupt:
-                if n_clusters is None:
-                    raise
-                interrupted = "the search for initial clusters"
-        start: Any = self.module_
-        start.decoder = None
-        best: float | None = None
-        for seed in seeds:
-            head_seed, order_seed = spawn_seeds(seed, 2)
-            head = self._head(X, start, n_clusters, head_seed)
-            module = DDCModule(copy.deepcopy(start), head)
-            history: dict[str, list[dict[str, Any]]] = {}
-            if labels is not None and not interrupted:
-                net = self._teach_net(DDCTeachingNet, module, X, labels, order_seed)
-                history["teaching"] = plain_history(net)
-                interrupted = "pretraining" if net.interrupted else None
-            history["clustering"] = []
-            if not interrupted:
-                net = self._train(
-                    DDCNet,
-                    module,
-                    X,
-                    order_seed,
-                    own_callbacks=[GradientNormClipping(5.0)],
-                    bandwidth=self.bandwidth,
-                    device=start.shift.device,
-                    precision=self._precision,
-                )
-                history["clustering"] = plain_history(net)
-                interrupted = "the clustering phase" if net.interrupted else None
-            divergence = float(self._mean_terms(module, X)[0])
-            if best is None or divergence < best:
-                best = self.divergence_ = divergence
-                self.module_, self.head_ = module.encoder, module.head
-                self.history_ |= history
-                self.n_iter_ = len(history["clustering"])
-            if interrupted:
+    def _find_initial(
+        self, X: Any, learned: Learned, seeds: list[int]
+    ) -> Clusters | None:
+        initial = self._initial()
+        if not initial.of_graph or learned.interrupted is not None:
+            # k-means of the hidden rows, which each head starts from.
+            return None
+        # The untrained network has nothing to say of the rows.
+        no_rows = np.zeros((X.shape[0], 1), dtype=np.float32)
+        return initial.kept_or_found(learned.journal, [X], no_rows, seeds[0])
+
+    def _cluster(
+        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+    ) -> Learned:
+        labels = clusters.labels if clusters and clusters.to_teach else None
+        n_clusters = self.n_clusters if labels is None else labels.max() + 1
+        if n_clusters is None:
+            raise KeyboardInterrupt
+        learned.module.decoder = None
+        tried = []
+        seeds = [seeds[1], *spawn_seeds(seeds[2], self.n_init - 1)]
+        for turn, seed in enumerate(seeds):
+            head_seed = spawn_seeds(seed, 2)[0]
+            start = self._new_head(X, learned.module, int(n_clusters), head_seed)
+            tried.append(self._train_once(X, learned, labels, start, seed, f" {turn}"))
+            if tried[-1].interrupted is not None:
                 break
-        self._drop_empty(X)
-        return interrupted
+        best = min(tried, key=lambda each: each.attributes["divergence_"])
+        return best.cut_short(tried[-1].interrupted)
 
-    def _keep_clusters(self, kept: np.ndarray) -> None:
-        self.head_.keep(torch.from_numpy(kept))
+    def _train_once(
+        self,
+        X: Any,
+        learned: Learned,
+        labels: np.ndarray | None,
+        head: SoftmaxHead,
+        seed: int,
+        turn: str,
+    ) -> Learned:
+        """Train a copy of the network with a new head."""
+        order_seed = spawn_seeds(seed, 2)[1]
+        module = DDCModule(copy.deepcopy(learned.module), head)
+        learned = replace(learned, module=module.autoencoder)
+        if labels is not None and learned.interrupted is None:
+            page = learned.journal.page(f"teaching{turn}")
+            trained = self._train_towards(X, module, labels, order_seed, page)
+            learned = learned.after("teaching", "teaching", trained)
+        learned = learned.adding(head_=head, n_iter_=0)
+        learned = replace(learned, history={**learned.history, "clustering": []})
+        if learned.interrupted is None:
+            learned = self._train_jointly(
+                DDCNet,
+                module,
+                X,
+                learned,
+                order_seed,
+                turn,
+                own_callbacks=[GradientNormClipping(5.0)],
+                bandwidth=self.bandwidth,
+            )
+        return learned.adding(divergence_=float(self._mean_terms(module, X)[0]))
 
     @torch.no_grad()
-    def _head(
+    def _new_head(
         self, X: Any, encoder: AutoencoderModule, n_clusters: int, seed: int
     ) -> SoftmaxHead:
         """Head whose clusters are those of k-means on a sample: none starts empty."""
@@ -329,7 +299,7 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
             seed,
             n_inputs=encoder.n_hidden,
             n_hidden=int(self.n_hidden),
-            n_clusters=int(n_clusters),
+            n_clusters=n_clusters,
         )
         size = min(X.shape[0], max(START_ROWS, 10 * n_clusters))
         sample = np.random.default_rng(seed).permutation(X.shape[0])[:size]
@@ -339,11 +309,10 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
         norm.running_mean.copy_(hidden.mean(0))
         norm.running_var.copy_(hidden.var(0))
         h = finite(norm(hidden).cpu().numpy())
-        with config_context(array_api_dispatch=False):
-            centers = initial_centers(h, "k-means", n_clusters, 1, seed)
+        centers = kmeans(h, n_clusters, 1, seed).cluster_centers_
+        spread = nearest_centers(h, centers)[1] / len(h)
+        scale = 1 / (2 * max(spread, 1e-9))
         means = torch.from_numpy(centers).to(x.device)
-        spread = F.squared_distances(norm(hidden), means).min(1).values.mean()
-        scale = 1 / (2 * spread.clamp(min=1e-9))
         head.output.weight.copy_(2 * scale * means)
         head.output.bias.copy_(-scale * means.square().sum(1))
         return head
@@ -351,7 +320,7 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
     @torch.no_grad()
     def _mean_terms(self, module: DDCModule, X: Any) -> np.ndarray:
         """Terms of the loss, averaged over batches in an order of their own."""
-        device = module.encoder.shift.device
+        device = module.autoencoder.shift.device
         batches = BatchIterator(BatchDataset(X), self.batch_size, shuffle=True)
         total = np.zeros(3)
         for x, index in batches:
@@ -360,8 +329,13 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
             total += terms * len(index)
         return finite(total / X.shape[0])
 
-    def _latent(self, x: Tensor) -> Tensor:
-        return self.head_.hidden(self.module_.hidden(self.module_.standardize(x)))
+    def _encode(self, X: Any) -> np.ndarray:
+        network, head = self.module_, self.head_
+
+        def hidden(x: Tensor) -> Tensor:
+            return head.hidden(network.hidden(network.standardize(x)))
+
+        return finite(over_rows(hidden, X, network.shift.device).cpu().numpy())
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         device = self.module_.shift.device
@@ -370,22 +344,3 @@ class DDCClustering(BaseSoftClusterer, BaseGraphClusterer):
     @property
     def _n_features_out(self) -> int:
         return self.head_.config["n_hidden"]
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Opposite of the objective on ``X``; higher is better.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Negative sum of the terms, averaged over batches of ``batch_size`` rows.
-        """
-        check_is_fitted(self)
-        X = self._check_input(X)
-        return -float(self._mean_terms(DDCModule(self.module_, self.head_), X).sum())

@@ -9,100 +9,110 @@ The latent rows z and the centroids mu are trained together to minimise
 and w = 0 is DEC itself. See https://arxiv.org/abs/1511.06335.
 """
 
+import math
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skdeepcluster import functional as F
-from skdeepcluster.estimators._base import (
-    TRAINING_CONSTRAINTS,
-    BaseDecodingEstimator,
-)
+from skdeepcluster._sklearn import Interval
+from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
-from skdeepcluster.estimators._initial import BaseTaughtClusterer
+from skdeepcluster.estimators._initial import Clusters
+from skdeepcluster.estimators._joint import BaseJointClusterer, start_centroids
+from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
 from skdeepcluster.networks import evaluating
-from skdeepcluster.training import (
-    Net,
-    PhaseFinished,
-    autocast,
-    over_rows,
-    plain_history,
-)
+from skdeepcluster.training import Net, autocast, over_rows
+
+# Where rows are few, an interval of many steps would see no second target; where they
+# are many, several passes over all of them in an epoch would take most of its time.
+MOST_EPOCHS_BETWEEN_UPDATES = 5
+
+
+# What DEC and its variants have in common.
+DEC_CONSTRAINTS: dict[str, list[Any]] = {
+    **BaseJointClusterer._parameter_constraints,
+    "alpha": [Interval(Real, 0, None, closed="neither")],
+    "update_interval": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, 1, closed="both")],
+}
 
 
 class DECNet(Net):
-    """Self-training against the target distribution held in ``target``.
+    """Self-training against a target distribution.
 
     The target is computed over all the rows, as the network predicts them: without
     dropout, and leaving the statistics of batch normalisation alone.
 
-    Parameters
+    Attributes
     ----------
     loss_weights : tuple of float
         Weights of the divergence and of the reconstruction error.
     interval : int
-        Steps between two updates of the target.
+        Epochs between two updates of the target.
     tol : float
         Share of changed labels between two updates below which the phase ends.
     """
 
-    target: Tensor
-
-    def __init__(
-        self,
-        *args: Any,
-        loss_weights: tuple[float, float],
-        interval: int,
-        tol: float,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.loss_weights = loss_weights
-        self.interval = interval
-        self.tol = tol
+    own = ("loss_weights", "interval", "tol")
+    loss_weights: tuple[float, float]
+    interval: int
+    tol: float
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
         """Weighted sum of divergence and reconstruction error."""
         q, error = y_pred
+        if training:
+            p = self.memory["target"][y_true]
+            self._doubt += 1 - q.detach().max(1).values.mean()
+            self._steps += 1
+        else:
+            # Held-out rows may be none of those that the target was computed for.
+            p = F.target_distribution(q, self.memory["frequencies"])
         kl_weight, error_weight = self.loss_weights
-        loss = kl_weight * F.kl_divergence(self.target[y_true], q)
+        loss = kl_weight * F.kl_divergence(p, q)
         return loss if error is None else loss + error_weight * error
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
-        """Start counting steps."""
+        """Compute the first target."""
         self._rows = X
-        self._step = 0
-        self._labels: Tensor | None = None
+        self._update_target()
 
-    def before_step(self) -> None:
-        """Update the target when it is due, and stop when labels settle."""
-        if self._step % self.interval == 0:
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start to sum up what the assignments leave open."""
+        super().on_epoch_begin(net, **kwargs)
+        self._doubt = torch.zeros((), device=self.device, dtype=torch.float32)
+        self._steps = 0
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Update the target when it is due, and stop when labels have settled."""
+        super().on_epoch_end(net, **kwargs)
+        self.history.record("uncertainty", self._doubt.item() / self._steps)
+        if len(self.history) % self.interval == 0:
+            earlier = self.memory["labels"]
             self._update_target()
-        self._step += 1
+            changed = (self.memory["labels"] != earlier).float().mean().item()
+            self.history.record("label_change", changed)
+            self.stopping |= changed < self.tol
 
     def _update_target(self) -> None:
         device = torch.device(self.device)
         module = self.module_
         with evaluating(module), autocast(device, self.precision):
             q = over_rows(module.assign, self._rows, device)
-        labels = q.argmax(1)
-        if self._labels is not None:
-            changed = (labels != self._labels).float().mean().item()
-            self.history.record("label_change", changed)
-            if changed < self.tol:
-                raise PhaseFinished
-        self._labels = labels
-        self.target = F.target_distribution(q)
+        self.memory = {
+            "target": F.target_distribution(q),
+            "frequencies": q.sum(0),
+            "labels": q.argmax(1),
+        }
 
 
-class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimator):
+class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator):
     """Deep embedded clustering (DEC).
 
     An autoencoder is pretrained, clusters are initialised in its latent space, and
@@ -129,12 +139,16 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
         latent rows must be ``n_clusters`` in number.
     n_init : int, default=20
         Restarts of k-means.
+    teach : bool, default=True
+        Whether the network is taught the clusters of a graph; if not, training starts
+        from their means.
     alpha : float, default=1.0
         Degrees of freedom of the Student t kernel.
     reconstruction_weight : float, default=0.0
         Weight of the reconstruction error in the clustering phase.
     update_interval : int, default=140
-        Steps between two updates of the target distribution.
+        Steps between two updates of the target distribution, which are made after whole
+        epochs: after each at most, and after every fifth at least.
     tol : float, default=1e-3
         The clustering phase ends when a smaller share of labels changed between two
         updates.
@@ -145,17 +159,18 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
         Rows in a step, at most.
     lr : float, default=1e-4
         Learning rate of the clustering phase.
-    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
         Optimizer of the clustering phase; "sgd" has momentum 0.9.
     callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the clustering phase.
+        Copies of them listen to the teaching and to the clustering phase.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -170,8 +185,10 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
     history_ : dict of list of dict
         Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
         dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds
-        and, in the clustering phase, the share ``label_change`` of rows that changed
-        cluster at the last update.
+        and, in the clustering phase, the mean ``uncertainty`` of assignments, which is
+        one less their largest probability and falls steadily while ``train_loss`` jumps
+        with the target, and, where the target was updated, the share ``label_change``
+        of rows that changed cluster.
     n_iter_ : int
         Epochs of the clustering phase.
     n_features_in_ : int
@@ -200,12 +217,8 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
     """
 
     _parameter_constraints: dict = {
-        **BaseTaughtClusterer._parameter_constraints,
-        **TRAINING_CONSTRAINTS,
-        "alpha": [Interval(Real, 0, None, closed="neither")],
+        **DEC_CONSTRAINTS,
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
-        "update_interval": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, 1, closed="both")],
     }
 
     def __init__(
@@ -215,6 +228,7 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
         autoencoder: Any = None,
         init: Any = "graph",
         n_init: int = 20,
+        teach: bool = True,
         alpha: float = 1.0,
         reconstruction_weight: float = 0.0,
         update_interval: int = 140,
@@ -222,9 +236,10 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
         max_epochs: int = 50,
         batch_size: int = 256,
         lr: float = 1e-4,
-        optimizer: str = "adam",
+        optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -232,6 +247,7 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
         self.autoencoder = autoencoder
         self.init = init
         self.n_init = n_init
+        self.teach = teach
         self.alpha = alpha
         self.reconstruction_weight = reconstruction_weight
         self.update_interval = update_interval
@@ -242,6 +258,7 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
@@ -250,59 +267,25 @@ class DECClustering(BaseTaughtClusterer, BaseSoftClusterer, BaseDecodingEstimato
         """Weights of the divergence and of the reconstruction error."""
         return 1.0, self.reconstruction_weight
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
-        self.cluster_centers_, interrupted = self._initial_centers(Z, seed)
-        self.n_iter_ = 0
-        self.history_["clustering"] = []
-        return interrupted
+    def _start_head(
+        self, X: Any, learned: Learned, clusters: Clusters, seed: int
+    ) -> StudentTHead:
+        return start_centroids(StudentTHead, learned, clusters, alpha=self.alpha)
 
-    def _refine(self, X: Any, seed: int) -> bool:
-        module = self._assigning(reconstruct=self._loss_weights[1] > 0)
-        net = self._train(
+    def _refine(self, X: Any, learned: Learned, head: Any, seed: int) -> Learned:
+        epochs = self.update_interval / math.ceil(X.shape[0] / self.batch_size)
+        reconstruct = self._loss_weights[1] > 0
+        return self._train_jointly(
             DECNet,
-            module,
+            AssigningAutoencoder(learned.module, head, reconstruct),
             X,
+            learned,
             seed,
             loss_weights=self._loss_weights,
-            interval=self.update_interval,
+            interval=min(max(round(epochs), 1), MOST_EPOCHS_BETWEEN_UPDATES),
             tol=self.tol,
-            device=self.module_.shift.device,
-            precision=self._precision,
         )
-        self.cluster_centers_ = module.head.centers.detach().cpu().numpy()
-        self.history_["clustering"] = plain_history(net)
-        self.n_iter_ = len(net.history)
-        return net.interrupted
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
-        centers = torch.from_numpy(self.cluster_centers_)
-
-        def assign(z: Tensor) -> Tensor:
-            return F.student_t(z, centers, self.alpha)
-
-        return over_rows(assign, Z, torch.device("cpu")).numpy()
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Opposite of the objective on ``X``; higher is better.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Negative divergence of the soft assignment of ``X`` from its target, less
-            the weighted reconstruction error of standardised rows.
-        """
-        check_is_fitted(self)
-        X = self._check_input(X)
-        q = torch.from_numpy(self._assignments(self._encode(X)))
-        kl_weight, error_weight = self._loss_weights
-        loss = kl_weight * F.kl_divergence(F.target_distribution(q), q).item()
-        if error_weight > 0:
-            loss += error_weight * self._reconstruction_errors(X).mean(dtype=np.float64)
-        return float(-loss)
+        device = self.module_.shift.device
+        return over_rows(self.head_.assign, Z, device).cpu().numpy()

@@ -20,11 +20,15 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._fitted import sample_rows
-from skdeepcluster.estimators._base import BaseDecodingEstimator, spawn_seeds
+from skdeepcluster._sklearn import Interval
+from skdeepcluster.estimators._base import (
+    BaseDecodingEstimator,
+    Learned,
+    encode,
+    spawn_seeds,
+)
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._embedded import (
     nearest,
@@ -32,6 +36,9 @@ from skdeepcluster.estimators._embedded import (
     principal_start,
     unit_scale,
 )
+
+# Fewer rows have no densities, and t-SNE places them at random.
+LEAST_ROWS = 10
 
 # Points whose distances to all others are held at once.
 BLOCK = 512
@@ -117,6 +124,9 @@ def density_clusters(points: np.ndarray, ratio: float) -> np.ndarray:
         Labels from 0 on, none of them empty.
     """
     d_c = max(ratio * mean_distance(points), np.finfo(float).tiny)
+    if len(points) < LEAST_ROWS:
+        touching = cdist(points, points) < d_c
+        return connected_components(touching)[1].astype(np.int32)
     rho = densities(points, d_c)
     parents, delta = denser_neighbors(points, rho)
     labels = local_clusters(rho, parents, delta, d_c)
@@ -139,7 +149,7 @@ def tsne_embedding(Z: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
     """
     Z = unit_scale(Z)
     start = principal_start(Z, 2, seed)
-    if len(Z) < 3:
+    if len(Z) < LEAST_ROWS:
         return start.astype(np.float32)
     tsne = TSNE(
         perplexity=min(perplexity, (len(Z) - 1) / 3),
@@ -156,6 +166,9 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     An autoencoder is trained, or given; t-SNE embeds its latent rows in the plane; and
     the clusters are density peaks there, merged where they touch [1]_. The paper is on
     images, for which take ``autoencoder=Autoencoder(network="conv")``.
+
+    Fewer than ten distinct rows are clusters of their own, unless they are closer than
+    that distance in the latent space.
 
     Time and memory of the embedding are those of ``max_samples`` rows. A fitted model
     keeps their latent rows, each once, and any row belongs to the cluster of the
@@ -174,11 +187,12 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     distance_ratio : float, default=0.1
         The distance within which points are dense and clusters touch, as a share of
         the mean distance in the plane. Larger finds fewer clusters.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -244,6 +258,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         max_samples: int | None = 5000,
         perplexity: float = 30.0,
         distance_ratio: float = 0.1,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -251,6 +266,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         self.max_samples = max_samples
         self.perplexity = perplexity
         self.distance_ratio = distance_ratio
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
@@ -258,37 +274,22 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     def _n_wanted(self) -> None:
         return None
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        sample_seed, embedding_seed = spawn_seeds(seed, 2)
+    def _cluster(
+        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+    ) -> Learned:
+        sample_seed, embedding_seed = spawn_seeds(seeds[1], 2)
+        Z = encode(learned.module, X)
         sample = sample_rows(len(Z), self.max_samples, sample_seed)
-        self.embedded_rows_ = np.unique(Z[sample], axis=0)
-        self.embedding_ = tsne_embedding(
-            self.embedded_rows_, self.perplexity, embedding_seed
+        rows = np.unique(Z[sample], axis=0)
+        points = tsne_embedding(rows, self.perplexity, embedding_seed)
+        told_by = rows if len(rows) < LEAST_ROWS else points
+        labels = density_clusters(told_by, self.distance_ratio)
+        return learned.adding(
+            embedded_rows_=rows,
+            embedding_=points,
+            embedding_labels_=labels,
+            n_clusters_=int(labels.max()) + 1,
         )
-        self.embedding_labels_ = density_clusters(self.embedding_, self.distance_ratio)
-        self.n_clusters_ = int(self.embedding_labels_.max()) + 1
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         return self.embedding_labels_[nearest(Z, self.embedded_rows_)]
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Opposite of the mean reconstruction error; higher is better.
-
-        It tells how well the latent space describes the rows, and nothing of the
-        clusters: for these, see :mod:`skdeepcluster.model_selection`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Negative mean squared error of standardised rows.
-        """
-        check_is_fitted(self)
-        errors = self._reconstruction_errors(self._check_input(X))
-        return -float(errors.mean(dtype=np.float64))

@@ -8,9 +8,8 @@ https://www.ijcai.org/proceedings/2017/243.
 from numbers import Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval
-
-from skdeepcluster.estimators._dec import DECClustering
+from skdeepcluster._sklearn import Interval
+from skdeepcluster.estimators._dec import DEC_CONSTRAINTS, DECClustering
 
 
 class IDECClustering(DECClustering):
@@ -26,20 +25,21 @@ class IDECClustering(DECClustering):
     n_clusters : int or None, default=8
         Number of clusters. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
-        The autoencoder to start from. One that is fitted is used as it is, and stays
-        so in clones, so that its training is shared by all the fits of a search; one
-        that isn't is cloned and fitted. It also says on which device and in which
-        precision to train. None is ``Autoencoder()``.
+        The autoencoder to start from, as in :class:`DECClustering`.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means.
+    teach : bool, default=True
+        Whether the network is taught the clusters of a graph; if not, training starts
+        from their means.
     alpha : float, default=1.0
         Degrees of freedom of the Student t kernel.
     gamma : float, default=0.1
         Weight of the divergence, the reconstruction error having weight one.
     update_interval : int, default=140
-        Steps between two updates of the target distribution.
+        Steps between two updates of the target distribution, which are made after whole
+        epochs: after each at most, and after every fifth at least.
     tol : float, default=1e-3
         The clustering phase ends when a smaller share of labels changed between two
         updates.
@@ -50,17 +50,18 @@ class IDECClustering(DECClustering):
         Rows in a step, at most.
     lr : float, default=1e-3
         Learning rate of the clustering phase.
-    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
         Optimizer of the clustering phase; "sgd" has momentum 0.9.
     callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the clustering phase.
+        Copies of them listen to the teaching and to the clustering phase.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -103,10 +104,9 @@ class IDECClustering(DECClustering):
     """
 
     _parameter_constraints: dict = {
-        **DECClustering._parameter_constraints,
+        **DEC_CONSTRAINTS,
         "gamma": [Interval(Real, 0, None, closed="left")],
     }
-    _parameter_constraints.pop("reconstruction_weight")
 
     def __init__(
         self,
@@ -115,6 +115,7 @@ class IDECClustering(DECClustering):
         autoencoder: Any = None,
         init: Any = "graph",
         n_init: int = 20,
+        teach: bool = True,
         alpha: float = 1.0,
         gamma: float = 0.1,
         update_interval: int = 140,
@@ -122,9 +123,10 @@ class IDECClustering(DECClustering):
         max_epochs: int = 50,
         batch_size: int = 256,
         lr: float = 1e-3,
-        optimizer: str = "adam",
+        optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -132,6 +134,7 @@ class IDECClustering(DECClustering):
         self.autoencoder = autoencoder
         self.init = init
         self.n_init = n_init
+        self.teach = teach
         self.alpha = alpha
         self.gamma = gamma
         self.update_interval = update_interval
@@ -142,6 +145,7 @@ class IDECClustering(DECClustering):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._extras import import_extra
+from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
+    Learned,
+    encode,
     output_dtype,
     spawn_seeds,
 )
@@ -95,6 +97,14 @@ def umap_embedding(
     return embedding
 
 
+def place(Z: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Place of the nearest embedded row, for each latent row, float64.
+
+    A mean of several neighbours' places may lie between clusters that are narrow.
+    """
+    return places[nearest(Z, rows)].astype(np.float64)
+
+
 class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     """Not too deep clustering (N2D): UMAP and a mixture on an autoencoder.
 
@@ -113,9 +123,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     n_clusters : int, default=8
         Number of mixture components.
     autoencoder : Autoencoder or None, default=None
-        One that is fitted is used as it is, and stays so in clones, so that its
-        training is shared by all the fits of a search; one that isn't is cloned and
-        fitted. None is ``Autoencoder()``.
+        The autoencoder, as in :class:`DECClustering`.
     n_neighbors : int, default=20
         Neighbours of a row in UMAP's graph, itself one of them.
     min_dist : float, default=0.0
@@ -126,11 +134,12 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         Restarts of the mixture; the most likely is kept.
     reg_covar : float, default=1e-6
         Added to the diagonal of the covariances.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch of the training.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -195,6 +204,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         manifold_dim: int | None = None,
         n_init: int = 1,
         reg_covar: float = 1e-6,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -205,6 +215,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self.manifold_dim = manifold_dim
         self.n_init = n_init
         self.reg_covar = reg_covar
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
@@ -212,29 +223,35 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         super()._check_fit(X, autoencoder)
         import_umap()
 
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> None:
-        manifold_seed, mixture_seed = spawn_seeds(seed, 2)
-        self.embedded_rows_ = np.unique(Z, axis=0)
-        self.embedding_ = umap_embedding(
-            self.embedded_rows_,
+    def _cluster(
+        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+    ) -> Learned:
+        manifold_seed, mixture_seed = spawn_seeds(seeds[1], 2)
+        Z = encode(learned.module, X)
+        rows = np.unique(Z, axis=0)
+        places = umap_embedding(
+            rows,
             self.n_neighbors,
             self.min_dist,
             self.manifold_dim or self.n_clusters,
             manifold_seed,
         )
-        self.mixture_ = GaussianMixture(
+        mixture = GaussianMixture(
             self.n_clusters,
             reg_covar=self.reg_covar,
             n_init=self.n_init,
             max_iter=500,
             random_state=mixture_seed,
-        ).fit(self._place(Z))
-        self.n_iter_ = self.mixture_.n_iter_
+        ).fit(place(Z, rows, places))
+        return learned.adding(
+            embedded_rows_=rows,
+            embedding_=places,
+            mixture_=mixture,
+            n_iter_=mixture.n_iter_,
+        )
 
     def _place(self, Z: np.ndarray) -> np.ndarray:
-        # A mean of several neighbours' places may lie between clusters that are narrow.
-        index = nearest(Z, self.embedded_rows_)
-        return self.embedding_[index].astype(np.float64)
+        return place(Z, self.embedded_rows_, self.embedding_)
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         return array_over_rows(self.mixture_.predict_proba, self._place(Z))
@@ -255,25 +272,3 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         check_is_fitted(self)
         X = self._check_input(X)
         return self._place(self._encode(X)).astype(output_dtype(X), copy=False)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean log-likelihood of the rows' places in the embedding.
-
-        A strange row has the place of a training row too: this doesn't tell it.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        float
-            The mean; comparable between mixtures on the same embedding only.
-        """
-        check_is_fitted(self)
-        return float(
-            self.mixture_.score(self._place(self._encode(self._check_input(X))))
-        )

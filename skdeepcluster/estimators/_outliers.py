@@ -5,24 +5,30 @@ log p(z), -min_c sqrt((z - m_c)' S_c^-1 (z - m_c)) and -|x - x^|^2 / n_features,
 higher for a more normal row, and the average of their ranks among the training rows.
 """
 
-import copy
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
     BaseDeepEstimator,
+    blank,
     spawn_seeds,
+    take_over,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
-from skdeepcluster.training import array_over_rows
+from skdeepcluster.estimators._given import (
+    HoldsFitted,
+    check_unchanged,
+    is_fitted,
+    unwrapped,
+)
+from skdeepcluster.training import array_over_rows, own_settings
 
 # Training scores that ranks are taken against, at most.
 MAX_QUANTILES = 10_000
@@ -99,6 +105,12 @@ def quantiles(scores: np.ndarray) -> np.ndarray:
     return np.sort(scores)[steps]
 
 
+def far_below(scores: np.ndarray) -> float:
+    """Share of scores below the fence that boxes in a plot have, a quarter at most."""
+    low, high = np.quantile(scores, [0.25, 0.75])
+    return float(np.mean(scores < low - 1.5 * (high - low)))
+
+
 def ranks(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Share of the sorted ``known`` scores that are lower, interpolated.
 
@@ -111,7 +123,7 @@ def ranks(scores: np.ndarray, known: np.ndarray) -> np.ndarray:
     return inside - below / (below + spread) / len(known)
 
 
-class DeepOutlierDetector(OutlierMixin, BaseEstimator):
+class DeepOutlierDetector(OutlierMixin, HoldsFitted):
     """Outlier detection with the latent space and clusters of an estimator.
 
     A row is unusual if it is unlikely, far from every cluster or badly reconstructed.
@@ -131,8 +143,11 @@ default="rank-average"
         with a regularised covariance for each cluster [2]_; by the error of
         reconstruction [3]_; or by the mean, over those of the three that the estimator
         can tell, of the row's ranks among the training rows.
-    contamination : float, default=0.1
-        Share of the training rows that are outliers, which sets the threshold.
+    contamination : float or "auto", default=0.1
+        Share of the training rows that are outliers, which sets the threshold. "auto"
+        takes the share of rows whose score is below the quartiles of the training rows'
+        by more than 1.5 times the distance between them (the mean of such shares for
+        ranks), which may be none.
     random_state : int, RandomState instance or None, default=None
         Seed of an estimator that has none of its own. None takes fresh entropy; global
         random generators are neither read nor moved.
@@ -143,6 +158,10 @@ default="rank-average"
         The fitted estimator.
     offset_ : float
         Score below which a row is an outlier.
+    contamination_ : float
+        Share of the training rows that the threshold was set for.
+    method_ : str
+        How rows are scored.
     methods_ : list of str
         Scores that are computed.
     quantiles_ : dict of str to ndarray
@@ -189,10 +208,14 @@ default="rank-average"
     18
     """
 
+    _holds = "estimator"
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "transform"]), None],
         "method": [StrOptions({"rank-average", *NEEDS})],
-        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "contamination": [
+            Interval(Real, 0, 0.5, closed="right"),
+            StrOptions({"auto"}),
+        ],
         "random_state": ["random_state"],
     }
 
@@ -201,7 +224,7 @@ default="rank-average"
         estimator: Any = None,
         *,
         method: str = "rank-average",
-        contamination: float = 0.1,
+        contamination: float | str = 0.1,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -231,12 +254,20 @@ default="rank-average"
             If a parameter or the data are unusable, before any training; if training
             diverges.
         """
-        estimator = self._check_estimator()
-        if not hasattr(estimator, "module_"):
+        estimator = self._given_estimator()
+        if not is_fitted(estimator):
             if estimator.random_state is None:
                 estimator.random_state = spawn_seeds(self.random_state, 1)[0]
             estimator.fit(X)
+        model = blank(self)
+        with own_settings():
+            model._learn(X, estimator)
+        take_over(self, model)
+        return self
+
+    def _learn(self, X: Any, estimator: Any) -> None:
         self.estimator_ = estimator
+        self.method_ = self.method
         whole = self.method == "rank-average"
         self.methods_ = methods_for(estimator) if whole else [self.method]
         if "mahalanobis" in self.methods_:
@@ -244,14 +275,15 @@ default="rank-average"
             self.means_, self.whiteners_ = cluster_metrics(Z, estimator._labels(Z))
         scores = self._scores(X)
         self.quantiles_ = {name: quantiles(value) for name, value in scores.items()}
-        self.offset_ = float(np.quantile(self._combine(scores), self.contamination))
-        return self
+        share: Any = self.contamination
+        if share == "auto":
+            share = float(np.mean([far_below(value) for value in scores.values()]))
+        self.contamination_ = share
+        self.offset_ = float(np.quantile(self._combine(scores), share))
 
-    def _check_estimator(self) -> Any:
+    def _given_estimator(self) -> Any:
         """Return the estimator to use, fitted or not; never change the user's own."""
-        given = self.estimator
-        if isinstance(given, FrozenEstimator):
-            given = given.estimator
+        given = unwrapped(self.estimator)
         if given is None:
             given = AutoencoderGMM()
         if not isinstance(given, BaseDeepEstimator):
@@ -265,7 +297,10 @@ default="rank-average"
                 f"{NEEDS[self.method]}, which {type(given).__name__} has not; it can "
                 f"tell {', '.join(possible)}."
             )
-        return given if hasattr(given, "module_") else clone(given)
+        if not is_fitted(given):
+            return clone(given)
+        check_unchanged(given, "estimator")
+        return given
 
     def _scores(self, X: Any) -> dict[str, np.ndarray]:
         """Each of the rows' scores; higher is more normal."""
@@ -283,8 +318,8 @@ default="rank-average"
         return {name: value.astype(np.float64) for name, value in scores.items()}
 
     def _combine(self, scores: dict[str, np.ndarray]) -> np.ndarray:
-        if self.method != "rank-average":
-            return scores[self.method]
+        if self.method_ != "rank-average":
+            return scores[self.method_]
         known = self.quantiles_
         return np.mean([ranks(scores[name], known[name]) for name in scores], axis=0)
 
@@ -345,13 +380,6 @@ default="rank-average"
     def feature_names_in_(self) -> np.ndarray:
         """Names of features seen in `fit`, where they are all strings."""
         return self.estimator_.feature_names_in_
-
-    def __sklearn_clone__(self) -> "DeepOutlierDetector":
-        # A fitted estimator is given in order to be used as it is.
-        copied = super().__sklearn_clone__()
-        if hasattr(self.estimator, "module_"):
-            copied.estimator = copy.copy(self.estimator)
-        return copied
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

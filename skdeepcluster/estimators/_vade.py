@@ -20,49 +20,53 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import Tensor
 
 from skdeepcluster.estimators._base import (
-    TRAINING_CONSTRAINTS,
-    BaseDecodingEstimator,
+    Learned,
+    encode,
     finite,
+    reconstruction_errors,
     spawn_seeds,
 )
-from skdeepcluster.estimators._clusterer import BaseSoftClusterer
+from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
 from skdeepcluster.estimators._embedded import nearest
-from skdeepcluster.estimators._initial import BaseTaughtClusterer, fit_about
-from skdeepcluster.heads import MixtureHead
-from skdeepcluster.networks import AutoencoderModule, build
-from skdeepcluster.training import CosineAnnealing, Net, over_rows, plain_history
+from skdeepcluster.estimators._initial import Clusters, fit_about
+from skdeepcluster.estimators._joint import BaseJointClusterer
+from skdeepcluster.heads import JointModule, MixtureHead
+from skdeepcluster.networks import AutoencoderModule, Draws, build
+from skdeepcluster.training import CosineAnnealing, Net, over_rows
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
 # rows would be infinite without it.
-NOISE_FLOOR = 1e-3
+LEAST = 1e-3
 # Latent draws that a score is the mean of; even.
 SCORE_DRAWS = 16
 # Latent rows on which the first latent variances are measured, at most.
 VARIANCE_ROWS = 1024
 
 
-class VaDEModule(nn.Module):
-    """Autoencoder and head as one module.
+class VaDEModule(JointModule):
+    """Autoencoder and head as one module, which gives the loss of each row.
 
     Parameters
     ----------
     autoencoder : AutoencoderModule
     head : MixtureHead
-    noise_variance : float
-        Variance s^2 of standardised rows around their reconstruction.
+    seed : int, default=0
+        Seed of the latent draws.
     """
 
     def __init__(
-        self, autoencoder: AutoencoderModule, head: MixtureHead, noise_variance: float
+        self, autoencoder: AutoencoderModule, head: MixtureHead, seed: int = 0
     ) -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-        self.head = head
-        self.noise_variance = noise_variance
+        super().__init__(autoencoder, head)
+        self.draws = Draws(seed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Loss of each row in the units of the data, at one draw."""
+        size = 1, len(x), self.autoencoder.latent_dim
+        return self.bound(x, self.draws.normal(size, x.device))
 
     def bound(self, x: Tensor, noise: Tensor) -> Tensor:
         """Loss of each row in the units of the data.
@@ -77,12 +81,13 @@ class VaDEModule(nn.Module):
         hidden = self.autoencoder.hidden(target)
         mean = self.autoencoder.project(hidden).float()
         log_variance = self.head.log_variance(hidden).float()
+        variance = self.head.noise.float()
         losses = torch.zeros_like(mean[:, 0])
         for draw in noise:
             z = mean + draw * torch.exp(log_variance / 2)
             errors = (self.autoencoder.decode(z).float() - target).square().sum(1)
             divergence = self.head.divergence(mean, log_variance, z)
-            losses = losses + errors / (2 * self.noise_variance) + divergence
+            losses = losses + errors / (2 * variance) + divergence
         return losses / len(noise)
 
 
@@ -93,35 +98,39 @@ def fixed_draws(latent_dim: int) -> Tensor:
     come in opposite pairs and have unit variance: a mean over them is exact for
     whatever is linear or a sum of squares.
     """
-    generator = torch.Generator().manual_seed(0)
-    half = torch.randn(SCORE_DRAWS // 2, 1, latent_dim, generator=generator)
+    draw: dict[str, Any] = {"device": "cpu", "dtype": torch.float32}
+    generator = torch.Generator("cpu").manual_seed(0)
+    half = torch.randn(SCORE_DRAWS // 2, 1, latent_dim, generator=generator, **draw)
     half = half / half.square().mean(0).sqrt()
     return torch.cat([half, -half])
 
 
-class VaDENet(Net):
-    """Training on the bound.
+@torch.no_grad()
+def start_variances(
+    module: AutoencoderModule, head: MixtureHead, Z: np.ndarray
+) -> None:
+    """Give all rows the latent variances that are best on average.
 
-    Parameters
-    ----------
-    noise_seed : int
-        Seed of the latent draws.
+    The bound of a row is best at the variance whose inverse is the prior's, plus the
+    squared slope of the decoder over the variance of its errors.
     """
+    layer = head.log_variance
+    z = torch.from_numpy(Z[:: math.ceil(len(Z) / VARIANCE_ROWS)]).to(layer.bias.device)
+    log_weights, _, log_variances = head.mixture()
+    precision = (log_weights.exp() @ torch.exp(-log_variances)).clamp(1e-30, 1e30)
+    step = 0.1 * precision.rsqrt()
+    rows = module.decode(z)
+    for dim in range(len(step)):
+        moved = z.clone()
+        moved[:, dim] += step[dim]
+        change = (module.decode(moved) - rows).square().sum(1).mean()
+        precision[dim] += change / step[dim].square() / head.noise
+    layer.weight.zero_()
+    layer.bias.copy_(-precision.clamp(max=1e30).log())
 
-    def __init__(self, *args: Any, noise_seed: int, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.noise_seed = noise_seed
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
-        """Start the draws' own generator."""
-        generator = torch.Generator(self.device)
-        self._generator = generator.manual_seed(self.noise_seed)
-
-    def infer(self, x: Tensor, **kwargs: Any) -> Tensor:
-        """Loss of each row."""
-        size = (1, len(x), self.module_.autoencoder.latent_dim)
-        noise = torch.randn(size, generator=self._generator, device=x.device)
-        return self.module_.bound(x, noise)
+class VaDENet(Net):
+    """Training on the bound."""
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
@@ -130,14 +139,15 @@ class VaDENet(Net):
         return y_pred.mean()
 
 
-class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimator):
+class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     """Variational deep embedding (VaDE): a generative model of clusters.
 
     An autoencoder is pretrained and a Gaussian mixture fitted to its latent rows, from
     k-means in the paper, here from the clusters of a graph of neighbours unless
     ``init`` says otherwise. Both then become one variational autoencoder, whose prior
     is the mixture, and are trained together on the evidence lower bound [1]_. The model
-    scores how normal a row is and draws new rows.
+    scores how normal a row is, by the mean bound over 16 fixed draws of latent noise,
+    and draws new rows.
 
     Rows are taken to vary around their reconstruction by what the pretrained
     autoencoder leaves unexplained.
@@ -147,15 +157,15 @@ class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimat
     n_clusters : int or None, default=8
         Number of mixture components. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
-        The autoencoder to start from. One that is fitted is used as it is, and stays
-        so in clones, so that its training is shared by all the fits of a search; one
-        that isn't is cloned and fitted. It also says on which device and in which
-        precision to train. None is ``Autoencoder()``.
+        The autoencoder to start from, as in :class:`DECClustering`.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`; the first mixture is fitted from
         them.
     n_init : int, default=20
         Restarts of k-means.
+    teach : bool, default=True
+        Whether the network is taught the clusters of a graph; if not, training starts
+        from their means.
     max_epochs : int, default=20
         Passes over the data in the joint training. With 0, the first mixture is final.
     batch_size : int, default=256
@@ -163,17 +173,18 @@ class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimat
     lr : float, default=1e-4
         Learning rate at the start of the joint training; it falls to zero along half a
         cosine. Ten times as much raises the bound faster and may merge clusters.
-    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
         Optimizer of the joint training; "sgd" has momentum 0.9.
     callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the joint training.
+        Copies of them listen to the teaching and to the joint training.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the joint training.
+    checkpoint : str, path or None, default=None
+        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
         Whether to report each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy; global random generators
-        are neither read nor moved.
+        Seed of everything random. None takes fresh entropy.
 
     Attributes
     ----------
@@ -225,11 +236,6 @@ class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimat
     (3, 64)
     """
 
-    _parameter_constraints: dict = {
-        **BaseTaughtClusterer._parameter_constraints,
-        **TRAINING_CONSTRAINTS,
-    }
-
     def __init__(
         self,
         n_clusters: int | None = 8,
@@ -237,12 +243,14 @@ class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimat
         autoencoder: Any = None,
         init: Any = "graph",
         n_init: int = 20,
+        teach: bool = True,
         max_epochs: int = 20,
         batch_size: int = 256,
         lr: float = 1e-4,
-        optimizer: str = "adam",
+        optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -250,120 +258,75 @@ class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimat
         self.autoencoder = autoencoder
         self.init = init
         self.n_init = n_init
+        self.teach = teach
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
-    def _pretrain(self, X: Any, autoencoder: Any, seed: int) -> bool:
-        interrupted = super()._pretrain(X, autoencoder, seed)
-        error = self._reconstruction_errors(X).mean(dtype=np.float64)
-        self.noise_variance_ = max(float(error), NOISE_FLOOR)
-        return interrupted
+    @property
+    def weights_(self) -> np.ndarray:
+        """Weights of the components."""
+        return self.head_.mixture()[0].detach().exp().cpu().numpy()
+
+    @property
+    def covariances_(self) -> np.ndarray:
+        """Variances of the components in the latent space."""
+        return self.head_.log_variances.detach().exp().cpu().numpy()
+
+    @property
+    def noise_variance_(self) -> float:
+        """Variance of rows around their reconstruction."""
+        return self.head_.noise.item()
 
     @torch.no_grad()
-    def _start_clusters(self, Z: np.ndarray, seed: int) -> bool:
-        centers, interrupted = self._initial_centers(Z, seed)
+    def _start_head(
+        self, X: Any, learned: Learned, clusters: Clusters, seed: int
+    ) -> MixtureHead:
+        Z = encode(learned.module, X)
+        centers = clusters.centers
         mixture = GaussianMixture(len(centers), covariance_type="diag")
         with warnings.catch_warnings():
             # The mixture is trained on, with the network.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fit_about(mixture, Z, nearest(Z, centers), centers)
+            fit_about(mixture, Z, Clusters(centers, nearest(Z, centers)))
         head = build(
             MixtureHead,
             seed,
-            n_inputs=self.module_.n_hidden,
-            latent_dim=self.module_.latent_dim,
+            n_inputs=learned.module.n_hidden,
+            latent_dim=learned.module.latent_dim,
             n_clusters=len(centers),
         )
         head.logits.copy_(torch.from_numpy(np.log(mixture.weights_)))
         head.means.copy_(torch.from_numpy(mixture.means_))
         head.log_variances.copy_(torch.from_numpy(np.log(mixture.covariances_)))
-        self.head_ = head.to(self.module_.shift.device)
-        self._start_variances(Z)
-        self._read_mixture()
-        self.n_iter_ = 0
-        self.history_["clustering"] = []
-        return interrupted
+        head.noise.fill_(max(reconstruction_errors(learned.module, X).mean(), LEAST))
+        head = head.to(learned.module.shift.device)
+        start_variances(learned.module, head, Z)
+        return head
 
-    @torch.no_grad()
-    def _start_variances(self, Z: np.ndarray) -> None:
-        """Give all rows the latent variances that are best on average.
-
-        The bound of a row is best at the variance whose inverse is the prior's, plus
-        the squared slope of the decoder over the variance of its errors.
-        """
-        layer = self.head_.log_variance
-        z = torch.from_numpy(Z[:: math.ceil(len(Z) / VARIANCE_ROWS)]).to(
-            layer.bias.device
-        )
-        log_weights, _, log_variances = self.head_.mixture()
-        precision = (log_weights.exp() @ torch.exp(-log_variances)).clamp(1e-30, 1e30)
-        step = 0.1 * precision.rsqrt()
-        rows = self.module_.decode(z)
-        for dim in range(len(step)):
-            moved = z.clone()
-            moved[:, dim] += step[dim]
-            change = (self.module_.decode(moved) - rows).square().sum(1).mean()
-            precision[dim] += change / step[dim].square() / self.noise_variance_
-        layer.weight.zero_()
-        layer.bias.copy_(-precision.clamp(max=1e30).log())
-
-    @torch.no_grad()
-    def _read_mixture(self) -> None:
-        log_weights, means, log_variances = self.head_.mixture()
-        self.weights_ = log_weights.exp().cpu().numpy()
-        self.cluster_centers_ = means.cpu().numpy().copy()
-        self.covariances_ = log_variances.exp().cpu().numpy()
-
-    def _keep_clusters(self, kept: np.ndarray) -> None:
-        self.head_.keep(torch.from_numpy(kept))
-        self._read_mixture()
-
-    def _refine(self, X: Any, seed: int) -> bool:
+    def _refine(self, X: Any, learned: Learned, head: Any, seed: int) -> Learned:
         order_seed, noise_seed = spawn_seeds(seed, 2)
-        net = self._train(
+        return self._train_jointly(
             VaDENet,
-            VaDEModule(self.module_, self.head_, self.noise_variance_),
+            VaDEModule(learned.module, head, noise_seed),
             X,
+            learned,
             order_seed,
             own_callbacks=[CosineAnnealing(self.max_epochs)],
-            noise_seed=noise_seed,
-            device=self.module_.shift.device,
-            precision=self._precision,
         )
-        self._read_mixture()
-        self.history_["clustering"] = plain_history(net)
-        self.n_iter_ = len(net.history)
-        return net.interrupted
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         device = self.module_.shift.device
         return over_rows(self.head_.assign, Z, device).cpu().numpy()
 
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Evidence lower bound of each row; higher is more normal.
-
-        The bound on the logarithm of the row's density is the mean over 16 fixed draws
-        of latent noise, the same for every row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Lower bound of the logarithm of the density.
-        """
-        check_is_fitted(self)
-        X = self._check_input(X)
-        module = VaDEModule(self.module_, self.head_, self.noise_variance_)
+    def _log_densities(self, X: Any) -> np.ndarray:
+        module = VaDEModule(self.module_, self.head_)
         device = self.module_.shift.device
         noise = fixed_draws(self.module_.latent_dim).to(device)
         losses = over_rows(lambda x: module.bound(x, noise), X, device)
@@ -371,45 +334,11 @@ class VaDEClustering(BaseSoftClusterer, BaseTaughtClusterer, BaseDecodingEstimat
         variance = self.noise_variance_ * self.module_.scale.item() ** 2
         return -loss - self.n_features_in_ / 2 * math.log(2 * math.pi * variance)
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean evidence lower bound of the rows; higher is better.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Mean of `score_samples`.
-        """
-        return float(self.score_samples(X).mean())
-
-    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Draw new rows: latent rows from the mixture, decoded.
-
-        Every call draws the same rows where ``random_state`` is an integer.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, `n_features_in_`)
-            Rows in the units of the training data.
-        y : ndarray of shape (n_samples,)
-            Component of each row.
-        """
-        check_is_fitted(self)
-        rng = np.random.default_rng(spawn_seeds(self.random_state, 1)[0])
+    def _draw(self, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
         weights = self.weights_.astype(np.float64)
         components = rng.choice(len(weights), n_samples, p=weights / weights.sum())
         noise = rng.standard_normal((n_samples, self.module_.latent_dim))
         spread = np.sqrt(self.covariances_[components])
         Z = self.cluster_centers_[components] + spread * noise
-        return self.inverse_transform(Z.astype(np.float32)), components
+        return Z.astype(np.float32), components

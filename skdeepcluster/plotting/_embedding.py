@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
-from sklearn.utils import _safe_indexing, indexable
-from sklearn.utils.validation import _num_samples, check_consistent_length
+from sklearn.utils import indexable
+from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import (
@@ -16,6 +16,7 @@ from skdeepcluster._fitted import (
     latent_rows,
     sample_rows,
 )
+from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
     cluster_colors,
     estimator_name,

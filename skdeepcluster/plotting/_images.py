@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._fitted import check_labels, fitted_labels
+from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster.plotting._common import (
     estimator_name,
     label_name,

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import silhouette_samples
-from sklearn.utils import _safe_indexing, indexable
-from sklearn.utils.validation import _num_samples, check_consistent_length
+from sklearn.utils import indexable
+from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._fitted import (
     check_labels,
@@ -16,6 +16,7 @@ from skdeepcluster._fitted import (
     reference_rows,
     sample_rows,
 )
+from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
     cluster_colors,
     estimator_name,

@@ -1,0 +1,141 @@
+"""A fitted estimator given as a parameter: used as it is, shared, never changed."""
+
+import copy
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from skorch.callbacks import Callback
+from torch import nn
+
+from skdeepcluster import networks
+
+# Of saved estimators: raised when an older version couldn't read what is written.
+SAVED_FORMAT = 1
+
+# Parameters that decide nothing of what is learned; and what a fitted estimator may be
+# given others of, to go on with.
+SILENT = ("verbose", "checkpoint")
+FREE = (*SILENT, "device", "precision")
+
+
+def unwrapped(given: Any) -> Any:
+    """Return what a `FrozenEstimator` holds, or the estimator itself."""
+    return given.estimator if isinstance(given, FrozenEstimator) else given
+
+
+def is_fitted(given: Any) -> bool:
+    """Tell whether an estimator of ours has learned a network."""
+    return hasattr(unwrapped(given), "module_")
+
+
+def describe(value: Any) -> str:
+    """Name a parameter's value so that equal values have equal names in any process."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(map(describe, value))})"
+    if isinstance(value, dict):
+        items = (f"{name}: {describe(part)}" for name, part in value.items())
+        return f"{{{', '.join(items)}}}"
+    if isinstance(value, (BaseEstimator, Callback)):
+        params = value.get_params(deep=False)
+        named = {name: params[name] for name in params if name not in SILENT}
+        parts = (f"{name}={describe(part)}" for name, part in named.items())
+        return f"{type(value).__name__}({', '.join(parts)})"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def settings_of(estimator: Any) -> dict[str, str]:
+    """Describe the parameters that decide what an estimator learns."""
+    params = estimator.get_params(deep=False)
+    return {name: describe(params[name]) for name in params if name not in FREE}
+
+
+def check_unchanged(estimator: Any, name: str) -> None:
+    """Refuse a fitted estimator whose parameters aren't those of its fit."""
+    now = settings_of(estimator)
+    for parameter, then in estimator._fitted_with.items():
+        if now[parameter] != then:
+            raise ValueError(
+                f"The given {name} was fitted with {parameter}={then}, and won't be "
+                f"again with {parameter}={now[parameter]}. Fit it yourself, or give an "
+                "unfitted clone."
+            )
+
+
+class Saved(BaseEstimator):
+    """An estimator whose saved state tells its format."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_format": SAVED_FORMAT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        written = state.pop("_format", SAVED_FORMAT)
+        if written > SAVED_FORMAT:
+            raise ValueError(
+                f"This {type(self).__name__} was saved by a newer version of "
+                f"skdeepcluster, in format {written}; this one reads up to "
+                f"{SAVED_FORMAT}. Upgrade skdeepcluster."
+            )
+        super().__setstate__(state)
+
+
+class HoldsFitted(Saved):
+    """An estimator with a parameter, named in ``_holds``, that may be fitted.
+
+    Clones keep a fitted one, for it is given in order to be used as it is, and a saved
+    file holds once what both have.
+    """
+
+    _holds: str
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get parameters; those of a fitted estimator are settled, and not among them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to give those of estimators within as well.
+
+        Returns
+        -------
+        dict
+            Parameter names and their values.
+        """
+        params = super().get_params(deep=deep)
+        if not is_fitted(params[self._holds]):
+            return params
+        return {
+            name: value
+            for name, value in params.items()
+            if not name.startswith(f"{self._holds}__")
+        }
+
+    def __sklearn_clone__(self) -> Any:
+        copied = super().__sklearn_clone__()
+        given = getattr(self, self._holds)
+        if is_fitted(given):
+            setattr(copied, self._holds, copy.copy(given))
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        own = state.get("module_")
+        given = getattr(unwrapped(getattr(self, self._holds)), "module_", None)
+        if isinstance(own, dict) and isinstance(given, nn.Module):
+            if networks.same_state(own, networks.to_state(given)):
+                state["module_"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state.get("module_", 0) is None:
+            given = unwrapped(state[self._holds]).module_
+            state = {**state, "module_": networks.to_state(given)}
+        super().__setstate__(state)

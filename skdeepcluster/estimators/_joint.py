@@ -1,0 +1,221 @@
+"""Clusterers whose network is trained together with the clusters, and taught before.
+
+Clusters of a graph are no centroids: they may have any shape, in a space that knows
+nothing of them. So the network is taught to tell them apart first, by mixtures of two
+rows whose target is the mixture of their clusters (mixup, Zhang et al. 2018,
+https://arxiv.org/abs/1710.09412). It can't learn such targets by heart, and gives many
+a row that the graph had placed wrongly back to its own cluster.
+"""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skdeepcluster._resume import Page
+from skdeepcluster.estimators._base import (
+    TRAINING_CONSTRAINTS,
+    Learned,
+    encode,
+    spawn_seeds,
+)
+from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.estimators._embedded import nearest
+from skdeepcluster.estimators._initial import (
+    INITIAL_CONSTRAINTS,
+    Clusters,
+    InitialClusters,
+)
+from skdeepcluster.heads import (
+    AssigningAutoencoder,
+    CentroidHead,
+    DDCModule,
+    Mixing,
+    StudentTHead,
+)
+from skdeepcluster.training import CosineAnnealing, Net, Trained
+
+# Few passes, for a network that sees a row often learns its mistakes too; but enough
+# steps to learn at all, in smaller batches where rows are few.
+TEACHING_EPOCHS = 5
+TEACHING_STEPS = 300
+TEACHING_LR = 1e-3
+LEAST_BATCH = 32
+
+
+class TeachingNet(Net):
+    """Training towards given clusters, on mixtures of two rows.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Cluster of each row.
+    """
+
+    own = ("labels",)
+    labels: np.ndarray
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kw: Any) -> None:
+        """Bring the labels to the device."""
+        self._labels = torch.from_numpy(self.labels).long().to(self.device)
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Cross entropy with both rows' clusters, and reconstruction error."""
+        q, error, other, share = y_pred
+        labels = self._labels[y_true]
+        log_q = q.clamp_min(torch.finfo(q.dtype).tiny).log()
+        own = -log_q.gather(1, labels[:, None])[:, 0]
+        others = -log_q.gather(1, labels[other, None])[:, 0]
+        loss = torch.lerp(own, others, share).mean()
+        return loss if error is None else loss + error
+
+
+class BaseJointClusterer(BaseDeepClusterer):
+    """A clusterer that goes on to train the network, with clusters in a ``head_``.
+
+    A subclass implements `_refine`, which trains both, and may override `_start_head`.
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepClusterer._parameter_constraints,
+        **INITIAL_CONSTRAINTS,
+        **TRAINING_CONSTRAINTS,
+        "teach": ["boolean"],
+    }
+
+    # Of the soft assignment that is taught, where there is no such parameter.
+    alpha: float = 1.0
+
+    @property
+    def n_clusters_(self) -> int:
+        """Number of clusters: `n_clusters`, or as many as were found."""
+        return self.head_.config["n_clusters"]
+
+    @property
+    def cluster_centers_(self) -> np.ndarray:
+        """Centroids in the latent space."""
+        return self.head_.centers.detach().cpu().numpy().copy()
+
+    def _check_fit(self, X: Any, autoencoder: Any) -> None:
+        super()._check_fit(X, autoencoder)
+        self._check_training()
+
+    def _initial(self) -> InitialClusters:
+        return InitialClusters(self.init, self.n_clusters, self.n_init)
+
+    def _keep_clusters(self, kept: np.ndarray) -> None:
+        self.head_.keep(torch.from_numpy(kept))
+
+    def _cluster(
+        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+    ) -> Learned:
+        pretrain_seed, start_seed, refine_seed = seeds
+        if self.teach and clusters.to_teach and learned.interrupted is None:
+            teaching_seed = spawn_seeds(pretrain_seed, 2)[1]
+            learned, clusters = self._teach(X, learned, clusters, teaching_seed)
+        head = self._start_head(X, learned, clusters, start_seed)
+        learned = learned.adding(head_=head, n_iter_=0)
+        learned = replace(learned, history={**learned.history, "clustering": []})
+        if learned.interrupted is not None:
+            return learned
+        return self._refine(X, learned, head, refine_seed)
+
+    def _teach(
+        self, X: Any, learned: Learned, clusters: Clusters, seed: int
+    ) -> tuple[Learned, Clusters]:
+        """Make the network tell given clusters apart by their centroids."""
+        head = start_centroids(StudentTHead, learned, clusters, alpha=self.alpha)
+        module = AssigningAutoencoder(learned.module, head, reconstruct=True)
+        page = learned.journal.page("teaching")
+        trained = self._train_towards(X, module, clusters.labels, seed, page)
+        learned = learned.after("teaching", "teaching", trained)
+        centers = head.centers.detach().cpu().numpy()
+        Z = encode(learned.module, X)
+        return learned, Clusters(centers, nearest(Z, centers))
+
+    def _train_towards(
+        self,
+        X: Any,
+        module: AssigningAutoencoder | DDCModule,
+        labels: np.ndarray,
+        seed: int,
+        page: Page,
+    ) -> Trained:
+        """Teach a module given clusters, by the rows that have one."""
+        placed = labels >= 0
+        if not placed.all():
+            X, labels = X[placed], labels[placed]
+        n_samples = X.shape[0]
+        rows = TEACHING_EPOCHS * n_samples // TEACHING_STEPS
+        batch_size = min(self.batch_size, max(rows, LEAST_BATCH))
+        steps = math.ceil(TEACHING_STEPS / math.ceil(n_samples / batch_size))
+        epochs = max(TEACHING_EPOCHS, steps)
+        order_seed, mixing_seed = spawn_seeds(seed, 2)
+        return self._train(
+            TeachingNet,
+            Mixing(module, mixing_seed),
+            X,
+            order_seed,
+            page,
+            own_callbacks=[CosineAnnealing(epochs)],
+            optimizer="adam",
+            lr=TEACHING_LR,
+            max_epochs=epochs,
+            batch_size=batch_size,
+            net_params=None,
+            labels=labels,
+            device=module.autoencoder.shift.device,
+            precision=self._precision,
+        )
+
+    def _start_head(
+        self, X: Any, learned: Learned, clusters: Clusters, seed: int
+    ) -> nn.Module:
+        """Head of the clusters that training starts from."""
+        return start_centroids(CentroidHead, learned, clusters)
+
+    def _refine(self, X: Any, learned: Learned, head: Any, seed: int) -> Learned:
+        """Train network and head together."""
+        raise NotImplementedError
+
+    def _train_jointly(
+        self,
+        net_class: type[Net],
+        module: nn.Module,
+        X: Any,
+        learned: Learned,
+        seed: int,
+        turn: str = "",
+        **settings: Any,
+    ) -> Learned:
+        """Train a module of network and head with this estimator's parameters.
+
+        Where several are trained in turns, ``turn`` tells their checkpoints apart.
+        """
+        trained = self._train(
+            net_class,
+            module,
+            X,
+            seed,
+            learned.journal.page(f"clustering{turn}"),
+            device=learned.module.shift.device,
+            precision=self._precision,
+            **settings,
+        )
+        learned = learned.after("clustering", "the clustering phase", trained)
+        return learned.adding(n_iter_=len(trained.history))
+
+
+def start_centroids(
+    factory: type[CentroidHead], learned: Learned, clusters: Clusters, **config: Any
+) -> Any:
+    """Head with the centroids of initial clusters, where the network is."""
+    n_clusters, latent_dim = clusters.centers.shape
+    head = factory(n_clusters, latent_dim, **config)
+    centers = torch.from_numpy(clusters.centers)
+    return head.start(centers.to(learned.module.shift.device))
