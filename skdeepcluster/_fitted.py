@@ -1,5 +1,6 @@
 """What can be asked of any fitted clusterer, alone or at the end of a pipeline."""
 
+import copy
 import re
 from numbers import Real
 from typing import Any
@@ -10,6 +11,30 @@ from sklearn.utils import check_array, indexable
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skdeepcluster._sklearn import _num_samples, _safe_indexing, is_pandas_na
+
+
+def blank(estimator: Any) -> Any:
+    """Copy of an estimator with its parameters and nothing learned.
+
+    A fit learns on such a copy, and takes over the whole of it at its end: one that
+    fails or is refused leaves the estimator as it was.
+    """
+    copied = copy.copy(estimator)
+    for name in learned_names(copied):
+        delattr(copied, name)
+    return copied
+
+
+def take_over(estimator: Any, model: Any) -> None:
+    """Forget what was learned before, and have what a copy has learned."""
+    for name in learned_names(estimator):
+        delattr(estimator, name)
+    estimator.__dict__.update(vars(model))
+
+
+def learned_names(estimator: Any) -> list[str]:
+    """Names of the attributes that a fit sets."""
+    return [name for name in vars(estimator) if name.endswith("_")]
 
 
 def last_step(estimator: Any) -> Any:

@@ -16,15 +16,16 @@ from joblib import Parallel, delayed
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdeepcluster._fitted import blank, refuse_dates, take_over
+from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.communities import (
     WALK,
     Start,
@@ -288,6 +289,13 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             If the clusters are arbitrary: they are large, starts disagree, and no
             valleys are between most of them.
         """
+        model = blank(self)
+        found = model._learn(X)
+        take_over(self, model)
+        self._warn(found)
+        return self
+
+    def _learn(self, X: Any) -> GraphFit:
         X = self._check_rows(X, reset=True)
         if self.n_clusters is not None and X.shape[0] < self.n_clusters:
             raise ValueError(
@@ -296,22 +304,17 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         with self._settings():
             found = self._cluster([X])
             self._keep(found)
-        self._warn(found)
-        return self
+        return found
 
     def _check_rows(self, X: Any, reset: bool) -> Any:
-        X = validate_data(
+        refuse_dates(X)
+        return validate_data(
             self,
             X,
             reset=reset,
             accept_sparse="csr",
             ensure_min_samples=2 if reset else 1,
         )
-        if X.dtype.kind in "mM":
-            if np.isnat(X).any():
-                raise ValueError("X holds NaT: fill or drop missing dates and spans.")
-            X = X.astype(np.int64)
-        return X
 
     def _settings(self) -> Any:
         """Set scikit-learn as estimators inside need it, whatever the user set."""

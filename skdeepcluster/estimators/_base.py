@@ -18,7 +18,7 @@ from torch import nn
 
 import skdeepcluster
 from skdeepcluster import networks
-from skdeepcluster._fitted import refuse_dates
+from skdeepcluster._fitted import blank, refuse_dates, take_over
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.estimators._given import Saved, describe, settings_of
@@ -106,30 +106,6 @@ class Learned:
     def adding(self, **attributes: Any) -> Self:
         """Add fitted attributes."""
         return replace(self, attributes={**self.attributes, **attributes})
-
-
-def blank(estimator: Any) -> Any:
-    """Copy of an estimator with its parameters and nothing learned.
-
-    A fit learns on such a copy, and takes over the whole of it at its end: one that
-    fails or is refused leaves the estimator as it was.
-    """
-    copied = copy.copy(estimator)
-    for name in learned_names(copied):
-        delattr(copied, name)
-    return copied
-
-
-def take_over(estimator: Any, model: Any) -> None:
-    """Forget what was learned before, and have what a copy has learned."""
-    for name in learned_names(estimator):
-        delattr(estimator, name)
-    estimator.__dict__.update(vars(model))
-
-
-def learned_names(estimator: Any) -> list[str]:
-    """Names of the attributes that a fit sets."""
-    return [name for name in vars(estimator) if name.endswith("_")]
 
 
 class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved):

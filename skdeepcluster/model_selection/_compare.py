@@ -18,8 +18,8 @@ from sklearn.metrics import (
     pairwise_distances,
 )
 from sklearn.pipeline import _name_estimators
-from sklearn.utils import _safe_indexing, indexable
-from sklearn.utils.validation import _num_samples, check_consistent_length
+from sklearn.utils import indexable
+from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import (
@@ -31,6 +31,7 @@ from skdeepcluster._fitted import (
     reference_rows,
     sample_rows,
 )
+from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection._reference import Reference, make_reference
 from skdeepcluster.model_selection._report import html_report, plot_table

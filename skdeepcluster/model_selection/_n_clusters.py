@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import _num_samples
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import check_space, last_step
+from skdeepcluster._sklearn import _num_samples
 from skdeepcluster.model_selection._compare import (
     check_settings,
     compare_clusterers,

@@ -14,8 +14,7 @@ from sklearn.metrics import (
 )
 from sklearn.neighbors import kneighbors_graph
 from sklearn.preprocessing import normalize
-from sklearn.utils import _safe_indexing, indexable
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import indexable
 
 from skdeepcluster._fitted import (
     check_space,
@@ -24,6 +23,7 @@ from skdeepcluster._fitted import (
     reference_rows,
     sample_rows,
 )
+from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.model_selection._reference import (
     reference_scores,
     structureless_rows,

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils.validation import _num_samples
+
+from skdeepcluster._sklearn import _num_samples
 
 
 class AllData(BaseCrossValidator):
@@ -20,7 +21,8 @@ class AllData(BaseCrossValidator):
 
     Examples
     --------
-    >>> from skdeepcluster.model_selection import AllData
+    >>> from skdeepcluster._sklearn import _num_samples
+    from skdeepcluster.model_selection import AllData
     >>> [(train.tolist(), test.tolist()) for train, test in AllData().split([[1], [2]])]
     [([0, 1], [0, 1])]
     """
