@@ -55,6 +55,10 @@ __all__ = ["GraphClustering"]
 FEWEST_STARTS, MOST_STARTS = 10, 30
 ROWS_OF_STARTS = 200_000
 
+# Distinct rows up to which the diffusion map's neighbours are looked at too: it takes
+# long for many, whose graph has less noise.
+SMOOTHED_ROWS = 20_000
+
 # A row's neighbours are a third of the others, at most: among a few distinct rows, all
 # would be each other's.
 SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS = 3, 3
@@ -117,7 +121,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     Each distinct row is tied to its nearest neighbours, with weights that fall with the
     distance in a unit of each row's own, as in UMAP [1]_; repeated rows weigh as much
     as they are many. The Louvain method finds communities of high resolution [2]_, in
-    this graph and in one to which the neighbours on its diffusion map [3]_ are added.
+    this graph and, up to 20,000 distinct rows, in one to which the neighbours on its
+    diffusion map [3]_ are added.
     They are merged by gain of modularity, which likes clusters of one size, and by the
     mean tie of two rows. Those clusters are kept from which a step on the graph tells
     most about where it leads, for their sizes. Where it doesn't leave them clearly more
@@ -151,7 +156,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Finds the neighbours in place of ``n_neighbors``: a copy of it must turn rows
         into a sparse graph, as :class:`sklearn.neighbors.KNeighborsTransformer` does;
         it gets the distinct rows. None searches exactly, and approximately among more
-        than 30,000 rows where pynndescent is installed. Rows with more than 50 features
+        than 80,000 rows where pynndescent is installed. Rows with more than 50 features
         are reduced to 50 principal components first.
     n_jobs : int or None, default=None
         Processes that the starts are shared by; None is one, -1 all processors.
@@ -388,7 +393,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             n_clusters = int(np.median(counts))
         n_clusters = min(n_clusters, len(Z))
         ways = [(weights, shared)]
-        if self.neighbors is None and len(Z) > 2:
+        if self.neighbors is None and 2 < len(Z) <= SMOOTHED_ROWS:
             smoothed = view(diffusion_map(weights, seed), None)
             ways.append((weights + smoothed.weights, shared + smoothed.shared))
         judges = [each.weights for each in views]
