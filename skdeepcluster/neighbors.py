@@ -509,7 +509,7 @@ def diffusion_map(weights: sp.csr_array, seed: int) -> np.ndarray:
         shares, motions = shares[-n_dims:], motions[:, -n_dims:]
     else:
         first = np.random.default_rng(seed).normal(size=n_nodes)
-        shares, motions = eigsh(steps, n_dims, which="LA", v0=first, tol=1e-2)
+        shares, motions = eigsh(steps, n_dims, which="LA", v0=first, tol=1e-3)
     coordinates = motions * norm[:, None] * np.maximum(shares, 0) ** DIFFUSION_STEPS
     # The slowest motion is none at all: it has the same value everywhere.
     return (coordinates[:, shares.argsort()[-2::-1]] * n_nodes).astype(np.float32)
