@@ -108,7 +108,7 @@ def own_settings() -> Iterator[None]:
     that raises or a graph without gradients would only break a fit.
     """
     device = contextlib.nullcontext()
-    if torch.get_default_device().type != "cpu":
+    if torch.empty(0).device.type != "cpu":
         device = torch.device("cpu")
     with (
         torch.inference_mode(False),

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 
+import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
@@ -16,6 +17,15 @@ ESTIMATORS = [
     if inspect.isclass(value := getattr(skdeepcluster, name))
     and issubclass(value, BaseEstimator)
 ]
+
+
+def can_dispatch():
+    """Whether the versions at hand let scikit-learn dispatch by the array API."""
+    try:
+        with sklearn.config_context(array_api_dispatch=True):
+            return True
+    except ImportError:
+        return False
 
 
 def settings_for(cls, **settings):

@@ -4,8 +4,6 @@ k-means whose assignments are softened, so that gradients reach the network and 
 centroids r_j alike: the loss is
 
     MSE(x, decoder(z)) + lambda * sum_j |z - r_j|^2 softmax_j(-a |z - r_j|^2).
-
-See https://arxiv.org/abs/1806.10069.
 """
 
 from numbers import Real
