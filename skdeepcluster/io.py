@@ -30,6 +30,8 @@ TRUSTED_TYPES = (
     "skdeepcluster.heads.StudentTHead",
     "skdeepcluster.networks.ConvAutoencoder",
     "skdeepcluster.networks.MLPAutoencoder",
+    "skdeepcluster.neighbors.RowSpace",
+    "skdeepcluster.tree.ClusterTree",
 )
 
 

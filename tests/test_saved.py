@@ -84,6 +84,8 @@ def test_the_trusted_types_are_complete_and_needed(X):
         for change in changes:
             data = skops.io.dumps(fitted(tiny(cls, **change), X))
             needed |= set(skops.io.get_untrusted_types(data=data))
+    graph = GraphClustering(3, random_state=0).fit(X)
+    needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(graph)))
     assert needed == set(TRUSTED_TYPES)
 
 
@@ -136,3 +138,11 @@ def test_damaged_files_are_refused_in_one_line(damage, tmp_path):
 def test_a_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "nothing")
+
+
+def test_a_saved_graph_predicts_the_same(digits, tmp_path):
+    graph = GraphClustering(5, random_state=0).fit(digits[:300])
+    skops.io.dump(graph, tmp_path / "graph.skops")
+    again = load(tmp_path / "graph.skops")
+    assert_array_equal(again.predict(digits), graph.predict(digits))
+    assert_array_equal(again.cut(3), graph.cut(3))
