@@ -9,7 +9,7 @@ at the two ends of a step, and p that of one end,
 
     I = sum_ab J_ab log(J_ab / (p_a p_b))    what one end tells of the other
     H = -sum_a p_a log p_a                   entropy of one end
-    I / H^0.4                                worth of the clusters
+    I / H^0.2                                worth of the clusters
 
 Information alone wants clusters of one size; the share I / H of the entropy that a step
 keeps wants nothing but cuts through which nearly nothing leaks.
@@ -32,7 +32,7 @@ CLEAN = 0.99
 # Power of the entropy in the worth of clusters, between information and share kept; and
 # a smaller one for moves between clusters, whose walks are longer: they forget more of
 # small clusters.
-BALANCE, BALANCE_OF_MOVES = 0.4, 0.15
+BALANCE, BALANCE_OF_MOVES = 0.2, 0.15
 
 # Steps of a walk whose ties tell which communities are close.
 CLOSE_WALK = 2

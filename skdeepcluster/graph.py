@@ -6,7 +6,7 @@ clusters (`communities`), as many as are wanted or as there are (`counting`).
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -101,8 +101,6 @@ class GraphFit:
         Whether the clusters are those of k-means.
     spaces : list of RowSpace
         Of all views, also of those that were left out.
-    n_neighbors : int
-        Neighbours of each node.
     """
 
     nodes: Nodes
@@ -111,8 +109,7 @@ class GraphFit:
     starts: list[Start]
     counts: list[int] | None
     by_centers: bool
-    spaces: list[RowSpace] = field(default_factory=list)
-    n_neighbors: int = 1
+    spaces: list[RowSpace]
 
 
 class GraphClustering(ClusterMixin, BaseEstimator):
@@ -358,9 +355,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         def view(Z: np.ndarray, neighbors: Any) -> View:
             return View.of(Z, nodes.mass, n_neighbors, neighbors, seed)
 
-        Z = spaces[0].rows
-        rows = view(Z, self.neighbors)
-        found = self._search([rows], Z, nodes, view, seed, seeds)
+        rows = view(spaces[0].rows, self.neighbors)
+        found = self._search([rows], spaces, nodes, view, seeds)
         if len(spaces) > 1:
             others = [view(space.rows, self.neighbors) for space in spaces[1:]]
             leak = leaking(rows.weights, found.labels)
@@ -370,20 +366,19 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 if leaking(other.weights, found.labels) <= CLEARER * leak
             ]
             if told:
-                found = self._search([rows, *told], Z, nodes, view, seed, seeds)
-        found.spaces, found.n_neighbors = spaces, n_neighbors
+                found = self._search([rows, *told], spaces, nodes, view, seeds)
         return found
 
     def _search(
         self,
         views: list[View],
-        Z: np.ndarray,
+        spaces: list[RowSpace],
         nodes: Nodes,
         view: Callable[[np.ndarray, Any], View],
-        seed: int,
         seeds: Sequence[int],
     ) -> GraphFit:
         """Find the clusters of nodes in the sum of some views."""
+        Z, seed = spaces[0].rows, seeds[0]
         weights = total(each.weights for each in views)
         shared = total(each.shared for each in views)
         counts = None
@@ -414,7 +409,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         by_centers = not is_clearer(weights, Z, nodes.mass, labels, centers)
         if by_centers:
             labels = centers
-        return GraphFit(nodes, views, labels, starts, counts, by_centers)
+        return GraphFit(nodes, views, labels, starts, counts, by_centers, spaces)
 
     def _count(
         self, views: list[View], weights: sp.csr_array, mass: np.ndarray, seed: int
@@ -459,10 +454,12 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             [matched(rows, other) == rows for other in others] or [rows == rows], axis=0
         )
         self._keep_tree(found)
-        self._space, self._keys = found.spaces[0], nodes.keys
+        self._space = found.spaces[0]
+        self._keys, self._unit = nodes.keys, nodes.unit
         self._node_labels = np.full(len(labels), -1, dtype=np.int32)
         self._node_labels[nodes.inverse] = self.labels_
-        self._mass, self._n_neighbors = nodes.mass, found.n_neighbors
+        self._mass = nodes.mass
+        self._n_neighbors = found.views[0].n_neighbors if found.views else 1
         self._clusters = labels.astype(np.int32)
         self._farthest = found.views[0].farthest if found.views else np.zeros(1)
         self._medians = medians(self._farthest, labels)
@@ -606,7 +603,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
 
     def _voting(self, X: Any) -> Iterator[tuple[slice, Any, np.ndarray, np.ndarray]]:
         """Yield rows, the training rows they equal, votes, distance of the farthest."""
-        keys = row_keys(X)
+        keys = row_keys(X, self._unit)
         order = self._keys.argsort()
         place = np.searchsorted(self._keys, keys, sorter=order)
         known = order[np.minimum(place, len(order) - 1)]

@@ -61,16 +61,16 @@ DENSE_NODES = 400
 MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
+def _mixed(values: np.ndarray, unit: float) -> np.ndarray:
     """Whole numbers that look random, one for each value; 0 for zero."""
     # Adding zero makes a positive zero of a negative one.
-    bits = (values.astype(np.float64) + 0.0).view(np.uint64)
+    bits = (values.astype(np.float64) * unit + 0.0).view(np.uint64)
     for shift, factor in zip((30, 27), MIX, strict=True):
         bits = (bits ^ (bits >> np.uint64(shift))) * factor
     return bits ^ (bits >> np.uint64(31))
 
 
-def row_keys(X: Any) -> np.ndarray:
+def row_keys(X: Any, unit: float = 1.0) -> np.ndarray:
     """Give each row a whole number, which equal rows share and no others.
 
     Equal numbers for different rows are possible, though less likely than one in a
@@ -79,6 +79,8 @@ def row_keys(X: Any) -> np.ndarray:
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    unit : float, default=1.0
+        A power of two that values are multiplied by.
 
     Returns
     -------
@@ -94,11 +96,11 @@ def row_keys(X: Any) -> np.ndarray:
             rows = sp.csr_array(rows, copy=True)
             rows.sum_duplicates()
             values = sp.csr_array(
-                (_mixed(rows.data), rows.indices, rows.indptr), shape=rows.shape
+                (_mixed(rows.data, unit), rows.indices, rows.indptr), shape=rows.shape
             )
             keys[first : first + ROWS_AT_ONCE] = values @ columns
         else:
-            keys[first : first + ROWS_AT_ONCE] = _mixed(rows) @ columns
+            keys[first : first + ROWS_AT_ONCE] = _mixed(rows, unit) @ columns
     return keys
 
 
@@ -116,12 +118,15 @@ class Nodes:
         Node of each row.
     mass : ndarray of shape (n_nodes,), float
         Rows of each node.
+    unit : float
+        That the keys are of.
     """
 
     keys: np.ndarray
     first: np.ndarray
     inverse: np.ndarray
     mass: np.ndarray
+    unit: float
 
     @classmethod
     def of(cls, X: Any, ordered: bool = False) -> "Nodes":
@@ -130,15 +135,18 @@ class Nodes:
         They come in the order of their keys, so that nothing that is computed from them
         depends on the order of the rows; or in that order, if ``ordered``.
         """
+        # In a unit of their own, for keys are in no order that a unit would keep.
+        _, exponent = np.frexp(max(float(X.max()), -float(X.min())))
+        unit = 2.0 ** -int(exponent)
         keys, first, inverse = np.unique(
-            row_keys(X), return_index=True, return_inverse=True
+            row_keys(X, unit), return_index=True, return_inverse=True
         )
         if ordered:
             order = first.argsort()
             place = np.empty_like(order)
             place[order] = np.arange(len(order))
             keys, first, inverse = keys[order], first[order], place[inverse]
-        return cls(keys, first, inverse, np.bincount(inverse).astype(float))
+        return cls(keys, first, inverse, np.bincount(inverse).astype(float), unit)
 
 
 class RowSpace:
@@ -430,6 +438,8 @@ class View:
         Distance of each node's farthest neighbour.
     density : ndarray of shape (n_nodes,)
         Logarithm of the mass in a unit of volume about each node.
+    n_neighbors : int
+        Neighbours of each node, at most.
     n_dims : float
         Dimensions that the nodes fill, from how distances grow among neighbours
         (Levina and Bickel 2005), 1 at least.
@@ -439,6 +449,7 @@ class View:
     shared: sp.csr_array
     farthest: np.ndarray
     density: np.ndarray
+    n_neighbors: int
     n_dims: float
 
     @classmethod
@@ -463,6 +474,7 @@ class View:
             by_mass(shared, weights, mass),
             farthest,
             np.log(graph @ mass + mass) - n_dims * np.log(reach),
+            int(np.diff(graph.indptr).max()),
             n_dims,
         )
 

@@ -68,13 +68,14 @@ class ClusterTree:
             names[kept] = len(sizes) + len(children) - 1
         heights = _heights(np.array(closeness))
         # Leaves of a cluster are nearer to each other than clusters, by its being one.
-        inner = len(sizes) - len(np.unique(clusters))
-        lowest = heights[inner:].min(initial=np.inf)
+        within = len(sizes) - len(np.unique(clusters))
+        inner, outer = heights[:within], heights[within:]
+        most = 0.95 * outer.min(initial=np.inf)
+        if inner.max(initial=0) > most:
+            inner = inner * (most / inner.max())
         return cls(
             np.array(children, dtype=np.int64).reshape(-1, 2),
-            np.maximum.accumulate(
-                np.r_[np.minimum(heights[:inner], lowest), heights[inner:]]
-            ),
+            np.maximum.accumulate(np.r_[inner, outer]),
             sizes,
         )
 

@@ -133,8 +133,8 @@ def test_network_learns_the_clusters_of_the_graph(
 @pytest.mark.parametrize("cls", TAUGHT)
 def test_refining_keeps_the_clusters_of_the_graph(cls, digits, autoencoder):
     settings = {"autoencoder": autoencoder, "init": "graph", "random_state": 0}
-    taught = cls(9, max_epochs=0, **settings).fit(digits)
-    refined = cls(9, max_epochs=5, **settings).fit(digits)
+    taught = cls(10, max_epochs=0, **settings).fit(digits)
+    refined = cls(10, max_epochs=5, **settings).fit(digits)
     assert refined.n_iter_ > 0
     assert adjusted_rand_score(taught.labels_, refined.labels_) > 0.9
 
@@ -163,7 +163,7 @@ def test_no_found_cluster_is_empty(digits):
     # A tiny network that trains too fast loses clusters.
     autoencoder = tiny_autoencoder(random_state=0)
     dec = DECClustering(
-        None, autoencoder=autoencoder, lr=0.1, tol=0, max_epochs=20, random_state=0
+        None, autoencoder=autoencoder, lr=1.0, tol=0, max_epochs=20, random_state=0
     ).fit(digits)
     assert dec.n_clusters_ < GraphClustering(random_state=0).fit(digits).n_clusters_
     assert_array_equal(np.unique(dec.labels_), np.arange(dec.n_clusters_))

@@ -124,6 +124,7 @@ def test_keys_tell_rows_apart(kind):
     same = {"sparse": sp.csr_array, "fortran": np.asfortranarray}.get(kind)
     assert_array_equal(N.row_keys(same(X) if same else X.astype(kind)), keys)
     assert_array_equal(N.row_keys(np.where(X == 0, -0.0, X)), keys)
+    assert_array_equal(N.row_keys(X * 2.0**90, 2.0**-90), keys)
 
 
 def test_keys_of_sparse_rows_in_any_form():

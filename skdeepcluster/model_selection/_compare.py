@@ -17,7 +17,6 @@ from sklearn.metrics import (
     normalized_mutual_info_score,
     pairwise_distances,
 )
-from sklearn.pipeline import _name_estimators
 from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
@@ -31,7 +30,7 @@ from skdeepcluster._fitted import (
     reference_rows,
     sample_rows,
 )
-from skdeepcluster._sklearn import _num_samples, _safe_indexing
+from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection._reference import Reference, make_reference
 from skdeepcluster.model_selection._report import html_report, plot_table
