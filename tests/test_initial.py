@@ -131,7 +131,9 @@ def test_network_learns_the_clusters_of_the_graph(
 
 
 @pytest.mark.parametrize("cls", TAUGHT)
-def test_refining_keeps_the_clusters_of_the_graph(cls, digits, autoencoder):
+def test_refining_keeps_the_clusters_of_the_graph(cls, digits):
+    # Large enough for ten classes: a smaller latent space has not room for them.
+    autoencoder = Autoencoder((128,), 10, max_epochs=30, random_state=0).fit(digits)
     settings = {"autoencoder": autoencoder, "init": "graph", "random_state": 0}
     taught = cls(10, max_epochs=0, **settings).fit(digits)
     refined = cls(10, max_epochs=5, **settings).fit(digits)
