@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import load_digits, load_iris, make_blobs, make_moons
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -941,3 +942,20 @@ def test_fitted_search_clones_and_pickles(digits, small_dec):
     again = clone(search)
     assert not hasattr(again, "best_estimator_")
     assert np.array_equal(again.fit(digits).predict(digits), search.predict(digits))
+
+
+class Interrupting(KMeans):
+    """Of a user who can't wait for it."""
+
+    def fit(self, X, y=None):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_comparison_keeps_what_has_finished():
+    X, _ = make_blobs(60, random_state=0)
+    candidates = {"first": KMeans(3), "second": Interrupting(), "third": KMeans(4)}
+    with pytest.warns(ConvergenceWarning, match="keeps first and leaves second, third"):
+        result = compare_clusterers(candidates, X, progress=False)
+    assert list(result.table.index) == ["first"]
+    with pytest.raises(KeyboardInterrupt):
+        compare_clusterers([Interrupting()], X, progress=False)

@@ -1,6 +1,7 @@
 """Comparison of clusterers of any kind, with and without labels."""
 
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
     adjusted_rand_score,
     normalized_mutual_info_score,
@@ -239,6 +241,11 @@ def compare_clusterers(
         - ``error``: of what class and what it says, or empty; after "Stability: ",
           that of a fit to a subsample.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the user interrupts: the candidates that have finished are kept.
+
     References
     ----------
     .. [1] Wang, Z. et al. (2024). Deep clustering evaluation: how to validate internal
@@ -286,6 +293,17 @@ def compare_clusterers(
             fits[name] = fit
         except Exception as error:
             records[name] = {"error": as_text(error)}
+        except KeyboardInterrupt:
+            if not fits:
+                raise
+            left = [each for each in candidates if each not in records]
+            warnings.warn(
+                f"The comparison was interrupted: it keeps {', '.join(fits)} and leaves"
+                f" {', '.join(left)} out.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+            break
 
     spaces = share_equal(sample, {name: fit.space for name, fit in fits.items()})
     sampled = {name: fit.labels[rows] for name, fit in fits.items()}
