@@ -313,13 +313,15 @@ class GraphClustering(ClusterMixin, BaseEstimator):
 
     def _check_rows(self, X: Any, reset: bool) -> Any:
         refuse_dates(X)
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            ensure_min_samples=2 if reset else 1,
-        )
+        # Infinities of both signs add up to none, which numpy would warn of.
+        with np.errstate(all="ignore"):
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                ensure_min_samples=2 if reset else 1,
+            )
 
     def _settings(self) -> Any:
         """Set scikit-learn as estimators inside need it, whatever the user set."""

@@ -325,6 +325,14 @@ def test_dates_are_refused_with_the_fix():
             GraphClustering(2).fit(X)
 
 
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_infinities_of_both_signs_are_refused(points, container):
+    X = points.copy()
+    X[0, 0], X[1, 0] = np.inf, -np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        GraphClustering(2).fit(container(X))
+
+
 def test_a_fit_that_fails_changes_nothing(points):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
