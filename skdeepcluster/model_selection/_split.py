@@ -21,8 +21,7 @@ class AllData(BaseCrossValidator):
 
     Examples
     --------
-    >>> from skdeepcluster._sklearn import _num_samples
-    from skdeepcluster.model_selection import AllData
+    >>> from skdeepcluster.model_selection import AllData
     >>> [(train.tolist(), test.tolist()) for train, test in AllData().split([[1], [2]])]
     [([0, 1], [0, 1])]
     """
