@@ -26,8 +26,8 @@ from skdeepcluster import (
 from skdeepcluster.estimators._outliers import (
     NEEDS,
     RIDGE,
+    cluster_distances,
     cluster_metrics,
-    nearest_distances,
     quantiles,
     ranks,
 )
@@ -80,15 +80,15 @@ def test_distances_are_those_of_scipy():
             inverse = np.linalg.inv(covariance)
             candidates.append(mahalanobis(row, members.mean(0), inverse))
         expected.append(min(candidates))
-    actual = nearest_distances(rows, *cluster_metrics(Z, labels))
+    actual = cluster_distances(rows, *cluster_metrics(Z, labels)).min(1)
     assert_allclose(actual, expected, rtol=1e-8)
 
 
 def test_equal_rows_have_finite_distances():
     Z = np.zeros((5, 2), dtype=np.float32)
     metrics = cluster_metrics(Z, np.zeros(5, dtype=int))
-    assert_array_equal(nearest_distances(Z, *metrics), 0)
-    assert np.isfinite(nearest_distances(Z + 1, *metrics)).all()
+    assert_array_equal(cluster_distances(Z, *metrics), 0)
+    assert np.isfinite(cluster_distances(Z + 1, *metrics)).all()
 
 
 def test_likelihood_and_reconstruction_are_the_estimators(gmm, X):

@@ -355,10 +355,24 @@ def reconstruction_errors(module: networks.AutoencoderModule, X: Any) -> np.ndar
     """Mean squared error of each standardised row, float64."""
 
     def error(x: torch.Tensor) -> torch.Tensor:
-        target, _, reconstruction = module(x)
-        return (target.double() - reconstruction).square().mean(1)
+        return squared_errors(module, x).mean(1)
 
     return finite(over_rows(error, X, module.shift.device).cpu().numpy())
+
+
+def column_errors(module: networks.AutoencoderModule, X: Any) -> np.ndarray:
+    """Squared error of each entry of standardised rows, float64."""
+
+    def error(x: torch.Tensor) -> torch.Tensor:
+        return squared_errors(module, x)
+
+    return finite(over_rows(error, X, module.shift.device).cpu().numpy())
+
+
+def squared_errors(module: networks.AutoencoderModule, x: torch.Tensor) -> torch.Tensor:
+    """Squared error of each entry of standardised rows, in double precision."""
+    target, _, reconstruction = module(x)
+    return (target.double() - reconstruction).square()
 
 
 def of_pair(callback: Any) -> Any:

@@ -9,13 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skdeepcluster._fitted import check_labels, fitted_labels, is_noise
-from skdeepcluster.plotting._common import (
-    cluster_colors,
-    estimator_name,
-    label_name,
-    new_axes,
-    panels,
-)
+from skdeepcluster.plotting._common import bar_panels, estimator_name
 
 
 def top_terms(pipeline: Any, n: int = 10, X: Any = None) -> dict[int, list[str]]:
@@ -257,22 +251,7 @@ class TopTermsDisplay:
         TopTermsDisplay
             The display.
         """
-        columns = min(4, len(self.terms))
-        lines = -(-len(self.terms) // columns)
-        longest = max([1, *(len(terms) for terms in self.terms.values())])
-        ax = new_axes(ax, 3 * columns, 0.6 + lines * (0.7 + 0.2 * longest))
-        colors = cluster_colors(np.array(list(self.terms)))
-        grid = panels(ax, lines, columns).ravel()
-        for panel in grid[len(self.terms) :]:
-            panel.set_axis_off()
-        ax.figure.suptitle(self.title)
-        for panel, (label, terms) in zip(grid, self.terms.items(), strict=False):
-            places = np.arange(len(terms))
-            panel.barh(places, [weight for _, weight in terms], color=colors[label])
-            panel.set_yticks(places, [term for term, _ in terms], fontsize="small")
-            panel.set_ylim(longest - 0.5, -0.5)
-            panel.set_xticks([])
-            panel.set_title(f"cluster {label_name(label)}", fontsize="medium")
-            panel.spines[["top", "right", "bottom"]].set_visible(False)
+        # Weights of terms have no unit that a reader would know.
+        ax = bar_panels(ax, self.terms, self.title, lambda panel: panel.set_xticks([]))
         self.ax_, self.figure_ = ax, ax.figure
         return self
