@@ -270,6 +270,54 @@ def test_images_in_color_and_of_clusters_without_a_network():
         ClusterImagesDisplay.from_estimator(kmeans, X)
 
 
+def test_images_in_either_order_flat_or_not():
+    rng = np.random.default_rng(0)
+    last = rng.integers(0, 255, size=(20, 6, 5, 3), dtype=np.uint8)
+    first = np.moveaxis(last, -1, 1)
+    labels = np.arange(20) % 2
+    draw = ClusterImagesDisplay.from_predictions
+    displays = [
+        draw(last, labels),
+        draw(first, labels),
+        draw(list(last), labels),
+        draw(last.reshape(20, -1), labels, image_shape=(6, 5, 3)),
+        draw(first.reshape(20, -1), labels, image_shape=(3, 6, 5)),
+    ]
+    for display in displays:
+        assert np.array_equal(display.images[0], displays[0].images[0])
+        assert display.images[0].shape == (10, 6, 5, 3)
+    # What is on the screen are the colours given.
+    drawn = displays[0].ax_.images[0].get_array()
+    np.testing.assert_allclose(drawn[:6, :5], displays[0].images[0][0] / 255)
+    grey = draw(last[..., :1], labels)
+    assert grey.images[0].shape == (10, 6, 5)
+    with pytest.raises(ValueError, match="Images with 2 channels can't be drawn"):
+        draw(last[..., :2], labels)
+    with pytest.raises(ValueError, match="different shapes"):
+        draw([*last[:19], last[0, :3]], labels)
+    with pytest.raises(ValueError, match="two or three dimensions, got 4"):
+        draw(last[:, None], labels)
+
+
+def test_images_that_are_not_the_rows(digits, dec):
+    X, _ = digits
+    pipeline = make_pipeline(PCA(5), KMeans(3, random_state=0)).fit(X)
+    images = np.repeat(X.reshape(-1, 8, 8, 1), 3, axis=-1)
+    display = ClusterImagesDisplay.from_estimator(pipeline, X, images=images)
+    for label, shown in zip(display.labels, display.images, strict=True):
+        rows = shown[..., 0].reshape(len(shown), -1)
+        assert (pipeline.predict(rows) == label).all()
+    # They have no reconstructions, which are rows.
+    display = ClusterImagesDisplay.from_estimator(dec, X, images=images / 16)
+    assert display.reconstructions is None
+    pictures = pytest.importorskip("PIL.Image")
+    pillow = [pictures.fromarray((image * 15).astype(np.uint8)) for image in images]
+    display = ClusterImagesDisplay.from_estimator(pipeline, X, images=pillow)
+    assert display.images[0].shape[1:] == (8, 8, 3)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ClusterImagesDisplay.from_estimator(pipeline, X, images=images[:5])
+
+
 @pytest.mark.parametrize("middle", [[], [TruncatedSVD(4, random_state=0)]])
 def test_top_terms_of_centres(middle):
     pipeline = make_pipeline(TfidfVectorizer(), *middle, KMeans(2, random_state=0))

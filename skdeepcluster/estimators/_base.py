@@ -19,6 +19,7 @@ from torch import nn
 import skdeepcluster
 from skdeepcluster import networks
 from skdeepcluster._fitted import blank, refuse_dates, take_over
+from skdeepcluster._images import refuse_images
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.estimators._given import Saved, describe, settings_of
@@ -138,6 +139,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
 
     def _check_input(self, X: Any, reset: bool = False) -> Any:
         refuse_dates(X)
+        refuse_images(X)
         # Infinities of both signs add up to none, which numpy would warn of.
         with np.errstate(all="ignore"):
             X = validate_data(
