@@ -162,7 +162,7 @@ class Permute(nn.Module):
 
     Parameters
     ----------
-    order : int
+    *order : int
         The axes in their new order, without the first, which stays.
     """
 

@@ -34,8 +34,8 @@ for name, photo in zip(["temple", "flower"], load_sample_images().images, strict
 # Files to arrays
 # ---------------
 #
-# Images of one size, in RGB, are an array of shape (n, height, width, 3). Estimators want
-# flat rows: ``images.reshape(len(images), -1)``.
+# Images of one size, in RGB, are an array of shape (n, height, width, 3). Estimators
+# want flat rows: ``images.reshape(len(images), -1)``.
 
 
 def read(paths, size=(32, 32)):
@@ -64,8 +64,8 @@ print(images.shape)
 #         with torch.inference_mode():
 #             return torch.cat([network(part) for part in x.split(64)]).numpy()
 #
-# (normalise ``x`` as the network was trained). Small grey images, such as digits, can go
-# without: ``DECClustering(autoencoder=Autoencoder(network="conv"))`` on flat rows.
+# (normalise ``x`` as the network was trained). Small grey images, such as digits, can
+# go without: ``DECClustering(autoencoder=Autoencoder(network="conv"))`` on flat rows.
 
 
 def describe(images):
