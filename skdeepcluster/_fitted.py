@@ -42,6 +42,11 @@ def last_step(estimator: Any) -> Any:
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
+def searched(estimator: Any) -> Any:
+    """Return the best estimator of a search, or the estimator itself."""
+    return getattr(estimator, "best_estimator_", estimator)
+
+
 def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarray:
     """Return sorted indices of a sample that depends on the arguments alone."""
     if sample_size is None or sample_size >= n_samples:

@@ -1,6 +1,6 @@
 """Why rows are in a cluster, or are odd: the columns that tell, and typical rows.
 
-Every function takes any fitted clusterer, alone, at the end of a pipeline or in a
+Every function takes a fitted estimator, alone, at the end of a pipeline or in a
 search, and gives a table: ``pip install 'skdeepcluster[compare]'``.
 """
 
@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scipy.stats import rankdata
 from sklearn.base import is_outlier_detector
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import check_array, indexable
 from sklearn.utils.extmath import row_norms
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -26,10 +26,17 @@ from skdeepcluster._fitted import (
     last_step,
     latent_rows,
     refuse_dates,
+    searched,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
+from skdeepcluster._terms import term_weights, text_labels, top_terms
 
-__all__ = ["cluster_effects", "describe_clusters", "describe_outliers"]
+__all__ = [
+    "cluster_effects",
+    "describe_clusters",
+    "describe_outliers",
+    "describe_topics",
+]
 
 # Entries of a sparse matrix that are made dense at once, to be ranked.
 BLOCK_ENTRIES = 1 << 23
@@ -244,7 +251,7 @@ def describe_outliers(
     >>> import numpy as np
     >>> from sklearn.datasets import load_wine
     >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.preprocessing import StandardScaler, normalize
     >>> from skdeepcluster import Autoencoder, DeepOutlierDetector
     >>> from skdeepcluster.explain import describe_outliers
     >>> wine = load_wine()
@@ -291,16 +298,89 @@ def describe_outliers(
     )
 
 
+def describe_topics(
+    pipeline: Any,
+    X: Any,
+    *,
+    labels: Any = None,
+    vectorizer: Any = None,
+    n_terms: int = 8,
+    n_texts: int = 3,
+) -> Any:
+    """Size, terms and typical texts of every cluster of texts.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or None
+        Fitted; it takes texts, by word weights or by embeddings, and ends in a
+        clusterer. A search over such pipelines as well. None with ``labels``.
+    X : iterable of str
+        Texts.
+    labels : array-like of shape (n_samples,), default=None
+        Clusters of the texts; negative numbers are noise. None takes those of the
+        pipeline.
+    vectorizer : transformer or None, default=None
+        What makes terms of texts, as in :func:`skdeepcluster.plotting.top_terms`.
+    n_terms : int, default=8
+        Terms of a cluster, at most.
+    n_texts : int, default=3
+        Typical texts of a cluster, at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each cluster, with its number of texts ``size`` and their ``share``,
+        its ``terms``, best first, and the positions in ``X`` of its ``typical_texts``:
+        those nearest to its mean, in the space where the pipeline looked for clusters
+        or, for labels alone, in that of term weights.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    TypeError
+        If there is neither a pipeline that ends in a clusterer nor labels.
+    ValueError
+        If the texts are not as many as the labels, or all of them are noise.
+
+    Examples
+    --------
+    >>> from skdeepcluster.explain import describe_topics
+    >>> texts = ["red apple", "apple pie", "an apple", "fast car", "car race", "a car"]
+    >>> table = describe_topics(None, texts, labels=[0, 0, 0, 1, 1, 1], n_texts=1)
+    >>> [terms[0] for terms in table["terms"]]
+    ['apple', 'car']
+    >>> [texts[row] for (row,) in table["typical_texts"]]
+    ['an apple', 'a car']
+    """
+    pandas = import_extra("pandas", "compare", "describe_topics")
+    check_counts(n_terms=n_terms, n_texts=n_texts)
+    texts = X if hasattr(X, "__getitem__") else list(X)
+    labels = text_labels(searched(pipeline), texts, labels)
+    terms = top_terms(pipeline, n_terms, texts, labels=labels, vectorizer=vectorizer)
+    if pipeline is None:
+        space = normalize(term_weights(None, texts, vectorizer)[0])
+    else:
+        space = check_array(latent_rows(searched(pipeline), texts), accept_sparse="csr")
+    records = []
+    for cluster, words in terms.items():
+        members = np.flatnonzero(labels == cluster)
+        records.append(
+            {
+                "size": len(members),
+                "share": len(members) / len(labels),
+                "terms": words,
+                "typical_texts": typical(space, members, n_texts),
+            }
+        )
+    return pandas.DataFrame(records, index=pandas.Index(terms, name="cluster"))
+
+
 def check_counts(**counts: Any) -> None:
     """Refuse what is no number of things to show."""
     for name, value in counts.items():
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name}={value!r} must be an integer >= 1.")
-
-
-def searched(estimator: Any) -> Any:
-    """Return the best estimator of a search, or the estimator itself."""
-    return getattr(estimator, "best_estimator_", estimator)
 
 
 def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Described:

@@ -27,6 +27,7 @@ from skdeepcluster.explain import (
     cluster_effects,
     describe_clusters,
     describe_outliers,
+    describe_topics,
 )
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.plotting import ClusterFeaturesDisplay
@@ -272,6 +273,53 @@ def test_labels_of_a_cut_of_a_pipeline(iris):
 def test_clusterers_without_predict(iris):
     table = describe_clusters(AgglomerativeClustering(3).fit(iris), iris)
     assert table["size"].sum() == 150
+
+
+# topics
+
+
+TEXTS = ["red apple", "apple pie", "apple", "fast car", "car race", "car"] * 2
+
+
+def embed(texts):
+    """Embeddings without a word left, in which some texts lie in the middle."""
+    return np.array([[10 * ("car" in text), len(text.split())] for text in texts])
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_topics_of_embeddings_and_of_labels(given):
+    pipeline = make_pipeline(
+        FunctionTransformer(embed), StandardScaler(), KMeans(2, random_state=0)
+    )
+    labels = pipeline.fit_predict(TEXTS)
+    if given:
+        table = describe_topics(None, TEXTS, labels=labels, n_terms=1, n_texts=2)
+    else:
+        table = describe_topics(pipeline, TEXTS, n_terms=1, n_texts=2)
+    assert table.index.tolist() == [0, 1]
+    assert table["size"].tolist() == [6, 6]
+    assert table["share"].tolist() == [0.5, 0.5]
+    assert table.loc[labels[0], "terms"] == ["apple"]
+    assert table.loc[labels[3], "terms"] == ["car"]
+    for label, rows in table["typical_texts"].items():
+        assert (labels[rows] == label).all()
+    if given:
+        # The bare word is nearest to the mean; two equal texts are one.
+        assert {TEXTS[rows[0]] for rows in table["typical_texts"]} == {"apple", "car"}
+    else:
+        # Of (0 or 10, 1 or 2), what most texts are.
+        assert {len(TEXTS[rows[0]].split()) for rows in table["typical_texts"]} == {2}
+
+
+def test_topics_of_word_weights_in_a_search():
+    pipeline = make_pipeline(TfidfVectorizer(), KMeans(random_state=0, n_init=1))
+    search = GridSearchCV(pipeline, {"kmeans__n_clusters": [2]}, cv=2).fit(TEXTS)
+    table = describe_topics(search, iter(TEXTS))
+    assert {terms[0] for terms in table["terms"]} == {"apple", "car"}
+    with pytest.raises(TypeError, match="give labels="):
+        describe_topics(None, TEXTS)
+    with pytest.raises(ValueError, match="n_texts=0 must be"):
+        describe_topics(search, TEXTS, n_texts=0)
 
 
 # refusals

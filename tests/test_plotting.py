@@ -443,6 +443,71 @@ def test_terms_of_given_labels(to_format):
         TopTermsDisplay.from_predictions(X, labels, names[:2])
 
 
+def embed(texts):
+    """Embeddings of texts about fruit and cars, without a word left in them."""
+    return np.array([["apple" in text, "car" in text] for text in texts], dtype=float)
+
+
+@pytest.mark.parametrize("middle", [[], [StandardScaler(), PCA(2)]])
+def test_terms_of_texts_that_were_embedded(middle):
+    pipeline = make_pipeline(
+        FunctionTransformer(embed), *middle, KMeans(2, random_state=0)
+    ).fit(TEXTS)
+    terms = top_terms(pipeline, n=2, X=TEXTS)
+    fruit, cars = pipeline.predict(["apple", "car"])
+    assert {label: words[0] for label, words in terms.items()} == {
+        fruit: "apple",
+        cars: "car",
+    }
+    # They are the weights of a vectorizer in the same pipeline.
+    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english")
+    by_words = make_pipeline(vectorizer, KMeans(2, random_state=0)).fit(TEXTS)
+    expected = top_terms(by_words, n=2, X=TEXTS)
+    assert sorted(terms.values()) == sorted(expected.values())
+    display = TopTermsDisplay.from_estimator(pipeline, TEXTS, n=1)
+    assert {words[0][0] for words in display.terms.values()} == {"apple", "car"}
+
+
+def test_terms_of_labels_and_of_a_vectorizer_of_their_own():
+    labels = np.array(["food"] * 3 + ["cars"] * 3)
+    expected = {"cars": ["car"], "food": ["apple"]}
+    assert top_terms(None, n=1, X=TEXTS, labels=labels) == expected
+    assert top_terms(None, n=1, X=iter(TEXTS), labels=list(labels)) == expected
+    pairs = CountVectorizer(ngram_range=(2, 2))
+    terms = top_terms(None, n=9, X=TEXTS, labels=labels, vectorizer=pairs)
+    assert sorted(terms["cars"]) == ["car race", "fast car", "old car"]
+    assert not hasattr(pairs, "vocabulary_")
+    few = CountVectorizer().fit(["pie race"])
+    terms = top_terms(None, X=TEXTS, labels=labels, vectorizer=few)
+    assert terms == {"cars": ["race"], "food": ["pie"]}
+    display = TopTermsDisplay.from_predictions(TEXTS, labels, n=1, vectorizer=few)
+    assert [words[0][0] for words in display.terms.values()] == ["race", "pie"]
+    noisy = top_terms(None, n=1, X=TEXTS, labels=[0, 0, -1, 1, 1, -1])
+    assert noisy == {0: ["apple"], 1: ["car"]}
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series(TEXTS, index=list("abcdef"))
+    assert top_terms(None, n=1, X=column, labels=labels) == expected
+
+
+def test_terms_that_cannot_be_had_are_told_the_way_round():
+    labels = [0, 0, 0, 1, 1, 1]
+    embedded = make_pipeline(FunctionTransformer(embed), KMeans(2)).fit(TEXTS)
+    with pytest.raises(TypeError, match=r"Give the texts as X"):
+        top_terms(embedded)
+    with pytest.raises(TypeError, match=r"as labels=, such as labels_"):
+        top_terms(KMeans(2).fit(embed(TEXTS)), X=TEXTS)
+    with pytest.raises(TypeError, match="give labels="):
+        top_terms(None, X=TEXTS)
+    with pytest.raises(TypeError, match="want the texts: give them as X"):
+        top_terms(None, labels=labels)
+    with pytest.raises(ValueError, match="There are 6 labels and 2 texts"):
+        top_terms(None, X=TEXTS[:2], labels=labels)
+    with pytest.raises(ValueError, match="a column of strings, got ndarray"):
+        top_terms(None, X=embed(TEXTS), labels=labels)
+    with pytest.raises(ValueError, match="X must hold texts"):
+        top_terms(None, X="abcdef", labels=labels)
+
+
 def test_embedding_takes_every_argument_of_scatter():
     points = np.random.default_rng(0).random((20, 2))
     labels = np.arange(20) % 2
