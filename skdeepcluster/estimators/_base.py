@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 import skdeepcluster
 from skdeepcluster import networks
-from skdeepcluster._fitted import blank, refuse_dates, take_over
-from skdeepcluster._images import refuse_images
+from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.estimators._given import Saved, describe, settings_of
@@ -138,19 +137,17 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         )
 
     def _check_input(self, X: Any, reset: bool = False) -> Any:
-        refuse_dates(X)
-        refuse_images(X)
-        # Infinities of both signs add up to none, which numpy would warn of.
-        with np.errstate(all="ignore"):
-            X = validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=INPUT_DTYPES,
-                order="C",
-                ensure_min_samples=2 if reset else 1,
-            )
+        X = validated(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=INPUT_DTYPES,
+            order="C",
+            ensure_min_samples=2 if reset else 1,
+        )
+        if reset:
+            warn_of_units(self, X)
         # An unsorted or repeated index densifies to the same rows, but not to the same
         # bits in every version of scipy.
         if hasattr(X, "sum_duplicates") and not X.has_canonical_format:
