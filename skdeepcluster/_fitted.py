@@ -17,8 +17,8 @@ from skdeepcluster._images import refuse_images
 from skdeepcluster._sklearn import _num_samples, _safe_indexing, is_pandas_na
 
 # Rows that variances are taken of, about, and the share that is told of. Four of 63
-# labelled sets have a column with more: by scaling, k-means gained .26 to .34 in accuracy
-# in three, and the fourth holds no clusters. With less, it loses as often as it gains.
+# labelled sets have a column with more: scaling gives k-means .26 to .34 in accuracy in
+# three, and the fourth holds no clusters. With less, it loses as often as it gains.
 ROWS_FOR_UNITS = 10_000
 DOMINANT_SHARE = 0.99
 
