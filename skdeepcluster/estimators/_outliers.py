@@ -169,14 +169,16 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
     estimator : estimator of this package or None, default=None
         One that is fitted is used as it is, and stays so in clones; one that isn't is
         cloned and fitted. None is ``AutoencoderGMM()``.
-    method : {"rank-average", "likelihood", "mahalanobis", "reconstruction"}, \
-default="rank-average"
-        How rows are scored: by ``score_samples`` of a clusterer that has it, which is
-        the log-likelihood of the mixture [1]_ or VaDE's lower bound of it; by the
-        Mahalanobis distance, in the latent space, to the cluster where it is least,
-        with a regularised covariance for each cluster [2]_; by the error of
-        reconstruction [3]_; or by the mean, over those of the three that the estimator
-        can tell, of the row's ranks among the training rows.
+    method : {"auto", "reconstruction", "likelihood", "mahalanobis", "rank-average"}, \
+default="auto"
+        How rows are scored: by the error of reconstruction [3]_; by ``score_samples``
+        of a clusterer that has it, which is the log-likelihood of the mixture [1]_ or
+        VaDE's lower bound of it; by the Mahalanobis distance, in the latent space, to
+        the cluster where it is least, with a regularised covariance for each cluster
+        [2]_; or by the mean, over those of the three that the estimator can tell, of
+        the row's ranks among the training rows. "auto" is "reconstruction" with a
+        decoder, the best of them on average over labelled sets, and "mahalanobis"
+        without one.
     contamination : float or "auto", default=0.1
         Share of the training rows that are outliers, which sets the threshold. "auto"
         takes the share of rows whose score is below the quartiles of the training rows'
@@ -195,7 +197,7 @@ default="rank-average"
     contamination_ : float
         Share of the training rows that the threshold was set for.
     method_ : str
-        How rows are scored.
+        How rows are scored; never "auto".
     methods_ : list of str
         Scores that are computed.
     quantiles_ : dict of str to ndarray
@@ -250,7 +252,7 @@ default="rank-average"
     _holds = "estimator"
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "transform"]), None],
-        "method": [StrOptions({"rank-average", *NEEDS})],
+        "method": [StrOptions({"auto", "rank-average", *NEEDS})],
         "contamination": [
             Interval(Real, 0, 0.5, closed="right"),
             StrOptions({"auto"}),
@@ -262,7 +264,7 @@ default="rank-average"
         self,
         estimator: Any = None,
         *,
-        method: str = "rank-average",
+        method: str = "auto",
         contamination: float | str = 0.1,
         random_state: Any = None,
     ) -> None:
@@ -306,9 +308,11 @@ default="rank-average"
 
     def _learn(self, X: Any, estimator: Any) -> None:
         self.estimator_ = estimator
-        self.method_ = self.method
-        whole = self.method == "rank-average"
-        self.methods_ = methods_for(estimator) if whole else [self.method]
+        possible = methods_for(estimator)
+        # Reconstruction, the last, is possible with a decoder alone.
+        self.method_ = possible[-1] if self.method == "auto" else self.method
+        whole = self.method_ == "rank-average"
+        self.methods_ = possible if whole else [self.method_]
         if "mahalanobis" in self.methods_:
             rows = estimator._check_input(X)
             Z = estimator._encode(rows)
@@ -334,7 +338,7 @@ default="rank-average"
                 f"estimator must be one of skdeepcluster's or None, got {given!r}."
             )
         possible = methods_for(given)
-        if self.method != "rank-average" and self.method not in possible:
+        if self.method in NEEDS and self.method not in possible:
             raise ValueError(
                 f"method={self.method!r} needs an estimator with "
                 f"{NEEDS[self.method]}, which {type(given).__name__} has not; it can "
