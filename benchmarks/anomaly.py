@@ -7,8 +7,9 @@ others are normal. Every class of digits and of a sample of Fashion-MNIST takes 
 (`--classes` of them), and the malignant of breast_cancer. Of a file NAME.npz with
 arrays `X` and `y`, whose columns are scaled, it is the smallest class of 20 rows or
 more. The last table is the mean over all the data, each counting once. Detectors are
-fitted on all the rows without labels and score them. Our network is smaller than the default, the
-same for all the data; one clusterer of each kind serves all the methods on it.
+fitted on all the rows without labels and score them. Our network is smaller than the
+default, the same for all the data; one clusterer of each kind serves all the methods on
+it.
 """
 
 import argparse

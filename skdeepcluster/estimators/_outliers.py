@@ -423,9 +423,10 @@ default="auto"
 
         With a decoder, that is the error of reconstruction by column, whatever
         ``method`` scores the rows: the other columns tell what this one should be. Its
-        mean over the columns is the score of ``method="reconstruction"``. Without one
-        (`DDCClustering`), it is the difference from the mean of the nearest cluster by
-        the Mahalanobis distance, in standard deviations of the column within clusters.
+        negative mean over the columns is the score of ``method="reconstruction"``.
+        Without a decoder (`DDCClustering`), it is the difference from the mean of the
+        nearest cluster by the Mahalanobis distance, in standard deviations of the
+        column within clusters.
 
         Parameters
         ----------
