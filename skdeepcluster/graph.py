@@ -4,6 +4,7 @@
 merge.
 """
 
+import copy
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -340,6 +341,38 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 "more."
             )
         return self._tree.cut(int(n_clusters))[self.leaf_labels_].astype(np.int32)
+
+    def with_n_clusters(self, n_clusters: int) -> "GraphClustering":
+        """Return this fit with another number of clusters, from the same tree.
+
+        Parameters
+        ----------
+        n_clusters : int
+            Number of clusters, from 1 to ``n_leaves_``.
+
+        Returns
+        -------
+        GraphClustering
+            A fitted copy whose ``labels_`` are those of `cut`, and which predicts them.
+            Noise stays noise. Of another number of clusters than that of the fit it has
+            no ``agreement_``, ``row_agreement_`` and ``valleys_``: these are signs of a
+            search.
+
+        Raises
+        ------
+        ValueError
+            If the tree has fewer leaves.
+        """
+        labels = self.cut(n_clusters)
+        model = copy.copy(self)
+        model.n_clusters = model.n_clusters_ = int(n_clusters)
+        model.labels_ = np.where(self.labels_ == -1, self.labels_, labels)
+        model.layers_ = sorted({model.n_clusters_, *self._tree.layers()})
+        model._voters = self._voters.with_clusters(self._tree.cut(int(n_clusters)))
+        if model.n_clusters_ != self.n_clusters_:
+            for name in ("agreement_", "row_agreement_", "valleys_"):
+                vars(model).pop(name, None)
+        return model
 
     def predict(self, X: Any) -> np.ndarray:
         """Cluster of each row: that of a training row it equals, or of its neighbours.

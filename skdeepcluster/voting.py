@@ -1,7 +1,7 @@
 """Predictions for new rows: their nearest training rows vote."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,31 +83,40 @@ class Voters:
             noise_ratio,
         )
 
+    def with_clusters(self, clusters: np.ndarray) -> "Voters":
+        """Return the same rows with other clusters of the leaves."""
+        return replace(self, clusters=clusters.astype(np.int32))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Cluster of each node, -1 for noise."""
+        return np.where(self.noise, -1, self.clusters[self.leaves])
+
     @np.errstate(under="ignore")
     def predict(self, X: Any) -> np.ndarray:
         """Cluster of each row, -1 for noise."""
-        labels = np.where(self.noise, -1, self.clusters[self.leaves])
-        predicted = np.empty(X.shape[0], dtype=np.int32)
-        for part, known, votes, farthest in self._vote(X):
+        known = self._known(X)
+        predicted = self.labels[known]
+        for rows, votes, farthest in self._vote(X, np.flatnonzero(known < 0)):
             found = votes.argmax(1)
             if self.noise_ratio is not None:
                 noise = farthest > self.noise_ratio * self.usual[found]
                 found = np.where(noise, -1, found)
-            predicted[part] = np.where(known >= 0, labels[known], found)
-        return predicted
+            predicted[rows] = found
+        return predicted.astype(np.int32)
 
     @np.errstate(under="ignore")
     def shares(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes on each row."""
-        labels = np.where(self.noise, -1, self.clusters[self.leaves])
+        known = self._known(X)
         shares = np.empty((X.shape[0], len(self.usual)))
-        for part, known, votes, _ in self._vote(X):
-            # What smoothing decided otherwise than a row's neighbours is right there.
-            own = np.where(known >= 0, labels[known], -1)
-            rows = np.flatnonzero(own >= 0)
-            votes[rows, own[rows]] = np.nextafter(votes[rows].max(1), 2)
-            shares[part] = votes / votes.sum(1, keepdims=True)
-        return shares
+        for rows, votes, _ in self._vote(X, np.arange(X.shape[0])):
+            shares[rows] = votes
+        # What smoothing decided otherwise than a row's neighbours is right there.
+        own = np.where(known >= 0, self.labels[known], -1)
+        rows = np.flatnonzero(own >= 0)
+        shares[rows, own[rows]] = np.nextafter(shares[rows].max(1), 2)
+        return shares / shares.sum(1, keepdims=True)
 
     def _known(self, X: Any) -> np.ndarray:
         """Index of the training row that each row equals, or -1."""
@@ -117,18 +126,18 @@ class Voters:
         known = order[np.minimum(place, len(order) - 1)]
         return np.where(self.keys[known] == keys, known, -1)
 
-    def _vote(self, X: Any) -> Iterator[tuple[slice, Any, np.ndarray, np.ndarray]]:
-        """Yield rows, the training rows they equal, votes, distance of the farthest."""
-        known = self._known(X)
-        n_samples, n_neighbors = X.shape[0], min(self.n_neighbors, len(self.keys))
+    def _vote(
+        self, X: Any, rows: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield rows, the votes on them, and how far their farthest voters are."""
+        n_neighbors = min(self.n_neighbors, len(self.keys))
         search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
         search.fit(self.space.rows)
-        for first in range(0, n_samples, BLOCK_ROWS):
-            part = slice(first, min(first + BLOCK_ROWS, n_samples))
-            rows = np.arange(first, first + BLOCK_ROWS).clip(max=n_samples - 1)
-            votes, farthest = self._votes(self.space.transform(X[rows]), search)
-            count = part.stop - part.start
-            yield part, known[part], votes[:count], farthest[:count]
+        for first in range(0, len(rows), BLOCK_ROWS):
+            part = rows[first : first + BLOCK_ROWS]
+            block = np.pad(part, (0, BLOCK_ROWS - len(part)), mode="edge")
+            votes, farthest = self._votes(self.space.transform(X[block]), search)
+            yield part, votes[: len(part)], farthest[: len(part)]
 
     def _votes(
         self, Z: np.ndarray, search: NearestNeighbors
