@@ -7,6 +7,8 @@ import sys
 os.environ["SCIPY_ARRAY_API"] = "1"
 # Threads that wait for each other at every small step stall a machine with other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What numba compiles runs for a moment here, and takes a third less time to compile.
+os.environ.setdefault("NUMBA_OPT", "0")
 
 import numpy as np
 import pytest
@@ -32,3 +34,15 @@ def digits():
 @pytest.fixture(scope="session")
 def digits_target():
     return load_digits().target[:1100]
+
+
+@pytest.fixture
+def short_teaching(monkeypatch):
+    """Teach networks a graph's clusters for a moment, where it matters not how well.
+
+    Not for what starts processes, which would teach as long as ever.
+    """
+    from skdeepcluster.estimators import _joint
+
+    monkeypatch.setattr(_joint, "TEACHING_EPOCHS", 1)
+    monkeypatch.setattr(_joint, "TEACHING_STEPS", 20)

@@ -92,7 +92,7 @@ def test_number_of_separate_clusters_is_found(n_centers):
         80 * n_centers, 16, centers=n_centers, center_box=(-10, 10), random_state=0
     )
     for seed in range(3):
-        model = GraphClustering(random_state=seed).fit(X)
+        model = GraphClustering(n_init=3, random_state=seed).fit(X)
         assert model.n_clusters_ == n_centers
         assert adjusted_rand_score(y, model.labels_) == 1
 
@@ -100,9 +100,10 @@ def test_number_of_separate_clusters_is_found(n_centers):
 def test_digits(digits, digits_target):
     scores = []
     for seed in range(5):
-        labels = GraphClustering(10, random_state=seed).fit_predict(digits)
+        model = GraphClustering(n_init=10, random_state=seed)
+        assert abs(model.fit(digits).n_clusters_ - 10) <= 1
+        labels = model.set_params(n_clusters=10).fit_predict(digits)
         scores.append(clustering_accuracy(digits_target, labels))
-        assert abs(GraphClustering(random_state=seed).fit(digits).n_clusters_ - 10) <= 1
     assert min(scores) > np.mean(scores) - 0.01
     assert np.mean(scores) > 0.85
 
