@@ -92,9 +92,9 @@ class GraphFit:
     starts : list of Start
     labels : ndarray of shape (n_nodes,)
         Cluster of each node.
-    counts : list of int or None
+    counts : list of int or None, default=None
         Numbers of clusters found, one a start, where it wasn't given.
-    by_centers : bool
+    by_centers : bool, default=False
         Whether the clusters are those of k-means.
     """
 
@@ -198,7 +198,7 @@ class Search:
         Seed of the neighbours.
     seeds : list of int
         Seeds of the starts.
-    centers : dict of int to ndarray
+    centers : dict of int to ndarray, default=<factory>
         Clusters of k-means by their number, once they are known.
     """
 

@@ -7,8 +7,6 @@ import sys
 os.environ["SCIPY_ARRAY_API"] = "1"
 # Threads that wait for each other at every small step stall a machine with other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# What numba compiles runs for a moment here, and takes a third less time to compile.
-os.environ.setdefault("NUMBA_OPT", "0")
 
 import numpy as np
 import pytest
