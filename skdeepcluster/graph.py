@@ -371,7 +371,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         model._voters = self._voters.with_clusters(self._tree.cut(int(n_clusters)))
         if model.n_clusters_ != self.n_clusters_:
             for name in ("agreement_", "row_agreement_", "valleys_"):
-                vars(model).pop(name, None)
+                model.__dict__.pop(name, None)
         return model
 
     def predict(self, X: Any) -> np.ndarray:
