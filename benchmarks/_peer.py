@@ -3,8 +3,8 @@
 The interpreter is that of an environment with the peer alone, so nothing but numpy is
 imported here before it is known which. Called with one argument, a JSON object:
 ``method``, ``rows`` (a file of numpy's), ``labels`` (where to write them),
-``n_clusters``, ``seed`` and ``epochs`` (of pretraining and of clustering, where they are
-to be equal). It prints a JSON object in its last line.
+``n_clusters``, ``seed`` and ``epochs`` (of pretraining and of clustering, where they
+are to be equal). It prints a JSON object in its last line.
 """
 
 import gc
