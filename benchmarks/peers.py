@@ -177,7 +177,11 @@ def cells_of(method, rows, methods, clock):
     """Cells of a method beside its name and its number of seeds."""
     bad = [row for row in rows if row["status"] in ("failed", "limit")]
     if bad:
-        return [f"{bad[0]['status']}: {bad[0]['reason']}", *[""] * 10]
+        first = bad[0]
+        count = f" ({len(bad)} of {len(rows)})" if len(rows) > 1 else ""
+        # A bar would begin another cell.
+        why = first["reason"].replace("|", "/")
+        return [f"{first['status']}{count}: {why}", *[""] * 10]
     if rows[0]["status"] == "estimated":
         quality = ["estimated", "", "", ""]
     else:

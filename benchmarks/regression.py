@@ -65,7 +65,9 @@ def compared(result, earlier):
     """Cell that sets a result beside an earlier one."""
     if earlier is None:
         return ""
-    change = result / earlier - 1 if earlier else 0.0
+    if earlier == 0:
+        return "0"
+    change = result / earlier - 1
     mark = " !" if abs(change) > NOTABLE else ""
     return f"{earlier:.4g} ({change:+.1%}){mark}"
 
