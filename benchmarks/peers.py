@@ -7,6 +7,7 @@ EVoC), and never the labels. A run that fails or takes too long is part of the t
 """
 
 import argparse
+import fcntl
 import importlib.metadata
 import json
 import os
@@ -64,12 +65,17 @@ def interpreter(environment, folder):
     home = folder / environment
     packages, complete = wanted(environment), home / "packages.json"
     python = home / "bin" / "python"
-    if complete.exists() and json.loads(complete.read_text()) == packages:
-        return python
-    print(f"{home}: {' '.join(packages)}", file=sys.stderr, flush=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-    complete.write_text(json.dumps(packages))
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{environment}.lock", "w") as lock:
+        # Another comparison may be making it: wait for that.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if complete.exists() and json.loads(complete.read_text()) == packages:
+            return python
+        print(f"{home}: {' '.join(packages)}", file=sys.stderr, flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", *packages]
+        subprocess.run(install, check=True)
+        complete.write_text(json.dumps(packages))
     return python
 
 
