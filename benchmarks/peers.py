@@ -189,7 +189,7 @@ def cells_of(method, rows, methods, clock):
         why = first["reason"].replace("|", "/")
         return [f"{first['status']}{count}: {why}", *[""] * 10]
     if rows[0]["status"] == "estimated":
-        quality = ["estimated", "", "", ""]
+        quality = ["estimated from runs of few epochs", "", "", ""]
     else:
         found = sorted({row["clusters"] for row in rows})
         accuracies = [row["accuracy"] for row in rows]
@@ -289,6 +289,19 @@ def main():
     report(options.results, options.clock)
 
 
+def attempt(method, request, options):
+    """Result and labels of one method, or what kept it from having any."""
+    try:
+        python = interpreter(METHODS[method][0], options.envs)
+    except subprocess.CalledProcessError as error:
+        why = f"its environment can't be made: {error}"[:200]
+        return {"status": "failed", "reason": why}, None
+    limits = options.threads, options.limit_seconds
+    if options.estimate:
+        return estimate(python, request, *limits), None
+    return run(python, request, *limits)
+
+
 def measure(data, options):
     """Append a line to the results for each seed and method, in turn."""
     X, y, shape = chosen(*load(data, options.envs), options.rows, False)
@@ -306,12 +319,7 @@ def measure(data, options):
                     "seed": seed,
                     "epochs": options.epochs,
                 }
-                python = interpreter(METHODS[method][0], options.envs)
-                limits = options.threads, options.limit_seconds
-                if options.estimate:
-                    result, labels = estimate(python, request, *limits), None
-                else:
-                    result, labels = run(python, request, *limits)
+                result, labels = attempt(method, request, options)
                 if labels is not None:
                     result |= scores(y[order], labels)
                 about = {

@@ -14,13 +14,7 @@ from _synthetic import SYNTHETIC
 from sklearn.datasets import load_digits
 from speed import pixel_like, text_like
 
-from skdeepcluster import (
-    Autoencoder,
-    AutoencoderGMM,
-    DDCClustering,
-    DECClustering,
-    IDECClustering,
-)
+from skdeepcluster import Autoencoder, DDCClustering, DECClustering
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 
@@ -62,9 +56,7 @@ class Import(Seldom):
 
 CLUSTERERS = {
     "graph": GraphClustering,
-    "gmm": AutoencoderGMM,
     "dec": DECClustering,
-    "idec": IDECClustering,
     "ddc": DDCClustering,
 }
 
