@@ -37,7 +37,7 @@ from skdeepcluster import (
     DECClustering,
     VaDEClustering,
 )
-from skdeepcluster.estimators._base import spawn_seeds
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.training import (
     INFERENCE_ROWS,
     BatchDataset,

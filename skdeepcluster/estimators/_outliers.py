@@ -15,13 +15,13 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._fitted import blank, take_over
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
     BaseDeepEstimator,
     column_errors,
-    spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._given import (
