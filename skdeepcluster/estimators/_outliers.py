@@ -228,6 +228,12 @@ default="auto"
     own to a mixture with enough components: likelihood and distance then find them
     normal.
 
+    Compare with :class:`sklearn.ensemble.IsolationForest`, which is ahead of
+    reconstruction on eight of thirteen labelled sets of ``benchmarks/anomaly.py``, on
+    breast_cancer by most. Its area under the curve is .708 on average; that of an
+    `AutoencoderGMM` is .694 by reconstruction, .663 by ranks, .633 by distance and .620
+    by likelihood. On digits, reconstruction after `DECClustering` leads.
+
     References
     ----------
     .. [1] Bishop, C. M. (1994). Novelty detection and neural network validation. IEE
