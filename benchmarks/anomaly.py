@@ -4,9 +4,12 @@
 
 makes tasks of labelled data: the rows of one class are rare, 5 % of all rows, and the
 others are normal. Every class of digits and of a sample of Fashion-MNIST takes its turn
-(`--classes` of them), and the malignant of breast_cancer. Detectors are fitted on all
-the rows without labels and score them. Our network is smaller than the default, the
-same for all the data; one clusterer of each kind serves all the methods on it.
+(`--classes` of them), and the malignant of breast_cancer. Of a file NAME.npz with
+arrays `X` and `y`, whose columns are scaled, it is the smallest class of 20 rows or
+more. The last table is the mean over all the data, each counting once. Detectors are
+fitted on all the rows without labels and score them. Our network is smaller than the
+default, the same for all the data; one clusterer of each kind serves all the methods on
+it.
 """
 
 import argparse
@@ -46,6 +49,19 @@ def breast_cancer():
     """Cell nuclei: 30 features in units of their own; class 0 is malignant."""
     X, y = load_breast_cancer(return_X_y=True)
     return StandardScaler().fit_transform(X).astype(np.float32), y
+
+
+def load(name):
+    """Rows, classes, and which of these are rare in turn; None is for all of them."""
+    if name == "breast_cancer":
+        return *breast_cancer(), [0]
+    if name in LOADERS:
+        return *LOADERS[name](), None
+    file = np.load(name, allow_pickle=True)
+    X = StandardScaler().fit_transform(file["X"][:, file["X"].std(0) > 0])
+    classes, sizes = np.unique(file["y"], return_counts=True)
+    smallest = np.where(sizes < 20, len(X), sizes).argmin()
+    return X.astype(np.float32), file["y"], [classes[smallest]]
 
 
 def task(X, y, rare, n_rows, seed):
@@ -90,17 +106,19 @@ def table(results):
 def main():
     names = ["digits", "breast_cancer", "fashion"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", choices=names, default=names)
+    parser.add_argument("--data", nargs="+", default=names, help="or paths of .npz")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--classes", type=int, default=10, help="that are rare in turn")
     parser.add_argument("--rows", type=int, default=5000, help="of a task, at most")
     parser.add_argument("--epochs", type=int, default=20, help="of the autoencoder")
     options = parser.parse_args()
 
+    means = {}
     for data in options.data:
         start = time.perf_counter()
-        X, y = breast_cancer() if data == "breast_cancer" else LOADERS[data]()
-        rare = [0] if data == "breast_cancer" else range(options.classes)
+        X, y, rare = load(data)
+        if rare is None:
+            rare = range(options.classes)
         results = {}
         for label in rare:
             for seed in range(options.seeds):
@@ -114,6 +132,10 @@ def main():
         shape = f"{rows.shape[0]} x {rows.shape[1]}, {len(rare)} rare classes"
         print(f"\n{data}: {shape}, {options.seeds} seeds, {seconds:.0f} s\n")
         print(table(results), flush=True)
+        for name, figures in results.items():
+            means.setdefault(name, []).append(np.mean(figures, axis=0))
+    print(f"\nmean of {len(options.data)} data sets, of each its mean\n")
+    print(table(means))
 
 
 if __name__ == "__main__":

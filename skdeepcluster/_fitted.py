@@ -2,15 +2,25 @@
 
 import copy
 import re
+import warnings
 from numbers import Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, indexable
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from skdeepcluster._images import refuse_images
 from skdeepcluster._sklearn import _num_samples, _safe_indexing, is_pandas_na
+
+# Rows that variances are taken of, about, and the share that is told of. Four of 63
+# labelled sets have a column with more: scaling gives k-means .26 to .34 in accuracy in
+# three, and the fourth holds no clusters. With less, it loses as often as it gains.
+ROWS_FOR_UNITS = 10_000
+DOMINANT_SHARE = 0.99
 
 
 def blank(estimator: Any) -> Any:
@@ -42,6 +52,11 @@ def last_step(estimator: Any) -> Any:
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
+def searched(estimator: Any) -> Any:
+    """Return the best estimator of a search, or the estimator itself."""
+    return getattr(estimator, "best_estimator_", estimator)
+
+
 def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarray:
     """Return sorted indices of a sample that depends on the arguments alone."""
     if sample_size is None or sample_size >= n_samples:
@@ -59,6 +74,59 @@ def refuse_dates(X: Any) -> None:
                 f"X holds dates or time spans ({dtype}): give numbers in a unit of your"
                 " choice, as (X - X.min()) / np.timedelta64(1, 's') does."
             )
+
+
+def validated(estimator: Any, X: Any, **settings: Any) -> Any:
+    """Validate rows as scikit-learn does, and say how to make rows of what is none."""
+    refuse_dates(X)
+    refuse_images(X)
+    try:
+        # Infinities of both signs add up to none, which numpy would warn of.
+        with np.errstate(all="ignore"):
+            return validate_data(estimator, X, **settings)
+    except ValueError as error:
+        text = str(error)
+        name = type(estimator).__name__
+        if "contains NaN" in text or "NA to " in text:
+            # The rest names estimators that scikit-learn has for labelled rows.
+            raise ValueError(
+                f"{text.splitlines()[0]} {name} takes no missing values: fill them, as "
+                f"make_pipeline(SimpleImputer(), {name}(...)) does."
+            ) from error
+        if "could not convert string" in text or "bytes/strings" in text:
+            raise ValueError(
+                f"{text.splitlines()[0]}. {name} takes numbers: make them of the "
+                "columns of strings first, with make_column_transformer((OneHotEncoder"
+                "(), [...]), (StandardScaler(), [...])) in a pipeline, or with a "
+                "TfidfVectorizer or embeddings of texts."
+            ) from error
+        raise
+
+
+def warn_of_units(estimator: Any, X: Any) -> None:
+    """Warn where one column of several holds nearly all the variance."""
+    if X.shape[1] < 3:
+        return
+    with np.errstate(all="ignore"):
+        rows = X[:: max(1, X.shape[0] // ROWS_FOR_UNITS)]
+        if sp.issparse(rows):
+            variances = mean_variance_axis(rows.astype(np.float64), axis=0)[1]
+        else:
+            variances = rows.var(0, dtype=np.float64)
+        shares = variances / variances.sum()
+    column = int(shares.argmax())
+    if not shares[column] > DOMINANT_SHARE:
+        return
+    names = getattr(estimator, "feature_names_in_", None)
+    named = f"{column} ({names[column]})" if names is not None else f"{column}"
+    name = type(estimator).__name__
+    warnings.warn(
+        f"Column {named} holds {100 * shares[column]:.1f} % of the variance of X, and "
+        f"{name} sees little else. If the units of the columns differ, scale them: "
+        f"make_pipeline(StandardScaler(), {name}(...)).",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def check_labels(labels: Any, name: str) -> np.ndarray:

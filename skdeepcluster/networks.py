@@ -157,6 +157,25 @@ class MLPAutoencoder(AutoencoderModule):
         self.decoder = dense_stack(widths[::-1])
 
 
+class Permute(nn.Module):
+    """Moves the axes of images.
+
+    Parameters
+    ----------
+    *order : int
+        The axes in their new order, without the first, which stays.
+    """
+
+    def __init__(self, *order: int) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the images with their axes in another order."""
+        # Convolutions choose kernels, and with them their rounding, by the layout.
+        return x.permute(0, *self.order).contiguous()
+
+
 class ConvAutoencoder(AutoencoderModule):
     """Convolutional autoencoder of flattened images.
 
@@ -166,19 +185,33 @@ class ConvAutoencoder(AutoencoderModule):
     Parameters
     ----------
     image_shape : tuple of int
-        Channels, height and width; any size is halved upwards and restored exactly.
+        Channels, height and width, or the channels last; any size is halved upwards
+        and restored exactly.
     latent_dim : int
         Width of the bottleneck.
+    channels_last : bool, default=False
+        Whether the channels are the last of ``image_shape``.
     """
 
-    def __init__(self, image_shape: Sequence[int], latent_dim: int) -> None:
-        super().__init__(
-            math.prod(image_shape),
-            {"image_shape": tuple(image_shape), "latent_dim": latent_dim},
-        )
-        n_channels, *size = image_shape
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        channels_last: bool = False,
+    ) -> None:
+        config = {"image_shape": tuple(image_shape), "latent_dim": latent_dim}
+        if channels_last:
+            config["channels_last"] = True
+        super().__init__(math.prod(image_shape), config)
         encoder: list[nn.Module] = [nn.Unflatten(1, tuple(image_shape))]
         decoder: list[nn.Module] = [nn.Flatten()]
+        if channels_last:
+            encoder, decoder = (
+                [*encoder, Permute(3, 1, 2)],
+                [Permute(2, 3, 1), *decoder],
+            )
+            image_shape = (image_shape[-1], *image_shape[:-1])
+        n_channels, *size = image_shape
         for n_out, kernel in ((32, 5), (64, 5), (128, 3)):
             halving: dict[str, Any] = {
                 "kernel_size": kernel,

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster._images import channel_axis
 from skdeepcluster.networks import ConvAutoencoder, MLPAutoencoder, build
 
 
@@ -219,7 +220,10 @@ def test_halves_come_from_one_pair(digits):
         ({"network": Short}, ValueError, r"decoder of network=Short .* \(2, 63\)"),
         ({"network": "cnn"}, ValueError, "'network' parameter"),
         ({"network": "conv", "image_shape": (1, 8, 9)}, ValueError, "image_shape"),
-        ({"network": "conv", "image_shape": (8, 8)}, ValueError, "image_shape"),
+        ({"network": "conv", "image_shape": (8, 9)}, ValueError, "image_shape"),
+        ({"network": "conv", "image_shape": (64,)}, ValueError, "image_shape"),
+        ({"network": "conv", "image_shape": (4, 4, 4)}, ValueError, "may be .channels"),
+        ({"network": "conv", "image_shape": (4, 16, 1)}, ValueError, "may be .channel"),
         ({"network": "conv", "image_shape": 8}, ValueError, "image_shape"),
         ({"network": Images, "image_shape": (2, 8, 8)}, ValueError, "image_shape"),
     ],
@@ -251,3 +255,51 @@ def test_a_fitted_autoencoder_that_names_another_network_is_refused(
     encoder.set_params(**{name: value})
     with pytest.raises(ValueError, match=rf"fitted with {name}=.* with {name}="):
         DECClustering(3, autoencoder=encoder).fit(digits)
+
+
+# images
+
+
+def test_channels_are_found_at_either_end():
+    for shape in [(3, 32, 32), (1, 9, 5), (4, 30, 20), (13, 8, 8), (1, 4, 4)]:
+        assert channel_axis(shape) == 0
+        assert channel_axis(shape[1:] + shape[:1]) == 2
+    for shape in [(3, 32, 3), (3, 3, 3), (13, 8, 9), (1, 30, 3)]:
+        with pytest.raises(ValueError, match=r"may be .channels, height, width. or"):
+            channel_axis(shape)
+
+
+def test_either_order_of_colours_is_the_same_network():
+    rng = np.random.default_rng(0)
+    last = rng.random((40, 9, 8, 3)).astype(np.float32)
+    first = np.ascontiguousarray(np.moveaxis(last, -1, 1))
+    settings = {"network": "conv", "latent_dim": 3, "max_epochs": 2, "random_state": 0}
+    one = Autoencoder(image_shape=(9, 8, 3), **settings).fit(last.reshape(40, -1))
+    other = Autoencoder(image_shape=(3, 9, 8), **settings).fit(first.reshape(40, -1))
+    convolution = one.module_.encoder[2]
+    assert convolution.weight.shape[:2] == (32, 3)
+    Z = one.transform(last.reshape(40, -1))
+    np.testing.assert_allclose(Z, other.transform(first.reshape(40, -1)), atol=1e-4)
+    back = one.inverse_transform(Z).reshape(last.shape)
+    expected = other.inverse_transform(Z).reshape(first.shape)
+    np.testing.assert_allclose(back, np.moveaxis(expected, 1, -1), atol=1e-4)
+    again = pickle.loads(pickle.dumps(one))
+    assert np.array_equal(again.transform(last.reshape(40, -1)), Z)
+    alone = [one.transform(row[None].reshape(1, -1))[0] for row in last[:3]]
+    assert np.array_equal(alone, Z[:3])
+
+
+def test_grey_images_without_channels(digits):
+    flat = conv(image_shape=(8, 8), random_state=0).fit(digits)
+    same = conv(image_shape=(1, 8, 8), random_state=0).fit(digits)
+    assert np.array_equal(flat.transform(digits), same.transform(digits))
+    assert flat.module_.config["image_shape"] == (1, 8, 8)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (4, 4, 4)])
+def test_images_that_are_no_rows_are_told_how_to_be(digits, shape):
+    images = digits[:30].reshape(-1, *shape)
+    for estimator in (conv(), DECClustering(3, autoencoder=conv())):
+        with pytest.raises(ValueError, match=r"X\.reshape\(len\(X\), -1\)") as caught:
+            estimator.fit(images)
+        assert f"image_shape={shape}" in str(caught.value)

@@ -26,8 +26,8 @@ from skdeepcluster import (
 from skdeepcluster.estimators._outliers import (
     NEEDS,
     RIDGE,
+    cluster_distances,
     cluster_metrics,
-    nearest_distances,
     quantiles,
     ranks,
 )
@@ -80,15 +80,15 @@ def test_distances_are_those_of_scipy():
             inverse = np.linalg.inv(covariance)
             candidates.append(mahalanobis(row, members.mean(0), inverse))
         expected.append(min(candidates))
-    actual = nearest_distances(rows, *cluster_metrics(Z, labels))
+    actual = cluster_distances(rows, *cluster_metrics(Z, labels)).min(1)
     assert_allclose(actual, expected, rtol=1e-8)
 
 
 def test_equal_rows_have_finite_distances():
     Z = np.zeros((5, 2), dtype=np.float32)
     metrics = cluster_metrics(Z, np.zeros(5, dtype=int))
-    assert_array_equal(nearest_distances(Z, *metrics), 0)
-    assert np.isfinite(nearest_distances(Z + 1, *metrics)).all()
+    assert_array_equal(cluster_distances(Z, *metrics), 0)
+    assert np.isfinite(cluster_distances(Z + 1, *metrics)).all()
 
 
 def test_likelihood_and_reconstruction_are_the_estimators(gmm, X):
@@ -129,7 +129,7 @@ def test_rank_average_is_of_the_ranks_among_training_rows(gmm, X):
         inside = (scores >= known.min()) & (scores <= known.max())
         shares = [np.sort(known).searchsorted(score) / 200 for score in scores]
         expected.append(np.where(inside, shares, np.nan))
-    detector = DeepOutlierDetector(gmm).fit(train)
+    detector = DeepOutlierDetector(gmm, method="rank-average").fit(train)
     difference = detector.score_samples(new) - np.mean(expected, axis=0)
     inside = np.isfinite(difference)
     assert inside.sum() > 50
@@ -211,14 +211,25 @@ def test_contamination_that_is_found(method):
 
 @pytest.mark.parametrize("cls", CAN_TELL)
 def test_ranks_of_all_that_an_estimator_can_tell(cls, X):
-    detector = fitted(DeepOutlierDetector(tiny(cls)), X)
+    detector = fitted(DeepOutlierDetector(tiny(cls), method="rank-average"), X)
     assert detector.methods_ == CAN_TELL[cls]
     assert list(detector.quantiles_) == CAN_TELL[cls]
 
 
+@pytest.mark.parametrize("cls", CAN_TELL)
+def test_reconstruction_comes_first(cls, X):
+    best = "mahalanobis" if cls is DDCClustering else "reconstruction"
+    detector = fitted(DeepOutlierDetector(tiny(cls)), X)
+    assert detector.method == "auto"
+    assert detector.method_ == best
+    assert detector.methods_ == [best]
+    same = DeepOutlierDetector(detector.estimator_, method=best).fit(X)
+    assert_array_equal(same.decision_function(X), detector.decision_function(X))
+
+
 @pytest.mark.parametrize("cls", CLUSTERERS)
 def test_every_clusterer_can_be_wrapped(cls, X):
-    detector = fitted(DeepOutlierDetector(tiny(cls)), X)
+    detector = fitted(DeepOutlierDetector(tiny(cls), method="rank-average"), X)
     assert "mahalanobis" in detector.methods_
     assert np.isfinite(detector.score_samples(X)).all()
 

@@ -270,6 +270,54 @@ def test_images_in_color_and_of_clusters_without_a_network():
         ClusterImagesDisplay.from_estimator(kmeans, X)
 
 
+def test_images_in_either_order_flat_or_not():
+    rng = np.random.default_rng(0)
+    last = rng.integers(0, 255, size=(20, 6, 5, 3), dtype=np.uint8)
+    first = np.moveaxis(last, -1, 1)
+    labels = np.arange(20) % 2
+    draw = ClusterImagesDisplay.from_predictions
+    displays = [
+        draw(last, labels),
+        draw(first, labels),
+        draw(list(last), labels),
+        draw(last.reshape(20, -1), labels, image_shape=(6, 5, 3)),
+        draw(first.reshape(20, -1), labels, image_shape=(3, 6, 5)),
+    ]
+    for display in displays:
+        assert np.array_equal(display.images[0], displays[0].images[0])
+        assert display.images[0].shape == (10, 6, 5, 3)
+    # What is on the screen are the colours given.
+    drawn = displays[0].ax_.images[0].get_array()
+    np.testing.assert_allclose(drawn[:6, :5], displays[0].images[0][0] / 255)
+    grey = draw(last[..., :1], labels)
+    assert grey.images[0].shape == (10, 6, 5)
+    with pytest.raises(ValueError, match="Images with 2 channels can't be drawn"):
+        draw(last[..., :2], labels)
+    with pytest.raises(ValueError, match="different shapes"):
+        draw([*last[:19], last[0, :3]], labels)
+    with pytest.raises(ValueError, match="two or three dimensions, got 4"):
+        draw(last[:, None], labels)
+
+
+def test_images_that_are_not_the_rows(digits, dec):
+    X, _ = digits
+    pipeline = make_pipeline(PCA(5), KMeans(3, random_state=0)).fit(X)
+    images = np.repeat(X.reshape(-1, 8, 8, 1), 3, axis=-1)
+    display = ClusterImagesDisplay.from_estimator(pipeline, X, images=images)
+    for label, shown in zip(display.labels, display.images, strict=True):
+        rows = shown[..., 0].reshape(len(shown), -1)
+        assert (pipeline.predict(rows) == label).all()
+    # They have no reconstructions, which are rows.
+    display = ClusterImagesDisplay.from_estimator(dec, X, images=images / 16)
+    assert display.reconstructions is None
+    pictures = pytest.importorskip("PIL.Image")
+    pillow = [pictures.fromarray((image * 15).astype(np.uint8)) for image in images]
+    display = ClusterImagesDisplay.from_estimator(pipeline, X, images=pillow)
+    assert display.images[0].shape[1:] == (8, 8, 3)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ClusterImagesDisplay.from_estimator(pipeline, X, images=images[:5])
+
+
 @pytest.mark.parametrize("middle", [[], [TruncatedSVD(4, random_state=0)]])
 def test_top_terms_of_centres(middle):
     pipeline = make_pipeline(TfidfVectorizer(), *middle, KMeans(2, random_state=0))
@@ -393,6 +441,71 @@ def test_terms_of_given_labels(to_format):
     }
     with pytest.raises(ValueError, match=r"names has 2 terms and X \d+ columns"):
         TopTermsDisplay.from_predictions(X, labels, names[:2])
+
+
+def embed(texts):
+    """Embeddings of texts about fruit and cars, without a word left in them."""
+    return np.array([["apple" in text, "car" in text] for text in texts], dtype=float)
+
+
+@pytest.mark.parametrize("middle", [[], [StandardScaler(), PCA(2)]])
+def test_terms_of_texts_that_were_embedded(middle):
+    pipeline = make_pipeline(
+        FunctionTransformer(embed), *middle, KMeans(2, random_state=0)
+    ).fit(TEXTS)
+    terms = top_terms(pipeline, n=2, X=TEXTS)
+    fruit, cars = pipeline.predict(["apple", "car"])
+    assert {label: words[0] for label, words in terms.items()} == {
+        fruit: "apple",
+        cars: "car",
+    }
+    # They are the weights of a vectorizer in the same pipeline.
+    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english")
+    by_words = make_pipeline(vectorizer, KMeans(2, random_state=0)).fit(TEXTS)
+    expected = top_terms(by_words, n=2, X=TEXTS)
+    assert sorted(terms.values()) == sorted(expected.values())
+    display = TopTermsDisplay.from_estimator(pipeline, TEXTS, n=1)
+    assert {words[0][0] for words in display.terms.values()} == {"apple", "car"}
+
+
+def test_terms_of_labels_and_of_a_vectorizer_of_their_own():
+    labels = np.array(["food"] * 3 + ["cars"] * 3)
+    expected = {"cars": ["car"], "food": ["apple"]}
+    assert top_terms(None, n=1, X=TEXTS, labels=labels) == expected
+    assert top_terms(None, n=1, X=iter(TEXTS), labels=list(labels)) == expected
+    pairs = CountVectorizer(ngram_range=(2, 2))
+    terms = top_terms(None, n=9, X=TEXTS, labels=labels, vectorizer=pairs)
+    assert sorted(terms["cars"]) == ["car race", "fast car", "old car"]
+    assert not hasattr(pairs, "vocabulary_")
+    few = CountVectorizer().fit(["pie race"])
+    terms = top_terms(None, X=TEXTS, labels=labels, vectorizer=few)
+    assert terms == {"cars": ["race"], "food": ["pie"]}
+    display = TopTermsDisplay.from_predictions(TEXTS, labels, n=1, vectorizer=few)
+    assert [words[0][0] for words in display.terms.values()] == ["race", "pie"]
+    noisy = top_terms(None, n=1, X=TEXTS, labels=[0, 0, -1, 1, 1, -1])
+    assert noisy == {0: ["apple"], 1: ["car"]}
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series(TEXTS, index=list("abcdef"))
+    assert top_terms(None, n=1, X=column, labels=labels) == expected
+
+
+def test_terms_that_cannot_be_had_are_told_the_way_round():
+    labels = [0, 0, 0, 1, 1, 1]
+    embedded = make_pipeline(FunctionTransformer(embed), KMeans(2)).fit(TEXTS)
+    with pytest.raises(TypeError, match=r"Give the texts as X"):
+        top_terms(embedded)
+    with pytest.raises(TypeError, match=r"as labels=, such as labels_"):
+        top_terms(KMeans(2).fit(embed(TEXTS)), X=TEXTS)
+    with pytest.raises(TypeError, match="give labels="):
+        top_terms(None, X=TEXTS)
+    with pytest.raises(TypeError, match="want the texts: give them as X"):
+        top_terms(None, labels=labels)
+    with pytest.raises(ValueError, match="There are 6 labels and 2 texts"):
+        top_terms(None, X=TEXTS[:2], labels=labels)
+    with pytest.raises(ValueError, match="a column of strings, got ndarray"):
+        top_terms(None, X=embed(TEXTS), labels=labels)
+    with pytest.raises(ValueError, match="X must hold texts"):
+        top_terms(None, X="abcdef", labels=labels)
 
 
 def test_embedding_takes_every_argument_of_scatter():

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.discovery import all_estimators, all_functions
 
 from skdeepcluster import Autoencoder, AutoencoderGMM
+from skdeepcluster.explain import describe_topics
 from skdeepcluster.plotting import TopTermsDisplay, top_terms
 
 documented = [*all_estimators(), *all_functions()]
@@ -56,6 +57,32 @@ for cluster, terms in names.items():
 
 TopTermsDisplay.from_estimator(pipeline, texts)
 plt.show()
+
+# %%
+# Sizes, terms and the most typical texts in one table.
+
+table = describe_topics(pipeline, texts, n_terms=4, n_texts=1)
+for cluster, row in table.iterrows():
+    first = texts[row["typical_texts"][0]].splitlines()[0]
+    print(f"{cluster}: {row['size']:3d}, {', '.join(row['terms'])}: {first}")
+
+# %%
+# Sentence embeddings tell more of short texts than word weights do, and hold no words.
+# The same functions name their clusters by the texts::
+#
+#     model = SentenceTransformer("all-MiniLM-L6-v2")
+#     pipeline = make_pipeline(FunctionTransformer(model.encode), GraphClustering(8))
+#     labels = pipeline.fit_predict(texts)
+#     describe_topics(pipeline, texts)
+#
+# So they do for clusters of any origin, with labels in place of the pipeline, and with
+# a vectorizer of one's own: here one of pairs of words.
+
+pairs = TfidfVectorizer(ngram_range=(2, 2), min_df=3, stop_words="english")
+for cluster, terms in top_terms(
+    None, n=4, X=texts, labels=labels, vectorizer=pairs
+).items():
+    print(f"{cluster}: {', '.join(terms)}")
 
 # %%
 # The pipeline tells the topic of a text that it has not seen.

@@ -9,6 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from skdeepcluster._images import channel_axis, checked_shape
 from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
 from skdeepcluster.estimators._base import (
@@ -81,6 +82,17 @@ class ReconstructionNet(Net):
         return nn.functional.mse_loss(reconstruction, target)
 
 
+def square(n_features: int) -> tuple[int, int]:
+    """Shape of a square image of so many pixels."""
+    side = math.isqrt(n_features)
+    if side**2 != n_features:
+        raise ValueError(
+            f"network='conv' needs image_shape: {n_features} columns are no square "
+            "grey image."
+        )
+    return side, side
+
+
 class Autoencoder(BaseDecodingEstimator):
     """Autoencoder that maps rows to a small latent space and back.
 
@@ -107,8 +119,12 @@ class Autoencoder(BaseDecodingEstimator):
         rows to latent rows and back. It is saved as far as that class or function can
         be imported.
     image_shape : tuple of int or None, default=None
-        Channels, height and width of the image that each row is. None takes square
-        grey images for "conv", and gives a network of yours flat rows.
+        Shape of the image that each row is: (height, width) if it is grey, (height,
+        width, channels) in the order of Pillow, scikit-image and matplotlib, or
+        (channels, height, width) in that of torch. Up to four at one end are channels;
+        with more of them, the image must be square. None takes square grey images for
+        "conv", and gives a network of yours flat rows; otherwise it gets them in this
+        very shape.
     noise : float, default=0.0
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).
@@ -292,36 +308,25 @@ class Autoencoder(BaseDecodingEstimator):
                 "latent_dim": latent_dim,
             }
         image_shape = self._image_shape(n_features)
-        if isinstance(self.network, str):
-            return ConvAutoencoder, {
-                "image_shape": image_shape,
+        if callable(self.network):
+            return ForeignAutoencoder, {
+                "network": self.network,
+                "n_features": n_features,
                 "latent_dim": latent_dim,
+                "image_shape": image_shape,
             }
-        return ForeignAutoencoder, {
-            "network": self.network,
-            "n_features": n_features,
-            "latent_dim": latent_dim,
-            "image_shape": image_shape,
-        }
+        shape = image_shape or square(n_features)
+        config: dict[str, Any] = {"image_shape": shape, "latent_dim": latent_dim}
+        if len(shape) == 2:
+            config["image_shape"] = (1, *shape)
+        elif channel_axis(shape) == 2:
+            config["channels_last"] = True
+        return ConvAutoencoder, config
 
     def _image_shape(self, n_features: int) -> tuple[int, ...] | None:
         if self.image_shape is None:
-            if callable(self.network):
-                return None
-            side = math.isqrt(n_features)
-            if side**2 != n_features:
-                raise ValueError(
-                    f"network='conv' needs image_shape: {n_features} columns are no "
-                    "square grey image."
-                )
-            return 1, side, side
-        shape = tuple(int(size) for size in self.image_shape)
-        if len(shape) != 3 or min(shape) < 1 or math.prod(shape) != n_features:
-            raise ValueError(
-                f"image_shape={self.image_shape!r} must be (channels, height, width) "
-                f"with a product of {n_features}, the number of columns of X."
-            )
-        return shape
+            return None
+        return checked_shape(self.image_shape, n_features)
 
     def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
         """Build and train the network."""

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 import skdeepcluster
 from skdeepcluster import networks
-from skdeepcluster._fitted import blank, refuse_dates, take_over
+from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
@@ -126,18 +126,17 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         )
 
     def _check_input(self, X: Any, reset: bool = False) -> Any:
-        refuse_dates(X)
-        # Infinities of both signs add up to none, which numpy would warn of.
-        with np.errstate(all="ignore"):
-            X = validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=INPUT_DTYPES,
-                order="C",
-                ensure_min_samples=2 if reset else 1,
-            )
+        X = validated(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=INPUT_DTYPES,
+            order="C",
+            ensure_min_samples=2 if reset else 1,
+        )
+        if reset:
+            warn_of_units(self, X)
         # An unsorted or repeated index densifies to the same rows, but not to the same
         # bits in every version of scipy.
         if hasattr(X, "sum_duplicates") and not X.has_canonical_format:
@@ -344,10 +343,24 @@ def reconstruction_errors(module: networks.AutoencoderModule, X: Any) -> np.ndar
     """Mean squared error of each standardised row, float64."""
 
     def error(x: torch.Tensor) -> torch.Tensor:
-        target, _, reconstruction = module(x)
-        return (target.double() - reconstruction).square().mean(1)
+        return squared_errors(module, x).mean(1)
 
     return finite(over_rows(error, X, module.shift.device).cpu().numpy())
+
+
+def column_errors(module: networks.AutoencoderModule, X: Any) -> np.ndarray:
+    """Squared error of each entry of standardised rows, float64."""
+
+    def error(x: torch.Tensor) -> torch.Tensor:
+        return squared_errors(module, x)
+
+    return finite(over_rows(error, X, module.shift.device).cpu().numpy())
+
+
+def squared_errors(module: networks.AutoencoderModule, x: torch.Tensor) -> torch.Tensor:
+    """Squared error of each entry of standardised rows, in double precision."""
+    target, _, reconstruction = module(x)
+    return (target.double() - reconstruction).square()
 
 
 def of_pair(callback: Any) -> Any:

@@ -9,7 +9,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import OutlierMixin, clone
+from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._fitted import blank, take_over
@@ -19,6 +21,7 @@ from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
     BaseDeepEstimator,
+    column_errors,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._given import (
@@ -27,6 +30,7 @@ from skdeepcluster.estimators._given import (
     is_fitted,
     unwrapped,
 )
+from skdeepcluster.networks import FARTHEST
 from skdeepcluster.training import array_over_rows, own_settings
 
 # Training scores that ranks are taken against, at most.
@@ -82,19 +86,50 @@ def cluster_metrics(Z: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     return means, np.linalg.inv(np.linalg.cholesky(covariances))
 
 
-def nearest_distances(
+def cluster_distances(
     Z: np.ndarray, means: np.ndarray, whiteners: np.ndarray
 ) -> np.ndarray:
-    """Mahalanobis distance of each row to the cluster where it is least."""
+    """Mahalanobis distance of each row to each cluster."""
 
     def distances(Z: np.ndarray) -> np.ndarray:
         each = [
             np.linalg.norm((Z - mean) @ whitener.T, axis=1)
             for mean, whitener in zip(means, whiteners, strict=True)
         ]
-        return np.min(each, axis=0)
+        return np.stack(each, axis=1)
 
     return array_over_rows(distances, Z)
+
+
+def column_metrics(X: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the columns in each cluster, and their spread within clusters.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    labels : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    means : ndarray of shape (n_clusters, n_features)
+    spreads : ndarray of shape (n_features,)
+        Standard deviations, or the least positive one where a column has none.
+    """
+    moments = [
+        mean_and_variance(X[labels == label].astype(np.float64))
+        for label in np.unique(labels)
+    ]
+    means, variances = map(np.stack, zip(*moments, strict=True))
+    sizes = np.unique(labels, return_counts=True)[1]
+    variance = sizes @ variances / len(labels)
+    least = variance[variance > 0].min(initial=np.inf)
+    least = least if np.isfinite(least) else 1.0
+    return means, np.sqrt(np.where(variance > 0, variance, least))
+
+
+def mean_and_variance(X: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each column."""
+    return mean_variance_axis(X, axis=0) if sp.issparse(X) else (X.mean(0), X.var(0))
 
 
 def quantiles(scores: np.ndarray) -> np.ndarray:
@@ -134,14 +169,16 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
     estimator : estimator of this package or None, default=None
         One that is fitted is used as it is, and stays so in clones; one that isn't is
         cloned and fitted. None is ``AutoencoderGMM()``.
-    method : {"rank-average", "likelihood", "mahalanobis", "reconstruction"}, \
-default="rank-average"
-        How rows are scored: by ``score_samples`` of a clusterer that has it, which is
-        the log-likelihood of the mixture [1]_ or VaDE's lower bound of it; by the
-        Mahalanobis distance, in the latent space, to the cluster where it is least,
-        with a regularised covariance for each cluster [2]_; by the error of
-        reconstruction [3]_; or by the mean, over those of the three that the estimator
-        can tell, of the row's ranks among the training rows.
+    method : {"auto", "reconstruction", "likelihood", "mahalanobis", "rank-average"}, \
+default="auto"
+        How rows are scored: by the error of reconstruction [3]_; by ``score_samples``
+        of a clusterer that has it, which is the log-likelihood of the mixture [1]_ or
+        VaDE's lower bound of it; by the Mahalanobis distance, in the latent space, to
+        the cluster where it is least, with a regularised covariance for each cluster
+        [2]_; or by the mean, over those of the three that the estimator can tell, of
+        the row's ranks among the training rows. "auto" is "reconstruction" with a
+        decoder, the best of them on average over labelled sets, and "mahalanobis"
+        without one.
     contamination : float or "auto", default=0.1
         Share of the training rows that are outliers, which sets the threshold. "auto"
         takes the share of rows whose score is below the quartiles of the training rows'
@@ -160,7 +197,7 @@ default="rank-average"
     contamination_ : float
         Share of the training rows that the threshold was set for.
     method_ : str
-        How rows are scored.
+        How rows are scored; never "auto".
     methods_ : list of str
         Scores that are computed.
     quantiles_ : dict of str to ndarray
@@ -171,6 +208,11 @@ default="rank-average"
     whiteners_ : ndarray of shape (n_clusters, latent_dim, latent_dim)
         Matrices that turn a difference from a mean into one whose length is the
         Mahalanobis distance.
+    column_means_ : ndarray of shape (n_clusters, n_features)
+        Means of the clusters in the columns of the data, where the estimator has no
+        decoder.
+    column_spreads_ : ndarray of shape (n_features,)
+        Standard deviation of each column within clusters, likewise.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -185,6 +227,12 @@ default="rank-average"
     Unusual rows that come in numbers and resemble each other are clusters of their
     own to a mixture with enough components: likelihood and distance then find them
     normal.
+
+    Compare with :class:`sklearn.ensemble.IsolationForest`, which is ahead of
+    reconstruction on eight of thirteen labelled sets of ``benchmarks/anomaly.py``, on
+    breast_cancer by most. Its area under the curve is .708 on average; that of an
+    `AutoencoderGMM` is .694 by reconstruction, .663 by ranks, .633 by distance and .620
+    by likelihood. On digits, reconstruction after `DECClustering` leads.
 
     References
     ----------
@@ -210,7 +258,7 @@ default="rank-average"
     _holds = "estimator"
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "transform"]), None],
-        "method": [StrOptions({"rank-average", *NEEDS})],
+        "method": [StrOptions({"auto", "rank-average", *NEEDS})],
         "contamination": [
             Interval(Real, 0, 0.5, closed="right"),
             StrOptions({"auto"}),
@@ -222,7 +270,7 @@ default="rank-average"
         self,
         estimator: Any = None,
         *,
-        method: str = "rank-average",
+        method: str = "auto",
         contamination: float | str = 0.1,
         random_state: Any = None,
     ) -> None:
@@ -266,12 +314,18 @@ default="rank-average"
 
     def _learn(self, X: Any, estimator: Any) -> None:
         self.estimator_ = estimator
-        self.method_ = self.method
-        whole = self.method == "rank-average"
-        self.methods_ = methods_for(estimator) if whole else [self.method]
+        possible = methods_for(estimator)
+        # Reconstruction, the last, is possible with a decoder alone.
+        self.method_ = possible[-1] if self.method == "auto" else self.method
+        whole = self.method_ == "rank-average"
+        self.methods_ = possible if whole else [self.method_]
         if "mahalanobis" in self.methods_:
-            Z = estimator._encode(estimator._check_input(X))
-            self.means_, self.whiteners_ = cluster_metrics(Z, estimator._labels(Z))
+            rows = estimator._check_input(X)
+            Z = estimator._encode(rows)
+            labels = estimator._labels(Z)
+            self.means_, self.whiteners_ = cluster_metrics(Z, labels)
+            if not isinstance(estimator, BaseDecodingEstimator):
+                self.column_means_, self.column_spreads_ = column_metrics(rows, labels)
         scores = self._scores(X)
         self.quantiles_ = {name: quantiles(value) for name, value in scores.items()}
         share: Any = self.contamination
@@ -290,7 +344,7 @@ default="rank-average"
                 f"estimator must be one of skdeepcluster's or None, got {given!r}."
             )
         possible = methods_for(given)
-        if self.method != "rank-average" and self.method not in possible:
+        if self.method in NEEDS and self.method not in possible:
             raise ValueError(
                 f"method={self.method!r} needs an estimator with "
                 f"{NEEDS[self.method]}, which {type(given).__name__} has not; it can "
@@ -310,8 +364,8 @@ default="rank-average"
             scores["likelihood"] = estimator.score_samples(X)
         if "mahalanobis" in self.methods_:
             Z = estimator._encode(rows)
-            distances = nearest_distances(Z, self.means_, self.whiteners_)
-            scores["mahalanobis"] = -distances
+            distances = cluster_distances(Z, self.means_, self.whiteners_)
+            scores["mahalanobis"] = -distances.min(1)
         if "reconstruction" in self.methods_:
             scores["reconstruction"] = -estimator._reconstruction_errors(rows)
         return {name: value.astype(np.float64) for name, value in scores.items()}
@@ -369,6 +423,53 @@ default="rank-average"
             1 for inliers, -1 for outliers.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def explain(self, X: Any) -> np.ndarray:
+        """How much each column makes each row odd.
+
+        With a decoder, that is the error of reconstruction by column, whatever
+        ``method`` scores the rows: the other columns tell what this one should be. Its
+        negative mean over the columns is the score of ``method="reconstruction"``.
+        Without a decoder (`DDCClustering`), it is the difference from the mean of the
+        nearest cluster by the Mahalanobis distance, in standard deviations of the
+        column within clusters.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Squared errors of standardised rows, or squared differences: the larger, the
+            odder is the row in that column.
+
+        See Also
+        --------
+        skdeepcluster.explain.describe_outliers : A table of the oddest rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_iris
+        >>> from skdeepcluster import Autoencoder, DeepOutlierDetector
+        >>> X, _ = load_iris(return_X_y=True)
+        >>> network = Autoencoder((32,), 2, max_epochs=100, random_state=0)
+        >>> detector = DeepOutlierDetector(network).fit(X)
+        >>> int(detector.explain([[5.0, 3.4, 7.0, 0.2]]).argmax())
+        2
+        """
+        check_is_fitted(self)
+        estimator = self.estimator_
+        rows = estimator._check_input(X)
+        if isinstance(estimator, BaseDecodingEstimator):
+            return column_errors(estimator.module_, rows)
+        Z = estimator._encode(rows)
+        nearest = cluster_distances(Z, self.means_, self.whiteners_).argmin(1)
+        rows = rows.toarray() if sp.issparse(rows) else rows
+        difference = (rows - self.column_means_[nearest]) / self.column_spreads_
+        return difference.clip(-FARTHEST, FARTHEST) ** 2
 
     @property
     def n_features_in_(self) -> int:

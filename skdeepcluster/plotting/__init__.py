@@ -3,6 +3,7 @@
 from skdeepcluster.plotting._bars import ClusterSizesDisplay, ConfidenceDisplay
 from skdeepcluster.plotting._confusion import MatchedConfusionDisplay
 from skdeepcluster.plotting._embedding import EmbeddingDisplay
+from skdeepcluster.plotting._features import ClusterFeaturesDisplay
 from skdeepcluster.plotting._images import ClusterImagesDisplay
 from skdeepcluster.plotting._silhouette import SilhouetteDisplay
 from skdeepcluster.plotting._terms import TopTermsDisplay, top_terms
@@ -10,6 +11,7 @@ from skdeepcluster.plotting._training import TrainingHistoryDisplay
 from skdeepcluster.plotting._tree import ClusterTreeDisplay
 
 __all__ = [
+    "ClusterFeaturesDisplay",
     "ClusterImagesDisplay",
     "ClusterSizesDisplay",
     "ClusterTreeDisplay",

@@ -1,6 +1,7 @@
 """What the displays share: matplotlib on demand, colours, arguments."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,47 @@ def cluster_colors(labels: np.ndarray) -> dict[Any, Any]:
         colors = colors_module.hsv_to_rgb(np.column_stack([hue, saturation, value]))
     by_label = dict(zip(found, colors, strict=True))
     return {-1: NOISE_COLOR, **by_label} if -1 in labels else by_label
+
+
+def bar_panels(
+    ax: Any,
+    bars: dict[Any, list[tuple[str, float]]],
+    title: str,
+    style: Callable[[Any], None],
+) -> Any:
+    """Draw named bars, a panel a cluster, and return the axes whose place they take.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        Where to draw. None makes a new figure.
+    bars : dict of label to list of (str, float)
+        Names and lengths of the bars of each cluster, from the top.
+    title : str
+        Title of the figure.
+    style : callable
+        Called with each panel.
+    """
+    columns = min(4, len(bars))
+    lines = -(-len(bars) // columns)
+    longest = max([1, *(len(each) for each in bars.values())])
+    letters = max([0, *(len(name) for each in bars.values() for name, _ in each)])
+    width = max(3, 1.6 + 0.075 * min(letters, 60))
+    ax = new_axes(ax, width * columns, 0.6 + lines * (0.7 + 0.2 * longest))
+    colors = cluster_colors(np.array(list(bars)))
+    grid = panels(ax, lines, columns).ravel()
+    for panel in grid[len(bars) :]:
+        panel.set_axis_off()
+    ax.figure.suptitle(title)
+    for panel, (label, each) in zip(grid, bars.items(), strict=False):
+        places = np.arange(len(each))
+        panel.barh(places, [length for _, length in each], color=colors[label])
+        panel.set_yticks(places, [name for name, _ in each], fontsize="small")
+        panel.set_ylim(longest - 0.5, -0.5)
+        panel.set_title(f"cluster {label_name(label)}", fontsize="medium")
+        panel.spines[["top", "right", "bottom"]].set_visible(False)
+        style(panel)
+    return ax
 
 
 def label_name(label: Any) -> str:

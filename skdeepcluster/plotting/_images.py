@@ -8,6 +8,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._fitted import check_labels, fitted_labels
+from skdeepcluster._images import channels_last, checked_shape
 from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster.plotting._common import (
     estimator_name,
@@ -59,6 +60,7 @@ class ClusterImagesDisplay:
         estimator: Any,
         X: Any,
         *,
+        images: Any = None,
         image_shape: tuple[int, ...] | None = None,
         n_images: int = 10,
         reconstruct: bool = True,
@@ -73,13 +75,19 @@ class ClusterImagesDisplay:
         estimator : estimator
             A fitted clusterer or a pipeline that ends in one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Images as rows.
+            Rows, as the estimator takes them.
+        images : array-like of (n_samples, height, width[, channels]), default=None
+            Images to draw, where they are not the rows: in either order of the axes, in
+            flat rows as well, or as a list of Pillow's. None draws ``X``.
         image_shape : tuple of int, default=None
-            (height, width) or (channels, height, width). None is a square of grey.
+            Shape of an image in a flat row: (height, width), (height, width, channels)
+            or (channels, height, width), with up to four channels. None is a square of
+            grey.
         n_images : int, default=10
             Images of a cluster, at most, chosen at random.
         reconstruct : bool, default=True
-            Whether to draw reconstructions, where the estimator has them.
+            Whether to draw reconstructions, where the estimator has them of rows that
+            are the images.
         random_state : int, default=0
             Seed of the choice.
         ax : matplotlib Axes, default=None
@@ -95,10 +103,15 @@ class ClusterImagesDisplay:
         (X,) = indexable(X)
         labels = fitted_labels(estimator, X)
         rows = chosen_rows(labels, n_images, random_state)
-        chosen = _safe_indexing(X, rows)
         back = None
-        if reconstruct and hasattr(estimator, "inverse_transform"):
-            back = estimator.inverse_transform(estimator.transform(chosen))
+        if images is not None:
+            (images,) = indexable(images)
+            check_consistent_length(X, images)
+            chosen = _safe_indexing(images, rows)
+        else:
+            chosen = _safe_indexing(X, rows)
+            if reconstruct and hasattr(estimator, "inverse_transform"):
+                back = estimator.inverse_transform(estimator.transform(chosen))
         return cls.from_predictions(
             chosen,
             labels[rows],
@@ -129,14 +142,18 @@ class ClusterImagesDisplay:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Images as rows.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+(n_samples, height, width[, channels])
+            Images, flat or not, in either order of the axes; a list of Pillow's as
+            well.
         labels : array-like of shape (n_samples,)
             Clusters; -1 is noise.
         reconstructions : array-like of shape (n_samples, n_features), default=None
             What a clusterer makes of the images.
         image_shape : tuple of int, default=None
-            (height, width) or (channels, height, width). None is a square of grey.
+            Shape of an image in a flat row: (height, width), (height, width, channels)
+            or (channels, height, width), with up to four channels. None is a square of
+            grey.
         n_images : int, default=10
             Images of a cluster, at most, chosen at random.
         random_state : int, default=0
@@ -153,20 +170,19 @@ class ClusterImagesDisplay:
         ClusterImagesDisplay
             The display, drawn.
         """
-        X = X.tocsr() if sp.issparse(X) else np.asarray(X)
+        X = as_array(X)
         labels = check_labels(labels, "labels")
         check_consistent_length(X, labels)
-        shape = check_image_shape(image_shape, X.shape[1])
         rows = chosen_rows(labels, n_images, random_state)
         found = list(np.unique(labels))
         groups = [rows[labels[rows] == label] for label in found]
         back = None if reconstructions is None else np.asarray(reconstructions)
         display = cls(
-            [to_images(dense(X[group]), shape) for group in groups],
+            [to_images(X[group], image_shape) for group in groups],
             found,
             reconstructions=None
             if back is None
-            else [to_images(back[group], shape) for group in groups],
+            else [to_images(back[group], image_shape) for group in groups],
             title=title,
         )
         return display.plot(ax=ax, **kwargs)
@@ -201,8 +217,7 @@ class ClusterImagesDisplay:
         inches = min(0.6 * columns / width, 14 / len(mosaic))
         ax = new_axes(ax, 1 + inches * width, 0.6 + inches * len(mosaic))
         # Reconstructions leave the range of pixels, and would grey the images.
-        low = min(images.min() for images in self.images)
-        high = max(images.max() for images in self.images)
+        low, high = value_range(self.images)
         style = {"cmap": "gray_r", "interpolation": "nearest", "vmin": 0, "vmax": 1}
         mosaic = np.clip((mosaic - low) / (high - low or 1), 0, 1)
         if mosaic.ndim == 3:
@@ -228,30 +243,56 @@ def chosen_rows(labels: np.ndarray, n_images: int, seed: int) -> np.ndarray:
     )
 
 
-def dense(rows: Any) -> np.ndarray:
-    """Rows without a sparse format."""
-    return rows.toarray() if sp.issparse(rows) else rows
+def as_array(images: Any) -> Any:
+    """Images, flat or not, as an array or a CSR matrix."""
+    if sp.issparse(images):
+        return images.tocsr()
+    if isinstance(images, (list, tuple)):
+        images = [np.asarray(image) for image in images]
+        shapes = sorted({image.shape for image in images})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"The images are of different shapes, {shapes[0]} and {shapes[1]} among"
+                " them: resize and convert them to one."
+            )
+    return np.asarray(images)
 
 
-def check_image_shape(shape: tuple[int, ...] | None, n_features: int) -> tuple:
-    """Shape of an image, or an error that says which one fits."""
-    if shape is None:
-        side = round(n_features**0.5)
-        shape = (side, side)
-    if len(shape) not in (2, 3) or np.prod(shape) != n_features:
+def to_images(rows: Any, shape: tuple[int, ...] | None) -> np.ndarray:
+    """Images with channels last, and none at all where there is but one."""
+    rows = rows.toarray() if sp.issparse(rows) else rows
+    if rows.ndim == 2:
+        if shape is None:
+            side = round(rows.shape[1] ** 0.5)
+            shape = (side, side)
+        rows = rows.reshape(-1, *checked_shape(shape, rows.shape[1]))
+    if rows.ndim not in (3, 4):
         raise ValueError(
-            f"image_shape={shape} does not hold {n_features} features. Give (height, "
-            "width) or (channels, height, width) with that product."
+            f"Images must have two or three dimensions, got {rows.ndim - 1}."
         )
-    return tuple(shape)
+    images = channels_last(rows)
+    if images.ndim == 4 and images.shape[-1] not in (3, 4):
+        raise ValueError(
+            f"Images with {images.shape[-1]} channels can't be drawn: choose one, "
+            "three of colour, or four with transparency."
+        )
+    return images
 
 
-def to_images(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Rows as images, channels last, and none at all where there is but one."""
-    images = rows.reshape(-1, *shape).astype(float)
-    if len(shape) == 2:
-        return images
-    return images[:, 0] if shape[0] == 1 else np.moveaxis(images, 1, -1)
+def value_range(groups: list[np.ndarray]) -> tuple[float, float]:
+    """Values that are black and white, or white and black of grey images.
+
+    Colours keep the range in which they are stored, or a dark scene would be a light
+    one; grey images, and what is neither bytes nor between zero and one, theirs.
+    """
+    low = float(min(images.min() for images in groups))
+    high = float(max(images.max() for images in groups))
+    if groups[0].ndim == 4 and low >= 0:
+        if groups[0].dtype.kind in "iu" and high <= 255:
+            return 0.0, 255.0
+        if high <= 1:
+            return 0.0, 1.0
+    return low, high
 
 
 def to_strip(images: np.ndarray, columns: int) -> np.ndarray:

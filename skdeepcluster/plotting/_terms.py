@@ -1,152 +1,16 @@
-"""Terms that tell the clusters of texts apart."""
+"""Terms that tell the clusters of texts apart, as bars."""
 
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import is_outlier_detector
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels, is_noise
-from skdeepcluster.plotting._common import (
-    cluster_colors,
-    estimator_name,
-    label_name,
-    new_axes,
-    panels,
-)
+from skdeepcluster._fitted import check_labels
+from skdeepcluster._terms import best_terms, mean_weights, top_terms, weighted_terms
+from skdeepcluster.plotting._common import bar_panels, estimator_name
 
-
-def top_terms(pipeline: Any, n: int = 10, X: Any = None) -> dict[int, list[str]]:
-    """Name each cluster of texts by the terms that set it apart.
-
-    Terms are ranked by how much more weight they have in the cluster than in the mean
-    of all the clusters. Give the texts: weights are then means over the texts of each
-    cluster. Without them, weights are those of the cluster's centre, taken back through
-    the pipeline to the vectorizer's terms, and what a network decodes a centre to may
-    be far from any text: names are as wrong as reconstructions are.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted; it ends in a clusterer. A step before has a ``vocabulary_`` and
-        ``get_feature_names_out``, or else the first step that has names makes terms.
-    n : int, default=10
-        Terms of a cluster.
-    X : iterable of str, or DataFrame, default=None
-        Texts, as the pipeline takes them. They are needed where the clusterer has no
-        centres or a step can't be inverted.
-
-    Returns
-    -------
-    dict of int to list of str
-        Terms of each cluster, best first; fewer than ``n`` where fewer have more
-        weight than in the mean.
-
-    Examples
-    --------
-    >>> from sklearn.cluster import KMeans
-    >>> from sklearn.feature_extraction.text import TfidfVectorizer
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skdeepcluster.plotting import top_terms
-    >>> texts = ["red apple", "apple pie", "fast car", "car race"]
-    >>> pipeline = make_pipeline(TfidfVectorizer(), KMeans(2, random_state=0))
-    >>> terms = top_terms(pipeline.fit(texts), n=1, X=texts)
-    >>> sorted(terms.values())
-    [['apple'], ['car']]
-    """
-    return {
-        label: [term for term, _ in terms]
-        for label, terms in weighted_terms(pipeline, n, X).items()
-    }
-
-
-def weighted_terms(pipeline: Any, n: int, X: Any) -> dict[Any, list[tuple[str, float]]]:
-    """Terms of each cluster and their weights beyond the mean, best first."""
-    place = vectorizer_place(pipeline)
-    check_is_fitted(pipeline)
-    names = pipeline.steps[place][1].get_feature_names_out()
-    if X is None:
-        return best_terms(*centers(pipeline, place, len(names)), names, n)
-    # Series, DataFrames and arrays stay what they are: columns are chosen by name.
-    texts = X if hasattr(X, "__getitem__") else list(X)
-    weights = pipeline[: place + 1].transform(texts)
-    return best_terms(*mean_weights(weights, fitted_labels(pipeline, texts)), names, n)
-
-
-def vectorizer_place(pipeline: Any) -> int:
-    """Place of the step of a pipeline that makes terms of texts."""
-    steps = pipeline.steps[:-1] if isinstance(pipeline, Pipeline) else []
-    named = [
-        place
-        for place, (_, step) in enumerate(steps)
-        if hasattr(step, "get_feature_names_out")
-    ]
-    if not named or is_outlier_detector(pipeline):
-        raise TypeError(
-            "pipeline must be a Pipeline that has a vectorizer and ends in a "
-            f"clusterer, got {pipeline!r}."
-        )
-    # Other steps name what they make too, such as "truncatedsvd0".
-    vectorizers = [place for place in named if hasattr(steps[place][1], "vocabulary_")]
-    return vectorizers[-1] if vectorizers else named[0]
-
-
-def best_terms(
-    labels: np.ndarray, weights: np.ndarray, names: Any, n: int
-) -> dict[Any, list[tuple[str, float]]]:
-    """Terms that have most weight beyond the mean of the clusters."""
-    weights = weights - weights.mean(0)
-    terms = {}
-    for label, row in zip(labels.tolist(), weights, strict=True):
-        best = [term for term in np.argsort(-row, kind="stable")[:n] if row[term] > 0]
-        terms[label] = [(str(names[term]), float(row[term])) for term in best]
-    return terms
-
-
-def mean_weights(weights: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean weight of each term over the texts of each cluster."""
-    found = np.unique(labels[~is_noise(labels)])
-    if len(found) == 0:
-        raise ValueError("Every text is noise: there is no cluster to name.")
-    means = [np.asarray(weights[labels == label].mean(0)).ravel() for label in found]
-    return found, np.array(means)
-
-
-def centers(
-    pipeline: Pipeline, place: int, n_terms: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of the clusters as weights of the vectorizer's terms."""
-    final = pipeline[-1]
-    rows = getattr(final, "cluster_centers_", getattr(final, "means_", None))
-    middle = [
-        step
-        for _, step in pipeline.steps[place + 1 : -1]
-        if step not in (None, "passthrough")
-    ]
-    if rows is None or not all(hasattr(step, "inverse_transform") for step in middle):
-        raise TypeError(
-            "The centres can't be taken back to terms: the clusterer has none, or a "
-            "step before it has no inverse_transform. Give the texts as X."
-        )
-    if hasattr(final, "inverse_transform"):
-        rows = final.inverse_transform(rows)
-    widths = [getattr(step, "n_features_in_", None) for step in [*middle, final]]
-    for step in reversed(middle):
-        check_width(rows, widths.pop())
-        rows = step.inverse_transform(rows)
-    check_width(rows, n_terms)
-    return np.arange(len(rows)), np.asarray(rows)
-
-
-def check_width(rows: Any, width: int | None) -> None:
-    """Refuse centres that are not in the space they are taken for."""
-    if width is not None and rows.shape[1] != width:
-        raise ValueError(
-            f"The centres have {rows.shape[1]} columns where {width} are needed, and "
-            "can't be taken back to terms. Give the texts as X."
-        )
+__all__ = ["TopTermsDisplay", "top_terms"]
 
 
 class TopTermsDisplay:
@@ -177,18 +41,26 @@ class TopTermsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, pipeline: Any, X: Any = None, *, n: int = 8, ax: Any = None
+        cls,
+        pipeline: Any,
+        X: Any = None,
+        *,
+        n: int = 8,
+        vectorizer: Any = None,
+        ax: Any = None,
     ) -> "TopTermsDisplay":
         """Draw the terms of a fitted pipeline.
 
         Parameters
         ----------
         pipeline : Pipeline
-            Fitted, from a vectorizer to a clusterer.
+            Fitted; it takes texts and ends in a clusterer.
         X : iterable of str, or DataFrame, default=None
             Texts, as in `top_terms`; without them, names are as good as the decoder.
         n : int, default=8
             Terms of a cluster.
+        vectorizer : transformer or None, default=None
+            What makes terms of the texts, as in `top_terms`. None takes the pipeline's.
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
 
@@ -197,7 +69,7 @@ class TopTermsDisplay:
         TopTermsDisplay
             The display, drawn.
         """
-        terms = weighted_terms(pipeline, n, X)
+        terms = weighted_terms(pipeline, n, X, vectorizer=vectorizer)
         return cls(terms, title=estimator_name(pipeline)).plot(ax=ax)
 
     @classmethod
@@ -205,8 +77,9 @@ class TopTermsDisplay:
         cls,
         X: Any,
         labels: Any,
-        names: Any,
+        names: Any = None,
         *,
+        vectorizer: Any = None,
         n: int = 8,
         title: str = "",
         ax: Any = None,
@@ -215,12 +88,16 @@ class TopTermsDisplay:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_terms)
-            Weights of terms in each text.
+        X : iterable of str, or {array-like, sparse matrix} of shape \
+(n_samples, n_terms)
+            Texts, or with ``names`` the weights of terms in each.
         labels : array-like of shape (n_samples,)
             Clusters; negative numbers are noise.
-        names : array-like of shape (n_terms,)
-            Terms, as ``get_feature_names_out`` of a vectorizer gives them.
+        names : array-like of shape (n_terms,), default=None
+            Terms, as ``get_feature_names_out`` of a vectorizer gives them. None takes
+            ``X`` for texts.
+        vectorizer : transformer or None, default=None
+            What makes terms of texts, as in `top_terms`.
         n : int, default=8
             Terms of a cluster.
         title : str, default=""
@@ -233,6 +110,9 @@ class TopTermsDisplay:
         TopTermsDisplay
             The display, drawn.
         """
+        if names is None:
+            terms = weighted_terms(None, n, X, labels=labels, vectorizer=vectorizer)
+            return cls(terms, title=title).plot(ax=ax)
         X = X.tocsr() if sp.issparse(X) else np.asarray(X)
         labels = check_labels(labels, "labels")
         check_consistent_length(X, labels)
@@ -257,22 +137,7 @@ class TopTermsDisplay:
         TopTermsDisplay
             The display.
         """
-        columns = min(4, len(self.terms))
-        lines = -(-len(self.terms) // columns)
-        longest = max([1, *(len(terms) for terms in self.terms.values())])
-        ax = new_axes(ax, 3 * columns, 0.6 + lines * (0.7 + 0.2 * longest))
-        colors = cluster_colors(np.array(list(self.terms)))
-        grid = panels(ax, lines, columns).ravel()
-        for panel in grid[len(self.terms) :]:
-            panel.set_axis_off()
-        ax.figure.suptitle(self.title)
-        for panel, (label, terms) in zip(grid, self.terms.items(), strict=False):
-            places = np.arange(len(terms))
-            panel.barh(places, [weight for _, weight in terms], color=colors[label])
-            panel.set_yticks(places, [term for term, _ in terms], fontsize="small")
-            panel.set_ylim(longest - 0.5, -0.5)
-            panel.set_xticks([])
-            panel.set_title(f"cluster {label_name(label)}", fontsize="medium")
-            panel.spines[["top", "right", "bottom"]].set_visible(False)
+        # Weights of terms have no unit that a reader would know.
+        ax = bar_panels(ax, self.terms, self.title, lambda panel: panel.set_xticks([]))
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -1,0 +1,519 @@
+"""Why rows are in a cluster, or are odd: the columns that tell, and typical rows.
+
+Every function takes a fitted estimator, alone, at the end of a pipeline or in a
+search, and gives a table: ``pip install 'skdeepcluster[compare]'``.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.stats import rankdata
+from sklearn.base import is_outlier_detector
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.utils import check_array, indexable
+from sklearn.utils.extmath import row_norms
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from skdeepcluster._extras import import_extra
+from skdeepcluster._fitted import (
+    check_labels,
+    fitted_labels,
+    is_noise,
+    last_step,
+    latent_rows,
+    refuse_dates,
+    searched,
+)
+from skdeepcluster._sklearn import _num_samples, _safe_indexing
+from skdeepcluster._terms import term_weights, text_labels, top_terms
+
+__all__ = [
+    "cluster_effects",
+    "describe_clusters",
+    "describe_outliers",
+    "describe_topics",
+]
+
+# Entries of a sparse matrix that are made dense at once, to be ranked.
+BLOCK_ENTRIES = 1 << 23
+
+
+@dataclass(eq=False)
+class Described:
+    """Rows as a table of numbers, its columns' names, and their clusters.
+
+    Parameters
+    ----------
+    rows : {ndarray, csr_array} of shape (n_samples, n_features)
+        Finite numbers.
+    names : ndarray of shape (n_features,)
+        Names of the columns.
+    labels : ndarray of shape (n_samples,)
+        Cluster of each row; negative numbers are noise.
+    found : ndarray of shape (n_clusters,)
+        The clusters, without noise.
+    """
+
+    rows: Any
+    names: np.ndarray
+    labels: np.ndarray
+    found: np.ndarray
+
+
+def describe_clusters(
+    estimator: Any,
+    X: Any,
+    feature_names: Any = None,
+    *,
+    labels: Any = None,
+    n_features: int = 5,
+    n_rows: int = 5,
+) -> Any:
+    """Size, typical rows and telling columns of every cluster.
+
+    Parameters
+    ----------
+    estimator : fitted estimator or None
+        Clusterer, a pipeline that ends in one, or a search over these. None with
+        ``labels`` of any origin.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows, as the estimator takes them.
+    feature_names : array-like of str, default=None
+        Names of the columns. None takes those of a data frame, or those that the steps
+        of a pipeline give.
+    labels : array-like of shape (n_samples,), default=None
+        Clusters; negative numbers are noise. None takes those of the estimator.
+    n_features : int, default=5
+        Columns of a cluster, at most.
+    n_rows : int, default=5
+        Typical rows of a cluster, at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each cluster, with its number of rows ``size`` and their ``share``;
+        ``typical_rows``, a list of the positions in ``X`` of the rows nearest to the
+        cluster's mean in the space where the estimator looked for clusters, no two of
+        them equal; and ``features``, a dictionary from names of columns to effects as
+        in `cluster_effects`, the strongest first.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    TypeError
+        If the estimator is no clusterer, or neither it nor labels are given.
+    ValueError
+        If neither ``X`` nor what a step of the pipeline makes of it is a table of
+        finite numbers; if names or labels are not as many as columns or rows.
+
+    See Also
+    --------
+    skdeepcluster.plotting.ClusterFeaturesDisplay : The columns as bars.
+    describe_outliers : Why rows are odd.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeepcluster.explain import describe_clusters
+    >>> iris = load_iris()
+    >>> kmeans = KMeans(3, random_state=0).fit(iris.data)
+    >>> table = describe_clusters(kmeans, iris.data, iris.feature_names, n_features=1)
+    >>> sorted(table["size"])
+    [39, 50, 61]
+    >>> table["features"][kmeans.predict(iris.data)[0]]
+    {'petal length (cm)': -1.0}
+    """
+    pandas = import_extra("pandas", "compare", "describe_clusters")
+    check_counts(n_features=n_features, n_rows=n_rows)
+    it = described(estimator, X, feature_names, labels)
+    effects, steps = effects_and_steps(it)
+    space = space_of(estimator, X, it)
+    records = []
+    for place, cluster in enumerate(it.found):
+        members = np.flatnonzero(it.labels == cluster)
+        # Steps decide between columns that are all the way apart.
+        best = np.lexsort((-np.abs(steps[place]), -np.abs(effects[place])))
+        records.append(
+            {
+                "size": len(members),
+                "share": len(members) / len(it.labels),
+                "typical_rows": typical(space, members, n_rows),
+                "features": {
+                    str(it.names[column]): round(float(effects[place, column]), 3)
+                    for column in best[:n_features]
+                    if effects[place, column] != 0
+                },
+            }
+        )
+    index = pandas.Index(it.found, name="cluster")
+    return pandas.DataFrame(records, index=index)
+
+
+def cluster_effects(
+    estimator: Any, X: Any, feature_names: Any = None, *, labels: Any = None
+) -> Any:
+    """How much more or less of every column the rows of each cluster have.
+
+    The effect is Cliff's delta [1]_: the probability that a row of the cluster has a
+    larger value than one of the other rows, less the probability of a smaller value.
+    It has no unit, and no transformation of a column that keeps the order changes it;
+    of a column of zeros and ones it is the difference of shares. Rows of noise are
+    among the others.
+
+    Parameters
+    ----------
+    estimator : fitted estimator or None
+        Clusterer, a pipeline that ends in one, or a search over these. None with
+        ``labels`` of any origin.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows, as the estimator takes them. What is described is the first table of
+        finite numbers on the way to the clusterer: the columns of ``X`` themselves
+        or, where they hold strings or missing values, what steps of the pipeline make
+        of them.
+    feature_names : array-like of str, default=None
+        Names of the columns. None takes those of a data frame, or those that the steps
+        of a pipeline give.
+    labels : array-like of shape (n_samples,), default=None
+        Clusters; negative numbers are noise. None takes those of the estimator.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_clusters, n_features)
+        Effects between -1, all rows of the cluster have less than all others, and 1.
+        They are 0 where there is one cluster alone.
+
+    References
+    ----------
+    .. [1] Cliff, N. (1993). Dominance statistics: ordinal analyses to answer ordinal
+       questions. Psychological Bulletin 114.
+
+    Examples
+    --------
+    >>> from skdeepcluster.explain import cluster_effects
+    >>> X = [[1, 5], [2, 6], [8, 5], [9, 6]]
+    >>> table = cluster_effects(None, X, ["length", "width"], labels=[0, 0, 1, 1])
+    >>> table.loc[0].to_dict(), table.loc[1].to_dict()
+    ({'length': -1.0, 'width': 0.0}, {'length': 1.0, 'width': 0.0})
+    """
+    pandas = import_extra("pandas", "compare", "cluster_effects")
+    it = described(estimator, X, feature_names, labels)
+    index = pandas.Index(it.found, name="cluster")
+    return pandas.DataFrame(effects_and_steps(it)[0], index=index, columns=it.names)
+
+
+def describe_outliers(
+    detector: Any,
+    X: Any,
+    feature_names: Any = None,
+    *,
+    n_outliers: int = 10,
+    n_features: int = 3,
+) -> Any:
+    """Oddest rows, and the columns that make them odd.
+
+    Parameters
+    ----------
+    detector : fitted estimator
+        `DeepOutlierDetector`, a pipeline that ends in one, or a search over these.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows, as the detector takes them.
+    feature_names : array-like of str, default=None
+        Names of the detector's columns. None takes those of a data frame, or those
+        that the steps of a pipeline give.
+    n_outliers : int, default=10
+        Rows to describe, at most.
+    n_features : int, default=3
+        Columns of a row, at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each of the oddest rows, the oddest first, under its position in
+        ``X``: its ``score``, whether the detector has it for an ``outlier``, and
+        ``features``, a dictionary from names of columns to their shares of what
+        :meth:`skdeepcluster.DeepOutlierDetector.explain` gives.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    TypeError
+        If the estimator is no `DeepOutlierDetector`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler, normalize
+    >>> from skdeepcluster import Autoencoder, DeepOutlierDetector
+    >>> from skdeepcluster.explain import describe_outliers
+    >>> wine = load_wine()
+    >>> X = wine.data.copy()
+    >>> X[7, wine.feature_names.index("ash")] = 9.0
+    >>> network = Autoencoder((64,), max_epochs=30, random_state=0)
+    >>> detector = make_pipeline(StandardScaler(), DeepOutlierDetector(network))
+    >>> table = describe_outliers(detector.fit(X), X, wine.feature_names)
+    >>> int(table.index[0]), next(iter(table["features"].iloc[0]))
+    (7, 'ash')
+    """
+    pandas = import_extra("pandas", "compare", "describe_outliers")
+    check_counts(n_outliers=n_outliers, n_features=n_features)
+    whole = searched(detector)
+    final = last_step(whole)
+    if not hasattr(final, "explain"):
+        raise TypeError(
+            f"{type(final).__name__} has no explain: give a DeepOutlierDetector, or a "
+            "pipeline that ends in one."
+        )
+    n_steps = len(whole) - 1 if isinstance(whole, Pipeline) else 0
+    (X,) = indexable(X)
+    rows = whole[:-1].transform(X) if n_steps else X
+    scores = final.score_samples(rows)
+    oddest = np.argsort(scores, kind="stable")[:n_outliers]
+    shares = final.explain(_safe_indexing(rows, oddest))
+    shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(float).tiny)
+    names = names_of(rows, shares.shape[1], feature_names, whole, n_steps)
+    features = [
+        {
+            str(names[column]): round(float(row[column]), 3)
+            for column in np.argsort(-row, kind="stable")[:n_features]
+            if row[column] > 0
+        }
+        for row in shares
+    ]
+    return pandas.DataFrame(
+        {
+            "score": scores[oddest],
+            "outlier": scores[oddest] < final.offset_,
+            "features": features,
+        },
+        index=pandas.Index(oddest, name="row"),
+    )
+
+
+def describe_topics(
+    pipeline: Any,
+    X: Any,
+    *,
+    labels: Any = None,
+    vectorizer: Any = None,
+    n_terms: int = 8,
+    n_texts: int = 3,
+) -> Any:
+    """Size, terms and typical texts of every cluster of texts.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or None
+        Fitted; it takes texts, by word weights or by embeddings, and ends in a
+        clusterer. A search over such pipelines as well. None with ``labels``.
+    X : iterable of str
+        Texts.
+    labels : array-like of shape (n_samples,), default=None
+        Clusters of the texts; negative numbers are noise. None takes those of the
+        pipeline.
+    vectorizer : transformer or None, default=None
+        What makes terms of texts, as in :func:`skdeepcluster.plotting.top_terms`.
+    n_terms : int, default=8
+        Terms of a cluster, at most.
+    n_texts : int, default=3
+        Typical texts of a cluster, at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each cluster, with its number of texts ``size`` and their ``share``,
+        its ``terms``, best first, and the positions in ``X`` of its ``typical_texts``:
+        those nearest to its mean, in the space where the pipeline looked for clusters
+        or, for labels alone, in that of term weights.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    TypeError
+        If there is neither a pipeline that ends in a clusterer nor labels.
+    ValueError
+        If the texts are not as many as the labels, or all of them are noise.
+
+    Examples
+    --------
+    >>> from skdeepcluster.explain import describe_topics
+    >>> texts = ["red apple", "apple pie", "an apple", "fast car", "car race", "a car"]
+    >>> table = describe_topics(None, texts, labels=[0, 0, 0, 1, 1, 1], n_texts=1)
+    >>> [terms[0] for terms in table["terms"]]
+    ['apple', 'car']
+    >>> [texts[row] for (row,) in table["typical_texts"]]
+    ['an apple', 'a car']
+    """
+    pandas = import_extra("pandas", "compare", "describe_topics")
+    check_counts(n_terms=n_terms, n_texts=n_texts)
+    texts = X if hasattr(X, "__getitem__") else list(X)
+    labels = text_labels(searched(pipeline), texts, labels)
+    terms = top_terms(pipeline, n_terms, texts, labels=labels, vectorizer=vectorizer)
+    if pipeline is None:
+        space = normalize(term_weights(None, texts, vectorizer)[0])
+    else:
+        space = check_array(latent_rows(searched(pipeline), texts), accept_sparse="csr")
+    records = []
+    for cluster, words in terms.items():
+        members = np.flatnonzero(labels == cluster)
+        records.append(
+            {
+                "size": len(members),
+                "share": len(members) / len(labels),
+                "terms": words,
+                "typical_texts": typical(space, members, n_texts),
+            }
+        )
+    return pandas.DataFrame(records, index=pandas.Index(terms, name="cluster"))
+
+
+def check_counts(**counts: Any) -> None:
+    """Refuse what is no number of things to show."""
+    for name, value in counts.items():
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name}={value!r} must be an integer >= 1.")
+
+
+def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Described:
+    """Make a table of numbers of rows, and find their clusters."""
+    if estimator is None and labels is None:
+        raise TypeError("Give a fitted clusterer as estimator, or labels.")
+    (X,) = indexable(X)
+    whole = searched(estimator)
+    if labels is None:
+        if is_outlier_detector(whole):
+            raise TypeError(
+                f"{type(last_step(whole)).__name__} finds outliers and no clusters: "
+                "describe_outliers tells why they are odd."
+            )
+        labels = fitted_labels(estimator, X)
+    labels = check_labels(labels, "labels")
+    n_samples = _num_samples(X)
+    if len(labels) != n_samples:
+        raise ValueError(
+            f"labels has {len(labels)} entries and X {n_samples} rows: give a label "
+            "for each row."
+        )
+    found = np.unique(labels[~is_noise(labels)])
+    if len(found) == 0:
+        raise ValueError("Every row is noise: there is no cluster to describe.")
+    rows, names = table_of(whole, X, feature_names)
+    return Described(rows, names, labels, found)
+
+
+def table_of(whole: Any, X: Any, feature_names: Any) -> tuple[Any, np.ndarray]:
+    """First table of finite numbers on the way to the final step, and its names."""
+    n_steps = len(whole) - 1 if isinstance(whole, Pipeline) else 0
+    rows = X
+    for step in range(n_steps + 1):
+        if step:
+            rows = whole[step - 1 : step].transform(rows)
+        try:
+            refuse_dates(rows)
+            table = check_array(rows, accept_sparse="csr", dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            if step == n_steps:
+                raise ValueError(
+                    "X is no table of finite numbers, and no step before the clusterer "
+                    "makes one of it: give a pipeline that does, as one that starts "
+                    f"with a ColumnTransformer, or such a table as X. {error}"
+                ) from error
+        else:
+            break
+    return table, names_of(rows, table.shape[1], feature_names, whole, step)
+
+
+def names_of(
+    rows: Any, n_features: int, feature_names: Any, whole: Any, n_steps: int
+) -> np.ndarray:
+    """Names of the columns of what the first steps of a pipeline made of rows."""
+    steps = whole[:n_steps] if n_steps else None
+    if feature_names is not None:
+        names = np.asarray(feature_names, dtype=object)
+        if steps is not None and len(names) != n_features:
+            names = steps.get_feature_names_out(names)
+        if len(names) != n_features:
+            raise ValueError(
+                f"feature_names has {len(names)} names and the table {n_features} "
+                "columns: give a name for each."
+            )
+        return names
+    if hasattr(rows, "columns"):
+        return np.asarray([str(name) for name in rows.columns], dtype=object)
+    if steps is not None:
+        try:
+            return steps.get_feature_names_out()
+        except (AttributeError, ValueError):
+            # Steps such as a FunctionTransformer know none.
+            pass
+    return np.array([f"x{column}" for column in range(n_features)], dtype=object)
+
+
+def effects_and_steps(it: Described) -> tuple[np.ndarray, np.ndarray]:
+    """Cliff's delta of each column for each cluster, and differences of means.
+
+    The latter are in standard deviations of the column.
+
+    Returns
+    -------
+    effects, steps : ndarray of shape (n_clusters, n_features)
+    """
+    rows, n_samples = it.rows, len(it.labels)
+    # A row for each cluster, with a one for each of its rows.
+    member = (it.labels == it.found[:, None]).astype(np.float64)
+    sizes = member.sum(1)[:, None]
+    others = n_samples - sizes
+    pairs = np.maximum(sizes * others, 1)
+    effects = np.zeros((len(it.found), rows.shape[1]))
+    if sp.issparse(rows):
+        rows = rows.tocsc()
+    width = max(1, BLOCK_ENTRIES // n_samples)
+    for first in range(0, rows.shape[1], width):
+        block = rows[:, first : first + width]
+        ranks = rankdata(block.toarray() if sp.issparse(block) else block, axis=0)
+        wins = member @ ranks - sizes * (sizes + 1) / 2
+        effects[:, first : first + width] = (2 * wins - sizes * others) / pairs
+    with np.errstate(all="ignore"):
+        if sp.issparse(rows):
+            mean, variance = mean_variance_axis(rows, axis=0)
+        else:
+            mean, variance = rows.mean(0), rows.var(0)
+        # The mean of the others is that of all the rows, less the cluster's part.
+        away = member @ rows / sizes - mean
+        steps = away * n_samples / np.maximum(others, 1) / np.sqrt(variance)
+    return effects, np.nan_to_num(steps)
+
+
+def space_of(estimator: Any, X: Any, it: Described) -> Any:
+    """Rows where clusters were looked for, or their table with columns alike."""
+    if estimator is not None:
+        (X,) = indexable(X)
+        return check_array(latent_rows(searched(estimator), X), accept_sparse="csr")
+    return StandardScaler(with_mean=False).fit_transform(it.rows)
+
+
+def typical(space: Any, members: np.ndarray, n_rows: int) -> list[int]:
+    """Members of a cluster nearest to its mean, no two of them equal."""
+    rows = space[members]
+    mean = np.asarray(rows.mean(0)).ravel()
+    if sp.issparse(rows):
+        # Sparse rows are not far from the origin for their spread.
+        distances = row_norms(rows, squared=True) - 2 * (rows @ mean)
+    else:
+        distances = row_norms(rows - mean, squared=True)
+    order = np.argsort(distances, kind="stable")
+    chosen: list[int] = []
+    while len(order) and len(chosen) < n_rows:
+        chosen.append(int(members[order[0]]))
+        first = order[:1].repeat(len(order) if sp.issparse(rows) else 1)
+        order = order[np.asarray((rows[order] != rows[first]).sum(1)).ravel() > 0]
+    return chosen

@@ -1,0 +1,133 @@
+"""Columns that set clusters apart."""
+
+from typing import Any
+
+from skdeepcluster.explain import describe_clusters
+from skdeepcluster.plotting._common import bar_panels, estimator_name
+
+
+class ClusterFeaturesDisplay:
+    """Columns that set each cluster apart, as bars.
+
+    A bar to the right is a column of which rows of the cluster have more than others,
+    one to the left a column of which they have less; see
+    `skdeepcluster.explain.cluster_effects`. Make it with `from_estimator` or
+    `from_predictions`.
+
+    Parameters
+    ----------
+    features : dict of label to dict of str to float
+        Effects of columns in each cluster, the strongest first.
+    title : str, default=""
+        Title of the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes whose place is drawn on, a panel a cluster.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    """
+
+    def __init__(
+        self, features: dict[Any, dict[str, float]], *, title: str = ""
+    ) -> None:
+        self.features = features
+        self.title = title
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        feature_names: Any = None,
+        *,
+        n_features: int = 8,
+        ax: Any = None,
+    ) -> "ClusterFeaturesDisplay":
+        """Draw the columns that set the clusters of a fitted clusterer apart.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted clusterer or a pipeline that ends in one.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        feature_names : array-like of str, default=None
+            Names of the columns, as `skdeepcluster.explain.describe_clusters` takes
+            them.
+        n_features : int, default=8
+            Columns of a cluster, at most.
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        ClusterFeaturesDisplay
+            The display, drawn.
+        """
+        table = describe_clusters(estimator, X, feature_names, n_features=n_features)
+        features = table["features"].to_dict()
+        return cls(features, title=estimator_name(estimator)).plot(ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        labels: Any,
+        feature_names: Any = None,
+        *,
+        n_features: int = 8,
+        title: str = "",
+        ax: Any = None,
+    ) -> "ClusterFeaturesDisplay":
+        """Draw the columns that set given clusters apart.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        labels : array-like of shape (n_samples,)
+            Clusters; negative numbers are noise.
+        feature_names : array-like of str, default=None
+            Names of the columns. None takes those of a data frame.
+        n_features : int, default=8
+            Columns of a cluster, at most.
+        title : str, default=""
+            Title of the picture.
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        ClusterFeaturesDisplay
+            The display, drawn.
+        """
+        table = describe_clusters(
+            None, X, feature_names, labels=labels, n_features=n_features
+        )
+        return cls(table["features"].to_dict(), title=title).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> "ClusterFeaturesDisplay":
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        ClusterFeaturesDisplay
+            The display.
+        """
+
+        def style(panel: Any) -> None:
+            panel.axvline(0, color="black", linewidth=0.8)
+            panel.set_xlim(-1.05, 1.05)
+            panel.set_xticks([-1, 0, 1], ["less", "", "more"], fontsize="small")
+
+        bars = {label: list(each.items()) for label, each in self.features.items()}
+        ax = bar_panels(ax, bars, self.title, style)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
