@@ -15,9 +15,9 @@ from scipy.sparse.csgraph import connected_components
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import blank, refuse_dates, take_over
+from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.communities import between
 from skdeepcluster.counting import TOUCHING, touch
@@ -212,7 +212,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             If there are fewer distinct rows than clusters are wanted.
         UserWarning
             If the clusters are arbitrary: they are large, starts disagree, and no
-            valleys are between most of them.
+            valleys are between most of them. Or if one of three or more columns holds
+            more than 99 % of the variance.
         """
         model = blank(self)
         found = model._learn(X)
@@ -226,22 +227,20 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             raise ValueError(
                 f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
+        warn_of_units(self, X)
         with self._settings():
             found = self._search([X])
             self._keep(found)
         return found
 
     def _check_rows(self, X: Any, reset: bool) -> Any:
-        refuse_dates(X)
-        # Infinities of both signs add up to none, which numpy would warn of.
-        with np.errstate(all="ignore"):
-            return validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse="csr",
-                ensure_min_samples=2 if reset else 1,
-            )
+        return validated(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            ensure_min_samples=2 if reset else 1,
+        )
 
     def _settings(self) -> Any:
         """Set scikit-learn as estimators inside need it, whatever the user set."""
