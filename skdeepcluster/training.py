@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
+
+# The first optimizer loads it otherwise, for a second, within a fit: a Ctrl-C in that
+# moment would leave half of it, which no later fit can use.
+import torch._dynamo
 from sklearn import config_context
 from sklearn.base import clone
 from skorch import NeuralNet

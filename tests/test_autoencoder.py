@@ -89,6 +89,32 @@ def test_hidden_units_of_any_sequence(digits, widths):
     assert_array_equal(model.transform(X), expected)
 
 
+@pytest.mark.parametrize(
+    ("n_samples", "batch_size", "epochs"),
+    [
+        (10, 32, 30),
+        (1000, 36, 30),
+        (7168, 256, 30),
+        (70_000, 256, 15),
+        # No fewer than one pass, however many steps it takes.
+        (5_000_000, 256, 1),
+    ],
+)
+def test_few_rows_take_small_batches_and_many_rows_few_passes(
+    n_samples, batch_size, epochs
+):
+    assert Autoencoder()._batches(n_samples) == (batch_size, epochs)
+    assert Autoencoder(batch_size=8)._batches(n_samples)[0] == 8
+    assert Autoencoder(max_epochs=3)._batches(n_samples) == (batch_size, 3)
+
+
+def test_width_follows_the_number_of_rows(digits):
+    rows = np.resize(digits, (20_000, 2))
+    for n_samples, widths in ((19_999, [256, 256, 512]), (20_000, [500, 500, 2000])):
+        module = Autoencoder(max_epochs=0).fit(rows[:n_samples]).module_
+        assert module.config["hidden_units"] == widths
+
+
 def test_no_hidden_layer_is_linear(digits):
     model = tiny_autoencoder(hidden_units=()).fit(digits[:50])
     a, b = model.transform(digits[:2])

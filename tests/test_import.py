@@ -1,5 +1,6 @@
 """What is loaded when: torch only for what needs it."""
 
+import re
 import subprocess
 import sys
 
@@ -31,6 +32,15 @@ def test_torch_is_not_loaded_for_what_needs_no_network(statement):
 
 def test_an_estimator_brings_torch():
     assert "torch" in loaded_by("from skdeepcluster import DECClustering")
+
+
+def test_a_fit_loads_no_part_of_the_compiler():
+    # Where Ctrl-C would leave half of it.
+    estimator = "skdeepcluster.Autoencoder((4,), 2, max_epochs=1)"
+    before = f"import skdeepcluster; {estimator}"
+    fitted = loaded_by(f"{before}.fit([[0.0], [1.0], [2.0]])")
+    late = fitted - loaded_by(before)
+    assert not [name for name in late if re.match(r"torch\._(dynamo|inductor)", name)]
 
 
 def test_submodules_need_no_import_of_their_own():

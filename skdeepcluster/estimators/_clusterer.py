@@ -122,7 +122,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             resolve_device(autoencoder.device)
         else:
             autoencoder._validate_params()
-            autoencoder._check_fit(X.shape[1])
+            autoencoder._check_fit(X)
         initial = self._initial()
         if initial is not None:
             initial.check(type(self).__name__, autoencoder.latent_dim)
