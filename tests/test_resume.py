@@ -328,7 +328,7 @@ def test_killed_by_a_signal(tmp_path):
     assert run("", whole, 0) == 0
     expected = np.load(whole)
     # In the pretraining, in the teaching, in the clustering phase.
-    for moment in (7, 100, int(expected["count"]) - 4):
+    for moment in (5, 100, int(expected["count"]) - 4):
         folder, out = str(tmp_path / f"{moment}"), str(tmp_path / f"{moment}.npz")
         assert run(folder, out, moment) == -signal.SIGKILL
         assert run(folder, out, 0) == 0

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
+from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
     TRAINING_CONSTRAINTS,
@@ -28,13 +29,7 @@ from skdeepcluster.networks import (
     build,
     input_moments,
 )
-from skdeepcluster.training import (
-    INFERENCE_ROWS,
-    BatchDataset,
-    CosineAnnealing,
-    Net,
-    resolve_device,
-)
+from skdeepcluster.training import CosineAnnealing, Net, resolve_device
 
 # Without hidden_units: from fewer rows narrow layers learn as much, in a fifth of the
 # time.
@@ -46,10 +41,10 @@ NARROW, WIDE = (256, 256, 512), (500, 500, 2000)
 ENOUGH_STEPS = 4000
 MOST_EPOCHS = 30
 
-# Steps of an epoch, at least, as long as their batches are not too small to be quick:
-# few rows need as many steps as others, not as many passes.
+# Without batch_size: few rows need more steps, not more passes, of batches that are not
+# too small to be quick.
 STEPS_OF_EPOCH = 28
-LEAST_BATCH = 32
+LEAST_BATCH, MOST_BATCH = 32, 256
 
 
 class Reconstruction(nn.Module):
@@ -126,9 +121,9 @@ class Autoencoder(BaseDecodingEstimator):
         Passes over the data. None makes 30, or for many rows as many as take 4,000
         steps: 15 passes over 70,000 rows. The papers train longer, and k-means and
         mixtures in the latent space gain from it.
-    batch_size : int, default=256
-        Rows in a step, at most. Of fewer than 7,168 rows, a 28th is taken, but 32 at
-        least.
+    batch_size : int or None, default=None
+        Rows in a step, at most. None makes 256, and of fewer than 7,168 rows a 28th,
+        but 32 at least.
     lr : float, default=2e-3
         Learning rate at the start; it falls to zero along half a cosine.
     optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
@@ -193,6 +188,7 @@ class Autoencoder(BaseDecodingEstimator):
     _parameter_constraints: dict = {
         **TRAINING_CONSTRAINTS,
         "max_epochs": [*TRAINING_CONSTRAINTS["max_epochs"], None],
+        "batch_size": [*TRAINING_CONSTRAINTS["batch_size"], None],
         "hidden_units": ["array-like", None],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "network": [StrOptions({"mlp", "conv"}), callable],
@@ -212,7 +208,7 @@ class Autoencoder(BaseDecodingEstimator):
         image_shape: Any = None,
         noise: float = 0.0,
         max_epochs: int | None = None,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         lr: float = 2e-3,
         optimizer: Any = "adam",
         precision: str = "float32",
@@ -361,8 +357,10 @@ class Autoencoder(BaseDecodingEstimator):
 
     def _batches(self, n_samples: int) -> tuple[int, int]:
         """Rows of a step and passes, for so many rows."""
-        rows = max(math.ceil(n_samples / STEPS_OF_EPOCH), LEAST_BATCH)
-        batch_size = min(self.batch_size, rows)
+        batch_size = self.batch_size
+        if batch_size is None:
+            share = math.ceil(n_samples / STEPS_OF_EPOCH)
+            batch_size = min(max(share, LEAST_BATCH), MOST_BATCH)
         if self.max_epochs is not None:
             return batch_size, self.max_epochs
         steps = math.ceil(n_samples / batch_size)

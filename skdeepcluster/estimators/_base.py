@@ -21,6 +21,7 @@ from skdeepcluster import networks
 from skdeepcluster._fitted import blank, refuse_dates, take_over
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._sklearn import Interval, StrOptions
+from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
 from skdeepcluster.training import (
     OPTIMIZERS,
@@ -30,10 +31,7 @@ from skdeepcluster.training import (
     check_monitors,
     check_net,
     clone_callbacks,
-    in_batches,
     make_net,
-    over_rows,
-    own_settings,
     resolve_device,
     train,
 )
@@ -173,7 +171,8 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
             self.net_params,
             optimizer=self.optimizer,
             lr=self.lr,
-            batch_size=self.batch_size,
+            # Of two rows.
+            batch_size=self.batch_size or 1,
             callbacks=clone_callbacks(self.callbacks),
         )
         check_monitors(self.callbacks, self.net_params)

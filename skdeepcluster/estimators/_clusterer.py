@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
+from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
@@ -31,7 +32,7 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.model_selection import modularity_scorer
-from skdeepcluster.training import own_settings, resolve_device
+from skdeepcluster.training import resolve_device
 
 
 class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):

@@ -22,6 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import (
     Learned,
     encode,
@@ -35,7 +36,7 @@ from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.heads import JointModule, MixtureHead
 from skdeepcluster.networks import AutoencoderModule, Draws, build
-from skdeepcluster.training import CosineAnnealing, Net, over_rows
+from skdeepcluster.training import CosineAnnealing, Net
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
 # rows would be infinite without it.
