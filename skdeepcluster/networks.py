@@ -107,15 +107,7 @@ class AlignedLinear(nn.Linear):
 
     Matrix products with few columns sum a row in an order that depends on its
     alignment in memory, unless rows are multiples of 16 bytes.
-
-    Attributes
-    ----------
-    slope : float
-        Of what follows, for negative values: tells `build` how large first weights are
-        to be. torch's own are of a slope of the square root of five.
     """
-
-    slope = 5**0.5
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the affine map of the rows."""
@@ -129,17 +121,10 @@ class AlignedLinear(nn.Linear):
 
 
 def dense_stack(widths: Sequence[int]) -> nn.Sequential:
-    """Linear layers with rectifiers between them and none after the last.
-
-    First weights keep the size of what passes through them (He et al. 2015,
-    https://arxiv.org/abs/1502.01852). With torch's, each layer halves it, and hundreds
-    of steps are spent on growing weights.
-    """
-    layers: list[Any] = []
+    """Linear layers with rectifiers between them and none after the last."""
+    layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
         layers += [AlignedLinear(n_in, n_out, dtype=torch.float32), nn.ReLU()]
-        layers[-2].slope = 0.0
-    layers[-2].slope = 1.0
     return nn.Sequential(*layers[:-1])
 
 
@@ -381,9 +366,8 @@ def build(
     """Build a module whose weights depend on ``seed`` alone.
 
     torch's layers draw their weights from the global generator. Here they are built
-    without storage and then drawn from a generator of our own, as torch would unless a
-    layer says otherwise, so that nothing global moves and threads don't disturb each
-    other.
+    without storage and then drawn as torch would from a generator of our own, so that
+    nothing global moves and threads don't disturb each other.
     """
     if issubclass(factory, ForeignAutoencoder):
         return factory(**config, seed=seed)
@@ -394,8 +378,7 @@ def build(
     layer: Any
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-            slope = getattr(layer, "slope", AlignedLinear.slope)
-            nn.init.kaiming_uniform_(layer.weight, a=slope, generator=generator)
+            nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
             if layer.bias is not None:
                 bound = layer.weight[0].numel() ** -0.5
                 nn.init.uniform_(layer.bias, -bound, bound, generator=generator)

@@ -110,7 +110,7 @@ def test_few_rows_take_small_batches_and_many_rows_few_passes(
 
 def test_width_follows_the_number_of_rows(digits):
     rows = np.resize(digits, (20_000, 2))
-    for n_samples, widths in ((19_999, [256, 256, 512]), (20_000, [500, 500, 2000])):
+    for n_samples, widths in ((19_999, [500, 500, 500]), (20_000, [500, 500, 2000])):
         module = Autoencoder(max_epochs=0).fit(rows[:n_samples]).module_
         assert module.config["hidden_units"] == widths
 

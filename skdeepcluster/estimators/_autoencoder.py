@@ -31,10 +31,10 @@ from skdeepcluster.networks import (
 )
 from skdeepcluster.training import CosineAnnealing, Net, resolve_device
 
-# Without hidden_units: from fewer rows narrow layers learn as much, in a fifth of the
-# time.
+# Without hidden_units: from fewer rows a narrow last layer learns as much, in less than
+# half the time. With narrower layers, the graph of latent rows is worse more often.
 FEW_ROWS = 20_000
-NARROW, WIDE = (256, 256, 512), (500, 500, 2000)
+NARROW, WIDE = (500, 500, 500), (500, 500, 2000)
 
 # Without max_epochs: a network that has made so many steps learns little more that
 # neighbours in its latent space would show.
@@ -99,7 +99,7 @@ class Autoencoder(BaseDecodingEstimator):
     ----------
     hidden_units : sequence of int or None, default=None
         Widths of the encoder's hidden layers; the decoder mirrors them. Only of the
-        "mlp". None takes the 500, 500 and 2,000 of the papers, and 256, 256 and 512 for
+        "mlp". None takes the 500, 500 and 2,000 of the papers, and 500 three times for
         fewer than 20,000 rows.
     latent_dim : int, default=10
         Number of latent dimensions.

@@ -43,6 +43,9 @@ from skdeepcluster.training import CosineAnnealing, Net
 LEAST = 1e-3
 # Latent draws that a score is the mean of; even.
 SCORE_DRAWS = 16
+# Of the logarithm of a latent variance, either way. A row far from all others would get
+# an infinite one; no training comes near it.
+FARTHEST_LOG_VARIANCE = 50.0
 # Latent rows on which the first latent variances are measured, at most.
 VARIANCE_ROWS = 1024
 
@@ -82,6 +85,7 @@ class VaDEModule(JointModule):
         hidden = self.autoencoder.hidden(target)
         mean = self.autoencoder.project(hidden).float()
         log_variance = self.head.log_variance(hidden).float()
+        log_variance = log_variance.clamp(-FARTHEST_LOG_VARIANCE, FARTHEST_LOG_VARIANCE)
         variance = self.head.noise.float()
         losses = torch.zeros_like(mean[:, 0])
         for draw in noise:
