@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from skdeepcluster import Autoencoder
 from skdeepcluster.metrics import clustering_accuracy
@@ -90,22 +91,32 @@ def test_hidden_units_of_any_sequence(digits, widths):
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "batch_size", "epochs"),
+    ("n_samples", "batch_size", "epochs", "lr"),
     [
-        (10, 32, 30),
-        (1000, 36, 30),
-        (7168, 256, 30),
-        (70_000, 256, 15),
+        (10, 32, 30, 2e-3),
+        (1000, 36, 30, 2e-3),
+        (19_999, 256, 30, 2e-3),
+        (70_000, 256, 15, 1e-3),
         # No fewer than one pass, however many steps it takes.
-        (5_000_000, 256, 1),
+        (5_000_000, 256, 1, 1e-3),
     ],
 )
-def test_few_rows_take_small_batches_and_many_rows_few_passes(
-    n_samples, batch_size, epochs
-):
-    assert Autoencoder()._batches(n_samples) == (batch_size, epochs)
-    assert Autoencoder(batch_size=8)._batches(n_samples)[0] == 8
-    assert Autoencoder(max_epochs=3)._batches(n_samples) == (batch_size, 3)
+def test_schedule_follows_the_number_of_rows(n_samples, batch_size, epochs, lr):
+    assert Autoencoder()._schedule(n_samples) == (batch_size, epochs, lr)
+    own = Autoencoder(batch_size=8, max_epochs=3, lr=0.1)
+    assert own._schedule(n_samples) == (8, 3, 0.1)
+
+
+def test_few_rows_take_small_batches(digits):
+    model = tiny_autoencoder(max_epochs=1, batch_size=None, random_state=0)
+    sizes = []
+
+    class Sizes(Callback):
+        def on_batch_end(self, net, batch=None, **kwargs):
+            sizes.append(len(batch[0]))
+
+    model.set_params(callbacks=[Sizes()]).fit(digits[:100])
+    assert sizes == [25] * 4
 
 
 def test_width_follows_the_number_of_rows(digits):

@@ -31,20 +31,22 @@ from skdeepcluster.networks import (
 )
 from skdeepcluster.training import CosineAnnealing, Net, resolve_device
 
-# Without hidden_units: from fewer rows a narrow last layer learns as much, in less than
-# half the time. With narrower layers, the graph of latent rows is worse more often.
+# Fewer rows than these are few, for what is left to the estimator. A narrow last layer
+# learns as much of them in less than half the time; with narrower layers, the graph of
+# latent rows is worse more often.
 FEW_ROWS = 20_000
 NARROW, WIDE = (500, 500, 500), (500, 500, 2000)
 
-# Without max_epochs: a network that has made so many steps learns little more that
-# neighbours in its latent space would show.
-ENOUGH_STEPS = 4000
-MOST_EPOCHS = 30
-
-# Without batch_size: few rows need more steps, not more passes, of batches that are not
+# Few rows need more steps, not more passes, and larger ones, of batches that are not
 # too small to be quick.
 STEPS_OF_EPOCH = 28
 LEAST_BATCH, MOST_BATCH = 32, 256
+LR_OF_FEW, LR = 2e-3, 1e-3
+EPOCHS_OF_FEW = 30
+
+# A network that has made so many steps learns little more that neighbours in its latent
+# space would show.
+ENOUGH_STEPS = 4000
 
 
 class Reconstruction(nn.Module):
@@ -118,14 +120,15 @@ class Autoencoder(BaseDecodingEstimator):
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).
     max_epochs : int or None, default=None
-        Passes over the data. None makes 30, or for many rows as many as take 4,000
-        steps: 15 passes over 70,000 rows. The papers train longer, and k-means and
-        mixtures in the latent space gain from it.
+        Passes over the data. None makes as many as take 4,000 steps, 15 passes over
+        70,000 rows, and 30 over fewer than 20,000. The papers train longer, and k-means
+        and mixtures in the latent space gain from it.
     batch_size : int or None, default=None
         Rows in a step, at most. None makes 256, and of fewer than 7,168 rows a 28th,
         but 32 at least.
-    lr : float, default=2e-3
-        Learning rate at the start; it falls to zero along half a cosine.
+    lr : float or None, default=None
+        Learning rate at the start; it falls to zero along half a cosine. None makes
+        1e-3, and 2e-3 for fewer than 20,000 rows.
     optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
         Optimizer; "sgd" has momentum 0.9. Any subclass of
         :class:`torch.optim.Optimizer` can be given. Its other arguments go through
@@ -189,6 +192,7 @@ class Autoencoder(BaseDecodingEstimator):
         **TRAINING_CONSTRAINTS,
         "max_epochs": [*TRAINING_CONSTRAINTS["max_epochs"], None],
         "batch_size": [*TRAINING_CONSTRAINTS["batch_size"], None],
+        "lr": [*TRAINING_CONSTRAINTS["lr"], None],
         "hidden_units": ["array-like", None],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "network": [StrOptions({"mlp", "conv"}), callable],
@@ -209,7 +213,7 @@ class Autoencoder(BaseDecodingEstimator):
         noise: float = 0.0,
         max_epochs: int | None = None,
         batch_size: int | None = None,
-        lr: float = 2e-3,
+        lr: float | None = None,
         optimizer: Any = "adam",
         precision: str = "float32",
         device: Any = "auto",
@@ -339,7 +343,7 @@ class Autoencoder(BaseDecodingEstimator):
         network, config = self._network(*X.shape)
         module = build(network, weights_seed, **config)
         module.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
-        batch_size, epochs = self._batches(X.shape[0])
+        batch_size, epochs, lr = self._schedule(X.shape[0])
         trained = self._train(
             ReconstructionNet,
             Reconstruction(module, self.noise, noise_seed),
@@ -349,22 +353,26 @@ class Autoencoder(BaseDecodingEstimator):
             own_callbacks=[CosineAnnealing(epochs)],
             max_epochs=epochs,
             batch_size=batch_size,
+            lr=lr,
             device=resolve_device(self.device),
             precision=self.precision,
         )
         learned = Learned(module, {}, journal).after("pretraining", "training", trained)
         return learned.adding(n_iter_=len(trained.history))
 
-    def _batches(self, n_samples: int) -> tuple[int, int]:
-        """Rows of a step and passes, for so many rows."""
-        batch_size = self.batch_size
+    def _schedule(self, n_samples: int) -> tuple[int, int, float]:
+        """Rows of a step, passes and learning rate for so many rows."""
+        few = n_samples < FEW_ROWS
+        batch_size, epochs, lr = self.batch_size, self.max_epochs, self.lr
         if batch_size is None:
             share = math.ceil(n_samples / STEPS_OF_EPOCH)
             batch_size = min(max(share, LEAST_BATCH), MOST_BATCH)
-        if self.max_epochs is not None:
-            return batch_size, self.max_epochs
-        steps = math.ceil(n_samples / batch_size)
-        return batch_size, min(MOST_EPOCHS, math.ceil(ENOUGH_STEPS / steps))
+        if epochs is None:
+            enough = math.ceil(ENOUGH_STEPS / math.ceil(n_samples / batch_size))
+            epochs = EPOCHS_OF_FEW if few else enough
+        if lr is None:
+            lr = LR_OF_FEW if few else LR
+        return batch_size, epochs, lr
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How well each row is reconstructed; higher is more normal.

@@ -170,8 +170,8 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         check_net(
             self.net_params,
             optimizer=self.optimizer,
-            lr=self.lr,
-            # Of two rows.
+            # None is left to the fit, which chooses what can be used.
+            lr=self.lr or 1.0,
             batch_size=self.batch_size or 1,
             callbacks=clone_callbacks(self.callbacks),
         )
