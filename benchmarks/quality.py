@@ -51,13 +51,8 @@ from skdeepcluster import (
 )
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
-from skdeepcluster.neighbors import (
-    Nodes,
-    RowSpace,
-    edge_lengths,
-    fuzzy_union,
-    neighbor_graph,
-)
+from skdeepcluster.neighbors import edge_lengths, fuzzy_union, neighbor_graph
+from skdeepcluster.rows import Nodes, RowSpace
 
 WIDE = 100
 

@@ -1,11 +1,16 @@
-"""Do scores without labels choose well? Their rank correlation with NMI, and regret.
+"""Do scores without labels choose well? Three questions, a table for each.
 
     python benchmarks/selection.py --data digits mnist fashion --cache .cache
 
-fits 36 configurations with the true number of clusters, and then three estimators with
-10 numbers of clusters, there and on well separated blobs of many and of two features,
-and prints a table for each question. The larger data sets are reduced to 3,000 rows.
-With ``--cache``, an interrupted run goes on where it stopped.
+"settings": 36 configurations with the true number of clusters; "number": three
+estimators with 10 numbers of clusters, there and on well separated blobs of many and of
+two features. Of scores, their rank correlation with NMI and their regret are printed.
+The larger data sets are reduced to 3,000 rows. With ``--cache``, an interrupted run
+goes on where it stopped.
+
+    python benchmarks/selection.py --questions any
+
+"any": does `select_n_clusters` answer 1 where rows have no clusters, and only there?
 """
 
 import argparse
@@ -17,18 +22,22 @@ import numpy as np
 from _data import LOADERS
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator
-from sklearn.datasets import make_blobs
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, load_iris, make_blobs, make_moons
 from sklearn.decomposition import PCA
 
 from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering, IDECClustering
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.model_selection import (
     calinski_harabasz_scorer,
     compare_clusterers,
     davies_bouldin_scorer,
     modularity_scorer,
+    select_n_clusters,
     silhouette_scorer,
 )
 
+QUESTIONS = ("settings", "number", "any")
 ROWS = 3000
 EPOCHS = {"digits": (5, 50)}
 N_CLUSTERS = (2, 4, 6, 8, 9, 10, 11, 12, 15, 20)
@@ -207,20 +216,89 @@ def print_k(results):
     print_row("highest NMI", *best, "")
 
 
+DRAWS, FEW_ROWS, FEW_NUMBERS = 3, 500, (2, 3, 4, 6, 9)
+ASKED = {"k-means": KMeans(), "graph": GraphClustering()}
+
+
+def spiral(rng):
+    angle = 6 * np.pi * np.sqrt(rng.uniform(0.02, 1, FEW_ROWS))
+    rows = np.column_stack([angle * np.cos(angle), angle * np.sin(angle)])
+    return rows + rng.normal(0, 0.4, rows.shape)
+
+
+def parted(rng, *centers):
+    """Gaussians about some places."""
+    seed = int(rng.integers(2**31))
+    return make_blobs(FEW_ROWS, centers=np.array(centers), random_state=seed)[0]
+
+
+# Rows by the number of their clusters, each from a generator.
+KINDS = {
+    1: {
+        "one Gaussian, 1 column": lambda rng: rng.normal(size=(FEW_ROWS, 1)),
+        "one Gaussian, 2 columns": lambda rng: rng.normal(size=(FEW_ROWS, 2)),
+        "one Gaussian, 10 columns": lambda rng: rng.normal(size=(FEW_ROWS, 10)),
+        "uniform, 3 columns": lambda rng: rng.uniform(size=(FEW_ROWS, 3)),
+        "exponential, 10 columns": lambda rng: rng.exponential(size=(FEW_ROWS, 10)),
+        "four columns of codes": lambda rng: rng.integers(1, 6, size=(FEW_ROWS, 4)),
+        "one spiral": spiral,
+    },
+    2: {
+        "two Gaussians, 5 deviations apart": lambda rng: parted(rng, [0, 0], [5, 0]),
+        "moons": lambda rng: make_moons(
+            FEW_ROWS, noise=0.08, random_state=int(rng.integers(2**31))
+        )[0],
+    },
+    4: {
+        "four far Gaussians": lambda rng: parted(rng, [0, 0], [9, 0], [0, 9], [9, 9]),
+    },
+    3: {"iris": lambda rng: load_iris().data[rng.permutation(150)]},
+    10: {"digits": lambda rng: load_digits().data[rng.permutation(1797)[:FEW_ROWS]]},
+}
+
+
+def answer(estimator, rows, seed):
+    selection = select_n_clusters(
+        estimator, rows, FEW_NUMBERS, n_runs=1, random_state=seed, progress=False
+    )
+    return selection.n_clusters
+
+
+def print_any():
+    """Table of the third question: the numbers that are chosen, one a draw."""
+    print_row("rows", "clusters", *ASKED)
+    print_row("---", *["---:"] * (len(ASKED) + 1))
+    for n_clusters, kinds in sorted(KINDS.items()):
+        for name, draw in kinds.items():
+            drawn = [draw(np.random.default_rng(seed)) for seed in range(DRAWS)]
+            answers = [
+                " ".join(
+                    str(answer(estimator, rows, seed))
+                    for seed, rows in enumerate(drawn)
+                )
+                for estimator in ASKED.values()
+            ]
+            print_row(name, str(n_clusters), *answers)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--data", nargs="+", default=["digits"], choices=["digits", "mnist", "fashion"]
+    )
+    parser.add_argument(
+        "--questions", nargs="+", default=list(QUESTIONS), choices=QUESTIONS
     )
     parser.add_argument("--cache", help="folder that keeps finished fits")
     arguments = parser.parse_args()
     memory = joblib.Memory(arguments.cache, verbose=0)
     pretrain_once, run_once = memory.cache(pretrain), memory.cache(run)
 
+    asked = set(arguments.questions)
     configurations, for_k = {}, {}
     for data in [*arguments.data, *MADE]:
         few, many = EPOCHS.get(data, (2, 20))
-        if data not in MADE:
+        if data not in MADE and "settings" in asked:
             runs = [
                 run_once(data, clusterer, latent_dim, epochs, 10)
                 for latent_dim, epochs, clusterer in itertools.product(
@@ -229,11 +307,18 @@ if __name__ == "__main__":
             ]
             nmi = np.array([each["nmi"] for each in runs])
             configurations[data] = scores(runs), nmi
+        if "number" not in asked:
+            continue
         for_k[data] = []
         for clusterer in FOR_K:
             runs = [run_once(data, clusterer, 10, many, k) for k in N_CLUSTERS]
             nmi = np.array([each["nmi"] for each in runs])
             for_k[data].append((scores(runs), nmi))
-    print_configurations(configurations)
-    print()
-    print_k(for_k)
+    if configurations:
+        print_configurations(configurations)
+        print()
+    if for_k:
+        print_k(for_k)
+        print()
+    if "any" in asked:
+        print_any()

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from skdeepcluster.communities import agglomerate, merged, modularity_linkage, walk_ends
+from skdeepcluster.density import join_peaks
 
 # Steps of the walk whose modularity makes modules; a longer one sees fewer.
 COUNTING_WALK = 5
@@ -173,14 +174,7 @@ def peaks(links: np.ndarray, heights: np.ndarray, least: float) -> np.ndarray:
     # A few edges between communities are no path from one to the other.
     one, other = np.nonzero(np.triu(ties > 0.05 * ties.max(1).mean()))
     saddles = np.minimum(heights[one], heights[other])
-    top = np.arange(len(heights))
-    for edge in np.argsort(-saddles, kind="stable"):
-        a, b = top[one[edge]], top[other[edge]]
-        if heights[a] > heights[b]:
-            a, b = b, a
-        if a != b and heights[a] - saddles[edge] < least:
-            top[top == a] = b
-    return top
+    return join_peaks(heights, one, other, saddles, least)[0]
 
 
 def count_clusters(

@@ -1,115 +1,35 @@
-"""Clusters of a nearest-neighbour graph.
+"""Clusters of a nearest-neighbour graph, as an estimator.
 
-Rows are tied to their nearest neighbours (`neighbors`), whose communities are merged to
-clusters (`communities`), as many as are wanted or as there are (`counting`).
+`search` finds them, `voting` predicts those of new rows, and `tree` holds how they
+merge.
 """
 
+import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from joblib import Parallel, delayed
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score
-from sklearn.metrics.cluster import contingency_matrix
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeepcluster._fitted import blank, refuse_dates, take_over
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
-from skdeepcluster.communities import (
-    WALK,
-    Start,
-    between,
-    communities,
-    is_clean,
-    share_kept,
-    smooth,
-    start,
-    walk_ends,
-)
-from skdeepcluster.counting import TINY, TOUCHING, count_clusters, touch
-from skdeepcluster.neighbors import (
-    Nodes,
-    RowSpace,
-    View,
-    diffusion_map,
-    row_keys,
-    total,
-    units_of_rows,
-)
+from skdeepcluster.communities import between
+from skdeepcluster.counting import TOUCHING, touch
+from skdeepcluster.search import GraphFit, Settings, find_clusters
 from skdeepcluster.tree import ClusterTree
+from skdeepcluster.voting import Voters
 
 __all__ = ["GraphClustering"]
-
-# Starts where none are asked for: communities of few rows vary more, and cost less.
-FEWEST_STARTS, MOST_STARTS = 10, 30
-ROWS_OF_STARTS = 200_000
-
-# Distinct rows up to which the diffusion map's neighbours are looked at too: it takes
-# long for many, whose graph has less noise.
-SMOOTHED_ROWS = 20_000
-
-# A row's neighbours are a third of the others, at most: among a few distinct rows, all
-# would be each other's.
-SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS = 3, 3
-
-# Rows that k-means is fitted to, at least ten a cluster where there are so many; and
-# how often, for many clusters take long and vary less.
-CENTERS_ROWS, CLUSTERS_AND_RUNS = 10_000, 200
-
-# How much more of a step must leave the clusters of k-means than those of the graph for
-# these to be taken; and how much more where they explain less than such a share of the
-# variance that k-means' do.
-CLEARER, FAR_CLEARER, LEAST_EXPLAINED = 1.3, 10.0, 0.2
-
-# The graph of fewer distinct rows ties nearly all to all.
-FEW_NODES = 30
 
 # Clusters are called arbitrary if starts agree less than so, by the adjusted Rand
 # index, and clusters have so many distinct rows on average: fewer prove nothing.
 ARBITRARY, ROWS_TO_JUDGE = 0.5, 100
-
-# Rows in a block of predictions: always as many, so that rounding is the same.
-BLOCK_ROWS = 256
-
-
-@dataclass(eq=False)
-class GraphFit:
-    """What was found about some rows.
-
-    Parameters
-    ----------
-    nodes : Nodes
-    views : list of View
-        Graphs that the clusters were found in.
-    labels : ndarray of shape (n_nodes,)
-        Cluster of each node.
-    starts : list of Start
-    counts : list of int or None
-        Numbers of clusters found, one a start, where it wasn't given.
-    by_centers : bool
-        Whether the clusters are those of k-means.
-    spaces : list of RowSpace
-        Of all views, also of those that were left out.
-    """
-
-    nodes: Nodes
-    views: list[View]
-    labels: np.ndarray
-    starts: list[Start]
-    counts: list[int] | None
-    by_centers: bool
-    spaces: list[RowSpace]
 
 
 class GraphClustering(ClusterMixin, BaseEstimator):
@@ -307,7 +227,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
         with self._settings():
-            found = self._cluster([X])
+            found = self._search([X])
             self._keep(found)
         return found
 
@@ -330,168 +250,43 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     def _labels_of(self, views: Sequence[Any]) -> np.ndarray:
         """Clusters of rows that are known in several ways."""
         with self._settings():
-            found = self._cluster(views)
-        return self._labels_of_rows(found)
+            found = self._search(views)
+        return found.row_labels(self.noise_ratio)
 
-    @np.errstate(under="ignore")
-    def _cluster(self, views: Sequence[Any]) -> GraphFit:
-        rng = self.random_state
-        if not isinstance(rng, np.random.RandomState):
-            rng = np.random.RandomState(rng)
-        nodes = Nodes.of(views[0], ordered=self.neighbors is not None)
-        n_nodes, n_init = len(nodes.first), self.n_init
-        if isinstance(n_init, str):
-            n_init = min(max(ROWS_OF_STARTS // n_nodes, FEWEST_STARTS), MOST_STARTS)
-        drawn = rng.randint(np.iinfo(np.int32).max, size=1 + n_init)
-        seed, *seeds = drawn.tolist()
-        spaces = [RowSpace(X, nodes.first, seed) for X in views]
-        if n_nodes == 1:
-            labels = np.zeros(1, dtype=np.int64)
-            return GraphFit(nodes, [], labels, [], None, False, spaces)
-        n_neighbors = min(
+    def _search(self, views: Sequence[Any]) -> GraphFit:
+        settings = Settings(
+            self.n_clusters,
             self.n_neighbors,
-            max((n_nodes - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS),
-            n_nodes - 1,
+            self.resolution,
+            self.n_init,
+            self.neighbors,
+            self.n_jobs,
         )
-
-        def view(Z: np.ndarray, neighbors: Any) -> View:
-            return View.of(Z, nodes.mass, n_neighbors, neighbors, seed)
-
-        rows = view(spaces[0].rows, self.neighbors)
-        found = self._search([rows], spaces, nodes, view, seeds)
-        if len(spaces) > 1:
-            others = [view(space.rows, self.neighbors) for space in spaces[1:]]
-            leak = leaking(rows.weights, found.labels)
-            told = [
-                other
-                for other in others
-                if leaking(other.weights, found.labels) <= CLEARER * leak
-            ]
-            if told:
-                found = self._search([rows, *told], spaces, nodes, view, seeds)
-        return found
-
-    def _search(
-        self,
-        views: list[View],
-        spaces: list[RowSpace],
-        nodes: Nodes,
-        view: Callable[[np.ndarray, Any], View],
-        seeds: Sequence[int],
-    ) -> GraphFit:
-        """Find the clusters of nodes in the sum of some views."""
-        Z, seed = spaces[0].rows, seeds[0]
-        weights = total(each.weights for each in views)
-        shared = total(each.shared for each in views)
-        counts = None
-        n_clusters = self.n_clusters
-        if n_clusters is None:
-            counts = [self._count(views, weights, nodes.mass, each) for each in seeds]
-            n_clusters = int(np.median(counts))
-        n_clusters = min(n_clusters, len(Z))
-        ways = [(weights, shared)]
-        if self.neighbors is None and 2 < len(Z) <= SMOOTHED_ROWS:
-            smoothed = view(diffusion_map(weights, seed), None)
-            ways.append((weights + smoothed.weights, shared + smoothed.shared))
-        judges = [each.weights for each in views]
-        starts = Parallel(self.n_jobs)(
-            delayed(start)(
-                *ways[index % len(ways)],
-                judges,
-                nodes.mass,
-                n_clusters,
-                self.resolution,
-                each,
-            )
-            for index, each in enumerate(seeds)
-        )
-        best = max(starts, key=lambda start: start.worth)
-        labels = smooth(weights, best.labels)
-        centers = center_labels(Z, nodes.mass, n_clusters, seed)
-        by_centers = not is_clearer(weights, Z, nodes.mass, labels, centers)
-        if by_centers:
-            labels = centers
-        return GraphFit(nodes, views, labels, starts, counts, by_centers, spaces)
-
-    def _count(
-        self, views: list[View], weights: sp.csr_array, mass: np.ndarray, seed: int
-    ) -> int:
-        parts = communities(weights, 1, self.resolution, seed)
-        sizes = np.bincount(parts, mass)
-        heights = np.bincount(parts, mass * views[0].density) / sizes
-        return count_clusters(
-            between(weights, parts),
-            sizes,
-            heights,
-            views[0].n_dims,
-            self.n_neighbors + 1,
-        )
-
-    def _labels_of_rows(self, found: GraphFit) -> np.ndarray:
-        labels = found.labels
-        if self.noise_ratio is not None and found.views:
-            noise = [
-                view.farthest
-                > self.noise_ratio * medians(view.farthest, labels)[labels]
-                for view in found.views
-            ]
-            labels = np.where(np.all(noise, axis=0), -1, labels)
-        return labels[found.nodes.inverse].astype(np.int32)
+        return find_clusters(views, settings, self.random_state)
 
     def _keep(self, found: GraphFit) -> None:
         """Set all that the fit leaves."""
-        nodes, labels = found.nodes, found.labels
-        self.labels_ = self._labels_of_rows(found)
-        self.n_clusters_ = int(labels.max()) + 1
+        graph, leaves = found.graph, found.leaves
+        inverse = found.nodes.inverse
+        self.labels_ = found.row_labels(self.noise_ratio)
+        self.n_clusters_ = int(found.labels.max()) + 1
         self.n_clusters_counts_ = (
             None if found.counts is None else np.array(found.counts)
         )
         self.by_centers_ = found.by_centers
-        rows = labels[nodes.inverse]
-        others = [each.labels[nodes.inverse] for each in found.starts]
-        self.agreement_ = float(
-            np.mean([adjusted_rand_score(rows, other) for other in others] or [1.0])
-        )
-        self.row_agreement_ = np.mean(
-            [matched(rows, other) == rows for other in others] or [rows == rows], axis=0
-        )
-        self._keep_tree(found)
-        self._space = found.spaces[0]
-        self._keys, self._unit = nodes.keys, nodes.unit
-        self._node_labels = np.full(len(labels), -1, dtype=np.int32)
-        self._node_labels[nodes.inverse] = self.labels_
-        self._mass = nodes.mass
-        self._n_neighbors = found.views[0].n_neighbors if found.views else 1
-        self._clusters = labels.astype(np.int32)
-        self._farthest = found.views[0].farthest if found.views else np.zeros(1)
-        self._medians = medians(self._farthest, labels)
-
-    def _keep_tree(self, found: GraphFit) -> None:
-        nodes, labels = found.nodes, found.labels
-        if not found.starts:
-            leaves, weights = labels, sp.csr_array(np.ones((1, 1)))
-            self.n_connected_components_ = 1
-            shared, n_dims = weights, 1.0
-        else:
-            weights = total(view.weights for view in found.views)
-            shared = total(view.shared for view in found.views)
-            n_dims = found.views[0].n_dims
-            self.n_connected_components_ = int(connected_components(weights)[0])
-            best = max(found.starts, key=lambda start: start.worth)
-            # Leaves are the communities, without what lies in another cluster.
-            pairs = np.column_stack([labels, best.parts])
-            leaves = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
-        clusters = np.zeros(leaves.max() + 1, dtype=np.int64)
-        clusters[leaves] = labels
-        sizes = np.bincount(leaves, nodes.mass)
-        touching = touch(between(weights, leaves), clusters, n_dims)
+        self.agreement_, self.row_agreement_ = found.agreement()
+        self.n_connected_components_ = int(connected_components(graph.weights)[0])
+        self._voters = Voters.of(found, leaves, self.noise_ratio)
+        clusters = self._voters.clusters
+        touching = touch(between(graph.weights, leaves), clusters, graph.n_dims)
         self.valleys_ = 1 - np.clip(touching.max(1), 0, 1)
-        tree = ClusterTree.of(between(shared, leaves), sizes, clusters)
+        sizes = np.bincount(leaves, found.nodes.mass)
+        tree = ClusterTree.of(between(graph.shared, leaves), sizes, clusters)
         self.children_, self.distances_ = tree.children, tree.distances
         self.n_leaves_ = len(sizes)
         self.linkage_ = tree.linkage()
         self.layers_ = sorted({self.n_clusters_, *tree.layers()})
-        self.leaf_labels_ = leaves[nodes.inverse].astype(np.int32)
+        self.leaf_labels_ = leaves[inverse].astype(np.int32)
         self._tree = tree
 
     def _warn(self, found: GraphFit) -> None:
@@ -547,6 +342,38 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             )
         return self._tree.cut(int(n_clusters))[self.leaf_labels_].astype(np.int32)
 
+    def with_n_clusters(self, n_clusters: int) -> "GraphClustering":
+        """Return this fit with another number of clusters, from the same tree.
+
+        Parameters
+        ----------
+        n_clusters : int
+            Number of clusters, from 1 to ``n_leaves_``.
+
+        Returns
+        -------
+        GraphClustering
+            A fitted copy whose ``labels_`` are those of `cut`, and which predicts them.
+            Noise stays noise. Of another number of clusters than that of the fit it has
+            no ``agreement_``, ``row_agreement_`` and ``valleys_``: these are signs of a
+            search.
+
+        Raises
+        ------
+        ValueError
+            If the tree has fewer leaves.
+        """
+        labels = self.cut(n_clusters)
+        model = copy.copy(self)
+        model.n_clusters = model.n_clusters_ = int(n_clusters)
+        model.labels_ = np.where(self.labels_ == -1, self.labels_, labels)
+        model.layers_ = sorted({model.n_clusters_, *self._tree.layers()})
+        model._voters = self._voters.with_clusters(self._tree.cut(int(n_clusters)))
+        if model.n_clusters_ != self.n_clusters_:
+            for name in ("agreement_", "row_agreement_", "valleys_"):
+                model.__dict__.pop(name, None)
+        return model
+
     def predict(self, X: Any) -> np.ndarray:
         """Cluster of each row: that of a training row it equals, or of its neighbours.
 
@@ -565,14 +392,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check_rows(X, reset=False)
-        labels = np.empty(X.shape[0], dtype=np.int32)
-        for part, known, votes, farthest in self._voting(X):
-            found = votes.argmax(1).astype(np.int32)
-            if self.noise_ratio is not None:
-                noise = farthest > self.noise_ratio * self._medians[found]
-                found = np.where(noise, -1, found)
-            labels[part] = np.where(known >= 0, self._node_labels[known], found)
-        return labels
+        with self._settings():
+            return self._voters.predict(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes of a row's neighbours.
@@ -594,127 +415,10 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check_rows(X, reset=False)
-        shares = np.empty((X.shape[0], self.n_clusters_))
-        for part, known, votes, _ in self._voting(X):
-            # What smoothing decided otherwise than a row's neighbours is right there.
-            own = np.where(known >= 0, self._node_labels[known], -1)
-            rows = np.flatnonzero(own >= 0)
-            votes[rows, own[rows]] = np.nextafter(votes[rows].max(1), 2)
-            shares[part] = votes / votes.sum(1, keepdims=True)
-        return shares
-
-    def _voting(self, X: Any) -> Iterator[tuple[slice, Any, np.ndarray, np.ndarray]]:
-        """Yield rows, the training rows they equal, votes, distance of the farthest."""
-        keys = row_keys(X, self._unit)
-        order = self._keys.argsort()
-        place = np.searchsorted(self._keys, keys, sorter=order)
-        known = order[np.minimum(place, len(order) - 1)]
-        known = np.where(self._keys[known] == keys, known, -1)
-        # Votes of noise go to the cluster that it is noise of.
-        clusters = self._clusters
-        n_nodes = len(clusters)
-        n_neighbors = min(self._n_neighbors, n_nodes)
-        with self._settings(), np.errstate(under="ignore"):
-            search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
-            search.fit(self._space.rows)
-            for first in range(0, X.shape[0], BLOCK_ROWS):
-                part = slice(first, min(first + BLOCK_ROWS, X.shape[0]))
-                rows = np.arange(first, first + BLOCK_ROWS).clip(max=X.shape[0] - 1)
-                Z = self._space.transform(X[rows])
-                near = search.kneighbors(Z, return_distance=False)
-                lengths = np.linalg.norm(Z[:, None] - self._space.rows[near], axis=2)
-                nearest, unit = units_of_rows(
-                    lengths.ravel(), np.arange(0, near.size + 1, n_neighbors)
-                )
-                weights = np.exp(-(lengths - nearest[:, None]) / unit[:, None])
-                weights = weights.astype(np.float64) * self._mass[near]
-                votes = np.zeros((BLOCK_ROWS, self.n_clusters_))
-                np.add.at(
-                    votes, (np.arange(BLOCK_ROWS)[:, None], clusters[near]), weights
-                )
-                votes /= votes.sum(1, keepdims=True)
-                first_one = np.take_along_axis(near, lengths.argmin(1)[:, None], 1)[
-                    :, 0
-                ]
-                reach = self._farthest[first_one] + np.finfo(np.float32).tiny
-                trust = np.exp(np.minimum(1 - nearest / reach, 0))[:, None]
-                votes = trust * votes + (1 - trust) / self.n_clusters_
-                count = part.stop - part.start
-                yield part, known[part], votes[:count], lengths.max(1)[:count]
+        with self._settings():
+            return self._voters.shares(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def center_labels(
-    Z: np.ndarray, mass: np.ndarray, n_clusters: int, seed: int
-) -> np.ndarray:
-    """Clusters of nodes by k-means, which is fitted to a sample of many."""
-    size = max(CENTERS_ROWS, 10 * n_clusters)
-    sample = np.random.default_rng(seed).permutation(len(Z))[:size]
-    n_init = min(max(CLUSTERS_AND_RUNS // n_clusters, 1), 10)
-    kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
-    with warnings.catch_warnings():
-        # Nodes may coincide in the space, and be fewer than clusters there.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        kmeans.fit(Z[sample], sample_weight=mass[sample])
-    return kmeans.predict(Z).astype(np.int64)
-
-
-def leaking(weights: sp.csr_array, labels: np.ndarray) -> float:
-    """Share of the clusters' entropy that a step on the graph loses."""
-    return 1 - share_kept(walk_ends(between(weights, labels), 1))
-
-
-def is_clearer(
-    weights: sp.csr_array,
-    Z: np.ndarray,
-    mass: np.ndarray,
-    labels: np.ndarray,
-    centers: np.ndarray,
-) -> bool:
-    """Tell whether clusters of the graph are to be preferred to those of k-means.
-
-    They are where a step on the graph leaves them clearly more seldom. That may be
-    because they cut through the middle of nearly everything, with small clusters far
-    from it in one piece with that: so it must be much clearer where they explain next
-    to nothing of how rows differ.
-    """
-    if len(np.unique(centers)) < labels.max() + 1:
-        return True
-    if len(Z) < FEW_NODES:
-        return False
-    own, other = leaking(weights, labels), leaking(weights, centers)
-    share = explained(Z, mass, labels) / max(explained(Z, mass, centers), TINY)
-    if is_clean(walk_ends(between(weights, labels), WALK)):
-        return other > own or share >= 1
-    return other >= (FAR_CLEARER if share < LEAST_EXPLAINED else CLEARER) * own
-
-
-def explained(Z: np.ndarray, mass: np.ndarray, labels: np.ndarray) -> float:
-    """Share of the variance that is between clusters."""
-    member = sp.csr_array(
-        (mass, (labels, np.arange(len(labels)))), (labels.max() + 1, len(labels))
-    )
-    rows = Z.astype(np.float64)
-    rows -= mass @ rows / mass.sum()
-    means = (member @ rows) / np.maximum(member.sum(1), TINY)[:, None]
-    whole = mass @ np.square(rows).sum(1)
-    return float(member.sum(1) @ np.square(means).sum(1) / max(whole, TINY))
-
-
-def medians(farthest: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Distance of the farthest neighbour in the middle of each cluster."""
-    return np.array([np.median(farthest[labels == c]) for c in range(labels.max() + 1)])
-
-
-def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Other labels of the same rows, by the names of the clusters they meet most."""
-    table = contingency_matrix(others, labels)
-    one, names = linear_sum_assignment(-table)
-    found, members = np.unique(others, return_inverse=True)
-    named = np.full(len(found), -1)
-    named[one] = np.unique(labels)[names]
-    return named[members]

@@ -30,8 +30,9 @@ TRUSTED_TYPES = (
     "skdeepcluster.heads.StudentTHead",
     "skdeepcluster.networks.ConvAutoencoder",
     "skdeepcluster.networks.MLPAutoencoder",
-    "skdeepcluster.neighbors.RowSpace",
+    "skdeepcluster.rows.RowSpace",
     "skdeepcluster.tree.ClusterTree",
+    "skdeepcluster.voting.Voters",
 )
 
 

@@ -1,38 +1,20 @@
-"""From rows to a weighted graph of nearest neighbours.
-
-Nodes are the distinct rows: copies of a row are as near as rows can be, would be all of
-each other's neighbours and make up a cluster of their own. How many rows a node stands
-for is its mass, which its edges are weighed by.
-"""
+"""From nodes in a space to a weighted graph of nearest neighbours."""
 
 import functools
 import operator
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import eigsh
 from sklearn.base import clone
-from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 
 from skdeepcluster._extras import import_extra
-
-# Distances in more dimensions cost time and tell neighbours no better.
-MAX_DIMS = 50
-
-# Power iterations for those of sparse rows. The variance of words falls slowly from one
-# to the next: after a few, as is usual, the clusters would depend on the seed.
-POWER_ITERATIONS = 15
-
-# Values of sparse rows that are made dense, at most: they then have the same clusters
-# as dense ones, to the last bit.
-DENSE_SIZE = 5_000_000
-
-ROWS_AT_ONCE = 4096
+from skdeepcluster.density import filled_dims
 
 # Exact search grows with the square of the rows; from here on it takes longer than an
 # approximate one, which is compiled for 25 seconds first.
@@ -46,184 +28,12 @@ ENTRIES_AT_ONCE = 8_000_000
 LEAST_UNIT = 1e-3
 HALVINGS = 40
 
-# Farther from the centre, in units of the rows, values are as good as infinite: their
-# squares have to fit single precision.
-MOST_UNITS = 1e12
-
 # Slow motions of a random walk that coordinates are made of, and its steps: those that
 # are forgotten in them are noise.
 DIFFUSION_DIMS, DIFFUSION_STEPS = 60, 8
 
 # Graphs of so many nodes are made dense for that.
 DENSE_NODES = 400
-
-# Odd constants of a mixing function of whole numbers (splitmix64).
-MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-
-
-def _mixed(values: np.ndarray, unit: float) -> np.ndarray:
-    """Whole numbers that look random, one for each value; 0 for zero."""
-    # Adding zero makes a positive zero of a negative one.
-    bits = (values.astype(np.float64) * unit + 0.0).view(np.uint64)
-    for shift, factor in zip((30, 27), MIX, strict=True):
-        bits = (bits ^ (bits >> np.uint64(shift))) * factor
-    return bits ^ (bits >> np.uint64(31))
-
-
-def row_keys(X: Any, unit: float = 1.0) -> np.ndarray:
-    """Give each row a whole number, which equal rows share and no others.
-
-    Equal numbers for different rows are possible, though less likely than one in a
-    million for a million rows.
-
-    Parameters
-    ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-    unit : float, default=1.0
-        A power of two that values are multiplied by.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), uint64
-        Does not depend on the type of the values, nor on how they are stored.
-    """
-    columns = np.random.default_rng(0).integers(2**63, size=X.shape[1], dtype=np.uint64)
-    columns = 2 * columns + np.uint64(1)
-    keys = np.empty(X.shape[0], dtype=np.uint64)
-    for first in range(0, X.shape[0], ROWS_AT_ONCE):
-        rows = X[first : first + ROWS_AT_ONCE]
-        if sp.issparse(rows):
-            rows = sp.csr_array(rows, copy=True)
-            rows.sum_duplicates()
-            values = sp.csr_array(
-                (_mixed(rows.data, unit), rows.indices, rows.indptr), shape=rows.shape
-            )
-            keys[first : first + ROWS_AT_ONCE] = values @ columns
-        else:
-            keys[first : first + ROWS_AT_ONCE] = _mixed(rows, unit) @ columns
-    return keys
-
-
-@dataclass(eq=False)
-class Nodes:
-    """The distinct rows of some data.
-
-    Parameters
-    ----------
-    keys : ndarray of shape (n_nodes,), uint64
-        `row_keys` of the nodes.
-    first : ndarray of shape (n_nodes,)
-        Index of a row of each node.
-    inverse : ndarray of shape (n_samples,)
-        Node of each row.
-    mass : ndarray of shape (n_nodes,), float
-        Rows of each node.
-    unit : float
-        That the keys are of.
-    """
-
-    keys: np.ndarray
-    first: np.ndarray
-    inverse: np.ndarray
-    mass: np.ndarray
-    unit: float
-
-    @classmethod
-    def of(cls, X: Any, ordered: bool = False) -> "Nodes":
-        """Find the distinct rows of ``X``.
-
-        They come in the order of their keys, so that nothing that is computed from them
-        depends on the order of the rows; or in that order, if ``ordered``.
-        """
-        # In a unit of their own, for keys are in no order that a unit would keep.
-        _, exponent = np.frexp(max(float(X.max()), -float(X.min())))
-        unit = 2.0 ** -int(exponent)
-        keys, first, inverse = np.unique(
-            row_keys(X, unit), return_index=True, return_inverse=True
-        )
-        if ordered:
-            order = first.argsort()
-            place = np.empty_like(order)
-            place[order] = np.arange(len(order))
-            keys, first, inverse = keys[order], first[order], place[inverse]
-        return cls(keys, first, inverse, np.bincount(inverse).astype(float), unit)
-
-
-class RowSpace:
-    """Space in which distances between rows are taken, float32.
-
-    Principal components of wide rows, about a centre that values far outside do not
-    move; singular vectors of rows that are sparse and large.
-
-    Parameters
-    ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-    nodes : ndarray of shape (n_nodes,)
-        Indices of the rows to fit to.
-    seed : int
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n_nodes, n_dims), float32
-        The rows that it was fitted to.
-    """
-
-    # Rows that are all alike have no components, and scikit-learn divides by zero.
-    @np.errstate(all="ignore")
-    def __init__(self, X: Any, nodes: np.ndarray, seed: int) -> None:
-        n_nodes, n_features = len(nodes), X.shape[1]
-        self.sparse = sp.issparse(X) and (
-            n_features > MAX_DIMS and n_nodes * n_features > DENSE_SIZE
-        )
-        sample = _dense(X[np.sort(nodes[:ROWS_AT_ONCE])], self.sparse)
-        self.center = self._center(sample)
-        self.unit = self._unit(sample)
-        self.components: np.ndarray | None = None
-        self.mean = np.zeros(1, dtype=np.float32)
-        dims = min(MAX_DIMS, n_nodes - 1)
-        if self.sparse:
-            svd = TruncatedSVD(dims, n_iter=POWER_ITERATIONS, random_state=seed)
-            self.rows = svd.fit_transform((X[nodes] * self.unit).astype(np.float32))
-            self.components = svd.components_
-            return
-        rows = np.empty((n_nodes, n_features), dtype=np.float32)
-        for first in range(0, n_nodes, ROWS_AT_ONCE):
-            part = slice(first, first + ROWS_AT_ONCE)
-            rows[part] = self._scaled(X[nodes[part]])
-        if n_features > MAX_DIMS:
-            pca = PCA(dims, copy=False, random_state=seed)
-            rows = pca.fit_transform(rows)
-            self.mean, self.components = pca.mean_, pca.components_
-        self.rows = rows
-
-    def _center(self, sample: Any) -> Any:
-        # Middle values of columns: the mean follows a single value that is far away.
-        return 0.0 if self.sparse else np.median(sample.astype(np.float64), axis=0)
-
-    def _unit(self, sample: Any) -> float:
-        values = np.abs((sample.data if self.sparse else sample) - self.center)
-        values = values[values > 0]
-        _, exponent = np.frexp(np.median(values) if values.size else 1.0)
-        return 2.0 ** -int(exponent)
-
-    def _scaled(self, X: Any) -> np.ndarray:
-        # In double precision, so that neighbours far from the origin survive and the
-        # type of the input makes no difference.
-        rows = (_dense(X).astype(np.float64) - self.center) * self.unit
-        return np.clip(rows, -MOST_UNITS, MOST_UNITS).astype(np.float32)
-
-    @np.errstate(all="ignore")
-    def transform(self, X: Any) -> np.ndarray:
-        """Map other rows to the space."""
-        if self.sparse:
-            rows = (sp.csr_array(X) * self.unit).astype(np.float32)
-        else:
-            rows = self._scaled(X) - self.mean
-        return rows if self.components is None else rows @ self.components.T
-
-
-def _dense(X: Any, keep_sparse: bool = False) -> Any:
-    return X.toarray() if sp.issparse(X) and not keep_sparse else X
 
 
 def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:
@@ -426,7 +236,7 @@ def by_mass(
 
 @dataclass(eq=False)
 class View:
-    """Graph of the nodes in one space.
+    """Graph of the nodes in one space, or the sum of several.
 
     Parameters
     ----------
@@ -478,21 +288,29 @@ class View:
             n_dims,
         )
 
+    @classmethod
+    def of_one_node(cls) -> "View":
+        """Make the graph of a node without neighbours."""
+        alone = sp.csr_array(np.ones((1, 1)))
+        return cls(alone, alone, np.zeros(1), np.zeros(1), 1, 1.0)
 
-def filled_dims(lengths: np.ndarray, indptr: np.ndarray) -> float:
-    """Estimate of the intrinsic dimension from the lengths of edges."""
-    counts = np.diff(indptr)
-    farthest = np.repeat(np.maximum.reduceat(lengths, indptr[:-1]), counts)
-    known = lengths > 0
-    if not known.any() or counts.max() < 3:
-        return 1.0
-    growth = np.log(farthest[known] / lengths[known]).mean(dtype=np.float64)
-    return float(max((1 - 2 / counts.mean()) / max(growth, 1e-3), 1.0))
+    @classmethod
+    def sum_of(cls, views: Sequence["View"]) -> "View":
+        """Add up the edges; all else is that of the first."""
+        return replace(
+            views[0],
+            weights=functools.reduce(operator.add, (each.weights for each in views)),
+            shared=functools.reduce(operator.add, (each.shared for each in views)),
+        )
+
+    def is_far(self, labels: np.ndarray, ratio: float) -> np.ndarray:
+        """Whether nodes have neighbours so much farther than their cluster usually."""
+        return self.farthest > ratio * usual_reach(self.farthest, labels)[labels]
 
 
-def total(graphs: Iterable[sp.csr_array]) -> sp.csr_array:
-    """Sum of graphs of the same nodes."""
-    return functools.reduce(operator.add, graphs)
+def usual_reach(farthest: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Distance of the farthest neighbour in the middle of each cluster."""
+    return np.array([np.median(farthest[labels == c]) for c in range(labels.max() + 1)])
 
 
 def diffusion_map(weights: sp.csr_array, seed: int) -> np.ndarray:

@@ -32,3 +32,15 @@ def digits():
 @pytest.fixture(scope="session")
 def digits_target():
     return load_digits().target[:1100]
+
+
+@pytest.fixture
+def short_teaching(monkeypatch):
+    """Teach networks a graph's clusters for a moment, where it matters not how well.
+
+    Not for what starts processes, which would teach as long as ever.
+    """
+    from skdeepcluster.estimators import _joint
+
+    monkeypatch.setattr(_joint, "TEACHING_EPOCHS", 1)
+    monkeypatch.setattr(_joint, "TEACHING_STEPS", 20)

@@ -121,6 +121,7 @@ def run_check(check, estimator):
         pytest.fail(f"A check was skipped: {skipped}")
 
 
+@pytest.mark.usefixtures("short_teaching")
 @parametrize_with_checks(
     [tiny(cls) for cls in ESTIMATORS], expected_failed_checks=expected_failures
 )

@@ -92,7 +92,7 @@ def test_number_of_separate_clusters_is_found(n_centers):
         80 * n_centers, 16, centers=n_centers, center_box=(-10, 10), random_state=0
     )
     for seed in range(3):
-        model = GraphClustering(random_state=seed).fit(X)
+        model = GraphClustering(n_init=3, random_state=seed).fit(X)
         assert model.n_clusters_ == n_centers
         assert adjusted_rand_score(y, model.labels_) == 1
 
@@ -100,9 +100,10 @@ def test_number_of_separate_clusters_is_found(n_centers):
 def test_digits(digits, digits_target):
     scores = []
     for seed in range(5):
-        labels = GraphClustering(10, random_state=seed).fit_predict(digits)
+        model = GraphClustering(n_init=10, random_state=seed)
+        assert abs(model.fit(digits).n_clusters_ - 10) <= 1
+        labels = model.set_params(n_clusters=10).fit_predict(digits)
         scores.append(clustering_accuracy(digits_target, labels))
-        assert abs(GraphClustering(random_state=seed).fit(digits).n_clusters_ - 10) <= 1
     assert min(scores) > np.mean(scores) - 0.01
     assert np.mean(scores) > 0.85
 
@@ -443,6 +444,42 @@ def test_tree(fitted):
     assert fitted.layers_ == sorted(fitted.layers_)
     with pytest.raises(ValueError, match="n_clusters=0 must be a whole number from 1"):
         fitted.cut(0)
+
+
+def test_another_number_of_clusters_of_the_same_fit(fitted, digits):
+    X = digits[:900]
+    for n_clusters in (1, 4, 25):
+        model = fitted.with_n_clusters(n_clusters)
+        assert model.n_clusters == model.n_clusters_ == n_clusters
+        assert_array_equal(model.labels_, fitted.cut(n_clusters))
+        assert_array_equal(model.predict(X), model.labels_)
+        assert_array_equal(model.linkage_, fitted.linkage_)
+        shares = model.predict_proba(digits)
+        assert shares.shape == (len(digits), n_clusters)
+        assert_array_equal(shares.argmax(1), model.predict(digits))
+        assert n_clusters in model.layers_
+        assert not hasattr(model, "agreement_")
+    assert fitted.n_clusters_ == 10
+    # The votes for clusters that are joined are joined too.
+    joined = fitted.with_n_clusters(9)
+    assert_allclose(
+        fitted.predict_proba(digits[900:]).max(1).mean(),
+        joined.predict_proba(digits[900:]).max(1).mean(),
+        atol=0.05,
+    )
+    same = joined.with_n_clusters(10)
+    assert_array_equal(same.labels_, fitted.labels_)
+    assert_array_equal(same.predict(digits), fitted.predict(digits))
+    assert fitted.with_n_clusters(10).agreement_ == fitted.agreement_
+    with pytest.raises(ValueError, match="n_clusters=0 must be a whole number from 1"):
+        fitted.with_n_clusters(0)
+
+
+def test_noise_stays_noise_with_another_number(digits):
+    model = GraphClustering(5, noise_ratio=1.3, random_state=0).fit(digits)
+    fewer = model.with_n_clusters(3)
+    assert_array_equal(fewer.labels_ == -1, model.labels_ == -1)
+    assert_array_equal(fewer.predict(digits), fewer.labels_)
 
 
 def test_layers_are_the_numbers_that_hold():

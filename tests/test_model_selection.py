@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn
+from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import load_digits, load_iris, make_blobs, make_moons
@@ -36,6 +37,8 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
 from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
+from skdeepcluster._fitted import last_step
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection import (
     AllData,
@@ -46,6 +49,7 @@ from skdeepcluster.model_selection import (
     select_n_clusters,
     silhouette_scorer,
 )
+from skdeepcluster.model_selection._scorers import modularity
 
 # Networks are tiny here and trained for a moment: on some machine or other they may
 # lose a cluster, which is not what these tests are about.
@@ -613,6 +617,48 @@ def test_candidates_share_one_pretrained_autoencoder(piped, digits, small_dec):
     assert durations == chosen.autoencoder.history_["pretraining"]
     assert not hasattr(small_dec.autoencoder, "module_")
     assert small_dec.n_clusters == 3
+
+
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize("n_runs", [1, 3])
+def test_a_graph_is_fitted_once_and_cut(piped, n_runs, blobs, monkeypatch):
+    fits = []
+    fit = GraphClustering.fit
+    monkeypatch.setattr(
+        GraphClustering,
+        "fit",
+        lambda self, X, y=None: fits.append(fit(self, X)) or self,
+    )
+    graph = GraphClustering(n_init=2)
+    estimator = make_pipeline(StandardScaler(), graph) if piped else graph
+    selection = select_n_clusters(estimator, blobs, range(1, 7), n_runs=n_runs)
+    assert len(fits) == n_runs
+    assert selection.n_clusters == 4
+    chosen = last_step(selection.estimator)
+    assert chosen.n_clusters == 4
+    assert_array_equal(chosen.labels_, fits[0].cut(4))
+    assert_array_equal(selection.estimator.predict(blobs), chosen.labels_)
+    table = selection.table
+    for k in range(2, 7):
+        expected = modularity(blobs, fits[0].cut(k), "euclidean")
+        assert table.loc[k, "modularity"] == pytest.approx(expected)
+    assert table["stability"][2:].notna().all() == (n_runs > 1)
+    assert not hasattr(graph, "labels_")
+
+
+def test_numbers_beyond_the_leaves_of_a_tree_have_fits_of_their_own(blobs):
+    graph = GraphClustering(n_init=1, resolution=0.1, random_state=0)
+    assert graph.fit(blobs).n_leaves_ < 40
+    selection = select_n_clusters(graph, blobs, [4, 40], n_runs=2)
+    assert selection.table["n_clusters"].tolist() == [4, 40]
+    assert selection.table["error"].tolist() == ["", ""]
+
+
+def test_a_graph_of_rows_without_clusters_is_cut_to_one():
+    X = np.random.default_rng(0).uniform(size=(300, 2))
+    selection = select_n_clusters(GraphClustering(n_init=2), X, [2, 3, 4], n_runs=1)
+    assert selection.n_clusters == 1
+    assert_array_equal(selection.estimator.labels_, 0)
 
 
 def test_choice_at_the_end_of_the_range_is_doubted(blobs):

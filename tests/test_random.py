@@ -18,6 +18,8 @@ from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling import propagate, representatives
 from skdeepcluster.metrics import clustering_accuracy
 
+pytestmark = pytest.mark.usefixtures("short_teaching")
+
 DTYPES = ["f4", "f8", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
 CONTAINERS = ["array", "fortran", "reversed", "list", "pandas", "polars"]
 SPARSE = ["csr_matrix", "csr_array", "csc_array", "coo_array"]

@@ -293,37 +293,61 @@ from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.training import Net
 
-folder, out, moment = sys.argv[1], sys.argv[2], int(sys.argv[3])
-X = load_digits().data[:150].astype(np.float32)
-step = Net.train_step
-count = 0
+def fit(folder, out, moment):
+    X = load_digits().data[:150].astype(np.float32)
+    step = Net.train_step
+    count = 0
 
-def counting(self, *args, **kwargs):
-    global count
-    count += 1
-    if count == moment:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(self, *args, **kwargs)
+    def counting(self, *args, **kwargs):
+        nonlocal count
+        count += 1
+        if count == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(self, *args, **kwargs)
 
-Net.train_step = counting
+    Net.train_step = counting
+    network = Autoencoder((16,), 3, max_epochs=3, batch_size=50)
+    model = DECClustering(
+        4, autoencoder=network, init=GraphClustering(n_init=2), tol=0.0, max_epochs=3,
+        batch_size=50,
+        checkpoint=folder or None, random_state=0,
+    ).fit(X)
+    np.savez(out, count=count, Z=model.transform(X), c=model.cluster_centers_)
+
 warnings.simplefilter("ignore")
-network = Autoencoder((16,), 3, max_epochs=3, batch_size=50)
-model = DECClustering(
-    4, autoencoder=network, init=GraphClustering(n_init=2), tol=0.0, max_epochs=3,
-    batch_size=50,
-    checkpoint=folder or None, random_state=0,
-).fit(X)
-np.savez(out, count=count, Z=model.transform(X), c=model.cluster_centers_)
+# Every fit has a process of its own, which begins with what is imported and no more.
+for line in sys.stdin:
+    folder, out, moment = line.rstrip().split(";")
+    child = os.fork()
+    if child == 0:
+        fit(folder, out, int(moment))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), flush=True)
 """
 
 
-def run(folder, out, moment):
+@pytest.fixture
+def run():
+    """Fit in another process, and tell how that ended."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SCRIPT, folder, out, str(moment)]
-    return subprocess.run(command, env=env, check=False).returncode
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def fit(folder, out, moment):
+            process.stdin.write(f"{folder};{out};{moment}\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
+
+        yield fit
 
 
-def test_killed_by_a_signal(tmp_path):
+def test_killed_by_a_signal(run, tmp_path):
     whole = str(tmp_path / "whole.npz")
     assert run("", whole, 0) == 0
     expected = np.load(whole)

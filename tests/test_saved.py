@@ -18,6 +18,8 @@ from skdeepcluster.estimators import _given
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.io import TRUSTED_TYPES, load
 
+pytestmark = pytest.mark.usefixtures("short_teaching")
+
 DATA = Path(__file__).parent / "data"
 
 
@@ -82,7 +84,7 @@ def test_the_trusted_types_are_complete_and_needed(X):
     ]
     for cls in ESTIMATORS:
         for change in changes:
-            data = skops.io.dumps(fitted(tiny(cls, **change), X))
+            data = skops.io.dumps(fitted(tiny(cls, max_epochs=1, **change), X))
             needed |= set(skops.io.get_untrusted_types(data=data))
     graph = GraphClustering(3, random_state=0).fit(X)
     needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(graph)))

@@ -37,8 +37,8 @@ from skdeepcluster import (
     DECClustering,
     VaDEClustering,
 )
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator, over_rows
-from skdeepcluster.estimators._base import spawn_seeds
 from skdeepcluster.training import check_net, clone_callbacks, resolve_device
 
 TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]

@@ -20,6 +20,7 @@ import skdeepcluster
 from skdeepcluster import networks
 from skdeepcluster._fitted import blank, refuse_dates, take_over
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
@@ -51,18 +52,6 @@ TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
-
-
-def spawn_seeds(random_state: Any, count: int) -> list[int]:
-    """Seeds for the parts of a fit.
-
-    None takes fresh entropy: numpy's global generator is neither read nor moved.
-    """
-    if isinstance(random_state, np.random.RandomState):
-        rng = random_state
-    else:
-        rng = np.random.RandomState(random_state)
-    return [int(seed) for seed in rng.randint(np.iinfo(np.int32).max, size=count)]
 
 
 @dataclass(frozen=True)

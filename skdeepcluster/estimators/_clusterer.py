@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeepcluster._resume import Journal
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
 from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
@@ -21,7 +22,6 @@ from skdeepcluster.estimators._base import (
     Learned,
     encode,
     output_dtype,
-    spawn_seeds,
     warn_interrupted,
 )
 from skdeepcluster.estimators._given import (

@@ -22,11 +22,12 @@ from skorch.callbacks import GradientNormClipping
 from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.batches import BatchDataset, BatchIterator, over_rows
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
-from skdeepcluster.estimators._base import Learned, finite, spawn_seeds
+from skdeepcluster.estimators._base import Learned, finite
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
 from skdeepcluster.estimators._initial import Clusters, InitialClusters, kmeans
 from skdeepcluster.estimators._joint import BaseJointClusterer

@@ -22,12 +22,12 @@ from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
 
 from skdeepcluster._fitted import sample_rows
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
     Learned,
     encode,
-    spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._embedded import (

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from skdeepcluster._resume import Page
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
     Learned,
     encode,
-    spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._embedded import nearest

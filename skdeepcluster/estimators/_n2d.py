@@ -14,6 +14,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._extras import import_extra
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import array_over_rows
 from skdeepcluster.estimators._base import (
@@ -21,7 +22,6 @@ from skdeepcluster.estimators._base import (
     Learned,
     encode,
     output_dtype,
-    spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer, BaseSoftClusterer
 from skdeepcluster.estimators._embedded import (

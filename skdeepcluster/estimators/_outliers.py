@@ -13,13 +13,13 @@ from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._fitted import blank, take_over
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.batches import array_over_rows, own_settings
 from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
     BaseDeepEstimator,
-    spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._given import (

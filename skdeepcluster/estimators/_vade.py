@@ -22,13 +22,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import (
     Learned,
     encode,
     finite,
     reconstruction_errors,
-    spawn_seeds,
 )
 from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
 from skdeepcluster.estimators._embedded import nearest

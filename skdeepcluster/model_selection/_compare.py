@@ -1,18 +1,13 @@
 """Comparison of clusterers of any kind, with and without labels."""
 
-import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations
 from numbers import Integral
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
     adjusted_rand_score,
@@ -27,13 +22,13 @@ from skdeepcluster._fitted import (
     check_labels,
     check_space,
     comparable,
-    fitted_labels,
     latent_rows,
     reference_rows,
     sample_rows,
 )
 from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
 from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.model_selection._fits import CandidateFit, as_text, fit_candidate
 from skdeepcluster.model_selection._reference import Reference, make_reference
 from skdeepcluster.model_selection._report import html_report, plot_table
 from skdeepcluster.model_selection._scorers import (
@@ -281,16 +276,17 @@ def compare_clusterers(
     sample = reference_rows(space, _safe_indexing(X, rows))
 
     records: dict[str, dict[str, Any]] = {}
-    fits: dict[str, Any] = {}
+    fits: dict[str, CandidateFit] = {}
+    spaces: dict[str, Any] = {}
     disable = None if progress is None else not progress
     for name, estimator in tqdm(candidates.items(), unit="candidate", disable=disable):
         try:
             fit = fit_candidate(estimator, X, n_runs, subsample, random_state)
-            fit.space = reference_rows(
+            space_of_fit = reference_rows(
                 None, latent_rows(fit.estimator, _safe_indexing(X, rows))
             )
             records[name] = describe(fit, sample, rows, y, metric)
-            fits[name] = fit
+            fits[name], spaces[name] = fit, space_of_fit
         except Exception as error:
             records[name] = {"error": as_text(error)}
         except KeyboardInterrupt:
@@ -305,7 +301,7 @@ def compare_clusterers(
             )
             break
 
-    spaces = share_equal(sample, {name: fit.space for name, fit in fits.items()})
+    spaces = share_equal(sample, spaces)
     sampled = {name: fit.labels[rows] for name, fit in fits.items()}
     for name, value in pooled_silhouettes([sample, *spaces.values()], sampled, metric):
         records[name]["pooled_silhouette"] = value
@@ -368,95 +364,6 @@ def check_settings(
         raise ValueError(f"subsample must be in (0, 1], got {subsample}.")
 
 
-def fit_candidate(
-    estimator: Any, X: Any, n_runs: int, subsample: float, seed: int
-) -> SimpleNamespace:
-    """Fit to all the rows, and to subsamples for the stability."""
-    fitted = seeded(estimator, seed, only_unset=True)
-    with peak_memory() as memory:
-        start = time.perf_counter()
-        fitted.fit(X)
-        fit_seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    labels = fitted_labels(fitted, X)
-    predict_seconds = time.perf_counter() - start
-    stability, error = np.nan, ""
-    try:
-        others = repeated_fits(estimator, X, n_runs, subsample, seed)
-        stability = agreement([(np.arange(len(labels)), labels), *others])
-    except Exception as raised:
-        error = f"Stability: {as_text(raised)}"
-    return SimpleNamespace(
-        estimator=fitted,
-        labels=labels,
-        stability=stability,
-        error=error,
-        fit_seconds=fit_seconds,
-        predict_seconds=predict_seconds if hasattr(fitted, "predict") else np.nan,
-        peak_memory_mb=memory.megabytes,
-    )
-
-
-def repeated_fits(
-    estimator: Any, X: Any, n_runs: int, subsample: float, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows and labels of each fit after the first."""
-    n_samples = _num_samples(X)
-    size = max(2, round(subsample * n_samples))
-    for run in range(1, n_runs):
-        part = sample_rows(n_samples, size, seed + run)
-        rows = _safe_indexing(X, part)
-        other = seeded(estimator, seed + run).fit(rows)
-        yield part, fitted_labels(other, rows)
-
-
-def as_text(error: Exception) -> str:
-    """Class of an error and what it says."""
-    return f"{type(error).__name__}: {error}"
-
-
-def seeded(estimator: Any, seed: int, only_unset: bool = False) -> Any:
-    """Clone of an estimator with every ``random_state`` in it set, or every None."""
-    copied = clone(estimator)
-    states = {
-        name: seed
-        for name, value in copied.get_params().items()
-        if (name == "random_state" or name.endswith("__random_state"))
-        and (value is None or not only_unset)
-    }
-    return copied.set_params(**states)
-
-
-def agreement(runs: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Mean adjusted Rand index between pairs of fits, on the rows they share."""
-    scores = []
-    for (rows_a, labels_a), (rows_b, labels_b) in combinations(runs, 2):
-        _, in_a, in_b = np.intersect1d(rows_a, rows_b, return_indices=True)
-        scores.append(adjusted_rand_score(labels_a[in_a], labels_b[in_b]))
-    return float(np.mean(scores)) if scores else np.nan
-
-
-@contextmanager
-def peak_memory() -> Iterator[SimpleNamespace]:
-    """Measure the highest resident memory above that at the start, on Linux."""
-    peak = SimpleNamespace(megabytes=np.nan)
-    try:
-        # Resets the kernel's high-water mark of this process.
-        Path("/proc/self/clear_refs").write_text("5")
-        start = resident("VmRSS")
-    except OSError:
-        start = None
-    yield peak
-    if start is not None:
-        peak.megabytes = max(0.0, (resident("VmHWM") - start) / 1024)
-
-
-def resident(field: str) -> int:
-    """Kilobytes of this process's memory under a name of the kernel's."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split(f"{field}:")[1].split()[0])
-
-
 def share_equal(sample: Any, spaces: dict[str, Any]) -> dict[str, Any]:
     """Spaces by candidate, equal ones being one object, as is the reference."""
     distinct = [sample]
@@ -478,7 +385,7 @@ def same_rows(A: Any, B: Any) -> bool:
 
 
 def describe(
-    fit: SimpleNamespace, sample: Any, rows: np.ndarray, y: Any, metric: str
+    fit: CandidateFit, sample: Any, rows: np.ndarray, y: Any, metric: str
 ) -> dict[str, Any]:
     """Row of the table, without the pooled silhouette."""
     labels = fit.labels

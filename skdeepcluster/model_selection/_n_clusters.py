@@ -12,11 +12,8 @@ from sklearn.pipeline import Pipeline
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import check_space, last_step
 from skdeepcluster._sklearn import _num_samples
-from skdeepcluster.model_selection._compare import (
-    check_settings,
-    compare_clusterers,
-    seeded,
-)
+from skdeepcluster.model_selection._compare import check_settings, compare_clusterers
+from skdeepcluster.model_selection._fits import TreeCut, fit_seeded, seeded
 from skdeepcluster.model_selection._scorers import check_n_references
 
 NAMES = {
@@ -111,7 +108,12 @@ def select_n_clusters(
     """Choose the number of clusters without labels.
 
     One candidate a number is fitted, and several times for its stability. A deep
-    clusterer pretrains its autoencoder once, on all the rows, for all of them.
+    clusterer pretrains its autoencoder once, on all the rows, for all of them. A
+    :class:`~skdeepcluster.graph.GraphClustering` is fitted once, and once more for each
+    further run: its candidates are the cuts of one tree. The tree leads through the
+    clusters of the estimator as it is given, whose number it finds if that is None;
+    the first row of the table has the time of the fit. Numbers above that of its leaves
+    have fits of their own.
 
     The choice is 1 where nothing shows that the rows have clusters: neither a valley of
     their density nor scores above those of rows without clusters. `compare_clusterers`
@@ -181,8 +183,15 @@ def select_n_clusters(
     check_settings(metric, n_runs, subsample, sample_size, random_state)
     check_n_references(n_references)
     shared = pretrained(seeded(estimator, random_state, only_unset=True), X)
+    trees: dict[int, Any] = {}
+
+    def candidate(k: int) -> Any:
+        if hasattr(last_step(shared), "with_n_clusters"):
+            return TreeCut(shared, parameter, k, trees)
+        return clone(shared).set_params(**{parameter: k})
+
     comparison = compare_clusterers(
-        {str(k): clone(shared).set_params(**{parameter: k}) for k in numbers},
+        {str(k): candidate(k) for k in numbers},
         X,
         space=space,
         metric=metric,
@@ -219,7 +228,7 @@ def select_n_clusters(
     chosen = comparison.estimators.get("1")
     if chosen is None:
         try:
-            chosen = clone(shared).set_params(**{parameter: 1}).fit(X)
+            chosen = fit_seeded(candidate(1), X, random_state, only_unset=True)
         except Exception as error:
             sentences.append(f"There is no estimator with one cluster: {error}")
     return NClustersSelection(1, chosen, table, criterion, sentences)

@@ -14,6 +14,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.utils import gen_batches
 
 from skdeepcluster._fitted import sample_rows
+from skdeepcluster.density import filled_dims, join_peaks
 
 Scores = Callable[[np.ndarray, np.ndarray], Any]
 
@@ -203,7 +204,7 @@ def density_valley(Z: np.ndarray, seed: int) -> tuple[float, float]:
         return np.nan, np.nan
     if Z.shape[1] > MOST_COLUMNS:
         Z = PCA(MOST_COLUMNS, random_state=seed).fit_transform(Z)
-    dimension = intrinsic_dimension(Z)
+    dimension = dimension_of(Z)
     depth = valley_depth(Z)
     if dimension > FEW_DIMENSIONS:
         depth = max(depth, valley_depth(PCA(2, random_state=seed).fit_transform(Z)))
@@ -225,17 +226,12 @@ def distinct_rows(Z: np.ndarray, seed: int) -> np.ndarray:
     return Z - Z.mean(0) + rng.uniform(-0.5, 0.5, Z.shape) * steps
 
 
-def intrinsic_dimension(Z: np.ndarray) -> float:
-    """Maximum likelihood of the dimension, from distances to near neighbours."""
-    distances = euclidean_distances(Z)
-    nearest = np.sort(
-        np.partition(distances, N_NEIGHBORS, axis=1)[:, : N_NEIGHBORS + 1]
-    )
-    nearest = nearest[nearest[:, 1] > 0]
-    if len(nearest) == 0:
-        return np.nan
-    growth = np.log(nearest[:, -1:] / nearest[:, 1:-1]).sum(1)
-    return float((N_NEIGHBORS - 2) / np.mean(growth))
+def dimension_of(Z: np.ndarray) -> float:
+    """Dimensions that rows fill."""
+    near = np.partition(euclidean_distances(Z), N_NEIGHBORS, axis=1)
+    # The row itself is one of them.
+    lengths = np.sort(near[:, : N_NEIGHBORS + 1])[:, 1:].ravel()
+    return filled_dims(lengths, np.arange(0, len(lengths) + 1, N_NEIGHBORS))
 
 
 def valley_depth(Z: np.ndarray) -> float:
@@ -293,23 +289,10 @@ def deepest(
 ) -> float:
     """Depth of the deepest valley at one scale, joining modes from dense to thin."""
     heights = np.maximum(np.maximum(radii[starts], radii[stops]), between)
-    mode = np.arange(len(radii))
-
-    def find(row: int) -> int:
-        while mode[row] != row:
-            mode[row] = mode[mode[row]]
-            row = mode[row]
-        return row
-
     fewest = k
-    order = np.argsort(heights, kind="stable")
-    for edge in order.tolist():
-        start, stop = int(starts[edge]), int(stops[edge])
-        high, low = sorted((find(start), find(stop)), key=lambda row: radii[row])
-        if high == low:
-            continue
-        mode[low] = high
+    for edge, low in join_peaks(-radii, stops, starts, -heights)[1]:
         if radii[low] < heights[edge]:
+            start, stop = starts[edge], stops[edge]
             places = squared[start], squared[stop], middle(squared, start, stop)
             thinnest = np.argmax([radii[start], radii[stop], between[edge]])
             fewest = min(fewest, int(np.sum(places[thinnest] <= radii[low])))

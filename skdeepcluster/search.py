@@ -1,0 +1,335 @@
+"""The search for clusters of rows that are known in one way or several.
+
+    rows -> Nodes, RowSpace            distinct rows, and where they are   `rows`
+         -> View                       a graph, the sum of all that tell   `neighbors`
+         -> number of clusters         unless it is given                  `counting`
+         -> Start, one a seed          communities, merged                 `communities`
+         -> GraphFit                   the best, or those of k-means
+
+Other ways to know the rows are added where the clusters of the first way show in them.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from joblib import Parallel, delayed
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics.cluster import contingency_matrix
+
+from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster.communities import (
+    WALK,
+    Start,
+    between,
+    communities,
+    is_clean,
+    share_kept,
+    smooth,
+    start,
+    walk_ends,
+)
+from skdeepcluster.counting import TINY, count_clusters
+from skdeepcluster.neighbors import View, diffusion_map
+from skdeepcluster.rows import Nodes, RowSpace
+
+# Starts where none are asked for: communities of few rows vary more, and cost less.
+FEWEST_STARTS, MOST_STARTS = 10, 30
+ROWS_OF_STARTS = 200_000
+
+# Distinct rows up to which the diffusion map's neighbours are looked at too: it takes
+# long for many, whose graph has less noise.
+SMOOTHED_ROWS = 20_000
+
+# A row's neighbours are a third of the others, at most: among a few distinct rows, all
+# would be each other's.
+SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS = 3, 3
+
+# Rows that k-means is fitted to, at least ten a cluster where there are so many; and
+# how often, for many clusters take long and vary less.
+CENTERS_ROWS, CLUSTERS_AND_RUNS = 10_000, 200
+
+# How much more of a step must leave the clusters of k-means than those of the graph for
+# these to be taken; and how much more where they explain less than such a share of the
+# variance that k-means' do.
+CLEARER, FAR_CLEARER, LEAST_EXPLAINED = 1.3, 10.0, 0.2
+
+# The graph of fewer distinct rows ties nearly all to all.
+FEW_NODES = 30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How clusters are looked for: the parameters of `GraphClustering`."""
+
+    n_clusters: int | None
+    n_neighbors: int
+    resolution: float
+    n_init: int | str
+    neighbors: Any
+    n_jobs: int | None
+
+
+@dataclass(eq=False)
+class GraphFit:
+    """What was found about some rows.
+
+    Parameters
+    ----------
+    nodes : Nodes
+    space : RowSpace
+        Of the first way that the rows are known in.
+    views : list of View
+        Graphs that the clusters were found in.
+    graph : View
+        Their sum.
+    starts : list of Start
+    labels : ndarray of shape (n_nodes,)
+        Cluster of each node.
+    counts : list of int or None, default=None
+        Numbers of clusters found, one a start, where it wasn't given.
+    by_centers : bool, default=False
+        Whether the clusters are those of k-means.
+    """
+
+    nodes: Nodes
+    space: RowSpace
+    views: list[View]
+    graph: View
+    starts: list[Start]
+    labels: np.ndarray
+    counts: list[int] | None = None
+    by_centers: bool = False
+
+    @property
+    def leaves(self) -> np.ndarray:
+        """Community of each node, without what lies in another cluster."""
+        pairs = np.column_stack([self.labels, best_of(self.starts).parts])
+        return np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+
+    def is_noise(self, ratio: float | None) -> np.ndarray:
+        """Whether nodes are far from all others, as far as all the views tell."""
+        if ratio is None:
+            return np.zeros(len(self.labels), dtype=bool)
+        return np.all([view.is_far(self.labels, ratio) for view in self.views], axis=0)
+
+    def row_labels(self, noise_ratio: float | None) -> np.ndarray:
+        """Cluster of each row, -1 for noise."""
+        labels = np.where(self.is_noise(noise_ratio), -1, self.labels)
+        return labels[self.nodes.inverse].astype(np.int32)
+
+    def agreement(self) -> tuple[float, np.ndarray]:
+        """How far starts agree: the mean adjusted Rand index, and a share by row."""
+        inverse = self.nodes.inverse
+        rows = self.labels[inverse]
+        others = [each.labels[inverse] for each in self.starts]
+        index = np.mean([adjusted_rand_score(rows, other) for other in others])
+        return float(index), np.mean(
+            [matched(rows, other) == rows for other in others], axis=0
+        )
+
+
+def best_of(starts: Sequence[Start]) -> Start:
+    """Return the start whose clusters tell most."""
+    return max(starts, key=lambda start: start.worth)
+
+
+def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Other labels of the same rows, by the names of the clusters they meet most."""
+    table = contingency_matrix(others, labels)
+    one, names = linear_sum_assignment(-table)
+    found, members = np.unique(others, return_inverse=True)
+    named = np.full(len(found), -1)
+    named[one] = np.unique(labels)[names]
+    return named[members]
+
+
+@np.errstate(under="ignore")
+def find_clusters(
+    ways: Sequence[Any], settings: Settings, random_state: Any
+) -> GraphFit:
+    """Find the clusters of rows.
+
+    Parameters
+    ----------
+    ways : sequence of {ndarray, CSR matrix} of shape (n_samples, n_features)
+        The rows as they are known. Those of the first are told apart, and all others
+        of which the clusters would leak much more are left out.
+    settings : Settings
+    random_state : int, RandomState instance or None
+    """
+    nodes = Nodes.of(ways[0], ordered=settings.neighbors is not None)
+    n_nodes, n_init = len(nodes.first), settings.n_init
+    if isinstance(n_init, str):
+        n_init = min(max(ROWS_OF_STARTS // n_nodes, FEWEST_STARTS), MOST_STARTS)
+    seed, *seeds = spawn_seeds(random_state, 1 + n_init)
+    spaces = [RowSpace(X, nodes.first, seed) for X in ways]
+    search = Search(settings, nodes, spaces[0], seed, seeds)
+    if n_nodes == 1:
+        return search.of_one_node()
+    views = [search.view(space.rows, settings.neighbors) for space in spaces]
+    found = search.clusters(views[:1])
+    leak = leaking(views[0].weights, found.labels)
+    told = [
+        view
+        for view in views[1:]
+        if leaking(view.weights, found.labels) <= CLEARER * leak
+    ]
+    return search.clusters([views[0], *told]) if told else found
+
+
+@dataclass(frozen=True)
+class Search:
+    """What searches in several graphs of the same nodes share.
+
+    Parameters
+    ----------
+    settings : Settings
+    nodes : Nodes
+    space : RowSpace
+        Where k-means looks for clusters.
+    seed : int
+        Seed of the neighbours.
+    seeds : list of int
+        Seeds of the starts.
+    centers : dict of int to ndarray, default=<factory>
+        Clusters of k-means by their number, once they are known.
+    """
+
+    settings: Settings
+    nodes: Nodes
+    space: RowSpace
+    seed: int
+    seeds: list[int]
+    centers: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def view(self, Z: np.ndarray, neighbors: Any = None) -> View:
+        """Make the graph of the nodes in a space."""
+        most = max((len(Z) - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS)
+        n_neighbors = min(self.settings.n_neighbors, most, len(Z) - 1)
+        return View.of(Z, self.nodes.mass, n_neighbors, neighbors, self.seed)
+
+    def of_one_node(self) -> GraphFit:
+        """Make the fit of rows that are all equal."""
+        alone, label = View.of_one_node(), np.zeros(1, dtype=np.int64)
+        start = Start(label, label, (True, 0.0))
+        return GraphFit(self.nodes, self.space, [alone], alone, [start], label)
+
+    def clusters(self, views: list[View]) -> GraphFit:
+        """Find the clusters of the nodes in the sum of some views."""
+        settings, mass, n_nodes = self.settings, self.nodes.mass, len(self.nodes.mass)
+        graph = View.sum_of(views)
+        counts, n_clusters = None, settings.n_clusters
+        if n_clusters is None:
+            counts = [self._count(graph, seed) for seed in self.seeds]
+            n_clusters = int(np.median(counts))
+        n_clusters = min(n_clusters, n_nodes)
+        graphs = [graph]
+        if settings.neighbors is None and 2 < n_nodes <= SMOOTHED_ROWS:
+            smoothed = self.view(diffusion_map(graph.weights, self.seeds[0]))
+            graphs.append(View.sum_of([graph, smoothed]))
+        starts = Parallel(settings.n_jobs)(
+            delayed(start)(
+                graphs[index % len(graphs)].weights,
+                graphs[index % len(graphs)].shared,
+                [view.weights for view in views],
+                mass,
+                n_clusters,
+                settings.resolution,
+                seed,
+            )
+            for index, seed in enumerate(self.seeds)
+        )
+        labels = smooth(graph.weights, best_of(starts).labels)
+        if n_clusters not in self.centers:
+            self.centers[n_clusters] = center_labels(
+                self.space.rows, mass, n_clusters, self.seeds[0]
+            )
+        centers = self.centers[n_clusters]
+        clearer = is_clearer(graph.weights, self.space.rows, mass, labels, centers)
+        return GraphFit(
+            self.nodes,
+            self.space,
+            views,
+            graph,
+            starts,
+            labels if clearer else centers,
+            counts,
+            by_centers=not clearer,
+        )
+
+    def _count(self, graph: View, seed: int) -> int:
+        mass = self.nodes.mass
+        parts = communities(graph.weights, 1, self.settings.resolution, seed)
+        sizes = np.bincount(parts, mass)
+        heights = np.bincount(parts, mass * graph.density) / sizes
+        return count_clusters(
+            between(graph.weights, parts),
+            sizes,
+            heights,
+            graph.n_dims,
+            self.settings.n_neighbors + 1,
+        )
+
+
+def center_labels(
+    Z: np.ndarray, mass: np.ndarray, n_clusters: int, seed: int
+) -> np.ndarray:
+    """Clusters of nodes by k-means, which is fitted to a sample of many."""
+    size = max(CENTERS_ROWS, 10 * n_clusters)
+    sample = np.random.default_rng(seed).permutation(len(Z))[:size]
+    n_init = min(max(CLUSTERS_AND_RUNS // n_clusters, 1), 10)
+    kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
+    with warnings.catch_warnings():
+        # Nodes may coincide in the space, and be fewer than clusters there.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kmeans.fit(Z[sample], sample_weight=mass[sample])
+    return kmeans.predict(Z).astype(np.int64)
+
+
+def leaking(weights: sp.csr_array, labels: np.ndarray) -> float:
+    """Share of the clusters' entropy that a step on the graph loses."""
+    return 1 - share_kept(walk_ends(between(weights, labels), 1))
+
+
+def is_clearer(
+    weights: sp.csr_array,
+    Z: np.ndarray,
+    mass: np.ndarray,
+    labels: np.ndarray,
+    centers: np.ndarray,
+) -> bool:
+    """Tell whether clusters of the graph are to be preferred to those of k-means.
+
+    They are where a step on the graph leaves them clearly more seldom. That may be
+    because they cut through the middle of nearly everything, with small clusters far
+    from it in one piece with that: so it must be much clearer where they explain next
+    to nothing of how rows differ.
+    """
+    if len(np.unique(centers)) < labels.max() + 1:
+        return True
+    if len(Z) < FEW_NODES:
+        return False
+    own, other = leaking(weights, labels), leaking(weights, centers)
+    share = explained(Z, mass, labels) / max(explained(Z, mass, centers), TINY)
+    if is_clean(walk_ends(between(weights, labels), WALK)):
+        return other > own or share >= 1
+    return other >= (FAR_CLEARER if share < LEAST_EXPLAINED else CLEARER) * own
+
+
+def explained(Z: np.ndarray, mass: np.ndarray, labels: np.ndarray) -> float:
+    """Share of the variance that is between clusters."""
+    member = sp.csr_array(
+        (mass, (labels, np.arange(len(labels)))), (labels.max() + 1, len(labels))
+    )
+    rows = Z.astype(np.float64)
+    rows -= mass @ rows / mass.sum()
+    means = (member @ rows) / np.maximum(member.sum(1), TINY)[:, None]
+    whole = mass @ np.square(rows).sum(1)
+    return float(member.sum(1) @ np.square(means).sum(1) / max(whole, TINY))

@@ -1,0 +1,161 @@
+"""Predictions for new rows: their nearest training rows vote."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from skdeepcluster.neighbors import units_of_rows, usual_reach
+from skdeepcluster.rows import RowSpace, row_keys
+from skdeepcluster.search import GraphFit
+
+# Rows in a block of predictions: always as many, so that rounding is the same.
+BLOCK_ROWS = 256
+
+
+@dataclass(eq=False)
+class Voters:
+    """The distinct training rows, as `fit` compared them, and where they belong.
+
+    Parameters
+    ----------
+    space : RowSpace
+        With the distinct rows.
+    keys : ndarray of shape (n_nodes,), uint64
+        What equal rows are known by.
+    unit : float
+        That the keys are of.
+    mass : ndarray of shape (n_nodes,)
+        Rows of each.
+    n_neighbors : int
+        Neighbours that vote.
+    farthest : ndarray of shape (n_nodes,)
+        Distance of each one's farthest neighbour.
+    leaves : ndarray of shape (n_nodes,), int32
+        Leaf of each in the tree.
+    clusters : ndarray of shape (n_leaves,), int32
+        Cluster of each leaf.
+    noise : ndarray of shape (n_nodes,), bool
+        Which are noise of their cluster.
+    noise_ratio : float or None
+        How many times farther than usual in a cluster neighbours of noise are.
+
+    Attributes
+    ----------
+    usual : ndarray of shape (n_clusters,)
+        How far neighbours usually are in each cluster.
+    """
+
+    space: RowSpace
+    keys: np.ndarray
+    unit: float
+    mass: np.ndarray
+    n_neighbors: int
+    farthest: np.ndarray
+    leaves: np.ndarray
+    clusters: np.ndarray
+    noise: np.ndarray
+    noise_ratio: float | None
+    usual: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.usual = usual_reach(self.farthest, self.clusters[self.leaves])
+
+    @classmethod
+    def of(
+        cls, found: GraphFit, leaves: np.ndarray, noise_ratio: float | None
+    ) -> "Voters":
+        """Keep of what was found what new rows are compared with."""
+        clusters = np.zeros(leaves.max() + 1, dtype=np.int32)
+        clusters[leaves] = found.labels
+        return cls(
+            found.space,
+            found.nodes.keys,
+            found.nodes.unit,
+            found.nodes.mass,
+            found.graph.n_neighbors,
+            found.graph.farthest,
+            leaves.astype(np.int32),
+            clusters,
+            found.is_noise(noise_ratio),
+            noise_ratio,
+        )
+
+    def with_clusters(self, clusters: np.ndarray) -> "Voters":
+        """Return the same rows with other clusters of the leaves."""
+        return replace(self, clusters=clusters.astype(np.int32))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Cluster of each node, -1 for noise."""
+        return np.where(self.noise, -1, self.clusters[self.leaves])
+
+    @np.errstate(under="ignore")
+    def predict(self, X: Any) -> np.ndarray:
+        """Cluster of each row, -1 for noise."""
+        known = self._known(X)
+        predicted = self.labels[known]
+        for rows, votes, farthest in self._vote(X, np.flatnonzero(known < 0)):
+            found = votes.argmax(1)
+            if self.noise_ratio is not None:
+                noise = farthest > self.noise_ratio * self.usual[found]
+                found = np.where(noise, -1, found)
+            predicted[rows] = found
+        return predicted.astype(np.int32)
+
+    @np.errstate(under="ignore")
+    def shares(self, X: Any) -> np.ndarray:
+        """Share of each cluster among the votes on each row."""
+        known = self._known(X)
+        shares = np.empty((X.shape[0], len(self.usual)))
+        for rows, votes, _ in self._vote(X, np.arange(X.shape[0])):
+            shares[rows] = votes
+        # What smoothing decided otherwise than a row's neighbours is right there.
+        own = np.where(known >= 0, self.labels[known], -1)
+        rows = np.flatnonzero(own >= 0)
+        shares[rows, own[rows]] = np.nextafter(shares[rows].max(1), 2)
+        return shares / shares.sum(1, keepdims=True)
+
+    def _known(self, X: Any) -> np.ndarray:
+        """Index of the training row that each row equals, or -1."""
+        keys = row_keys(X, self.unit)
+        order = self.keys.argsort()
+        place = np.searchsorted(self.keys, keys, sorter=order)
+        known = order[np.minimum(place, len(order) - 1)]
+        return np.where(self.keys[known] == keys, known, -1)
+
+    def _vote(
+        self, X: Any, rows: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield rows, the votes on them, and how far their farthest voters are."""
+        n_neighbors = min(self.n_neighbors, len(self.keys))
+        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
+        search.fit(self.space.rows)
+        for first in range(0, len(rows), BLOCK_ROWS):
+            part = rows[first : first + BLOCK_ROWS]
+            block = np.pad(part, (0, BLOCK_ROWS - len(part)), mode="edge")
+            votes, farthest = self._votes(self.space.transform(X[block]), search)
+            yield part, votes[: len(part)], farthest[: len(part)]
+
+    def _votes(
+        self, Z: np.ndarray, search: NearestNeighbors
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Votes on rows in the space, and how far the farthest voter is."""
+        near: Any = search.kneighbors(Z, return_distance=False)
+        lengths = np.linalg.norm(Z[:, None] - self.space.rows[near], axis=2)
+        nearest, unit = units_of_rows(
+            lengths.ravel(), np.arange(0, near.size + 1, near.shape[1])
+        )
+        weights = np.exp(-(lengths - nearest[:, None]) / unit[:, None])
+        weights = weights.astype(np.float64) * self.mass[near]
+        votes = np.zeros((len(Z), len(self.usual)))
+        # Votes of noise go to the cluster that it is noise of.
+        clusters = self.clusters[self.leaves[near]]
+        np.add.at(votes, (np.arange(len(Z))[:, None], clusters), weights)
+        votes /= votes.sum(1, keepdims=True)
+        first = np.take_along_axis(near, lengths.argmin(1)[:, None], 1)[:, 0]
+        reach = self.farthest[first] + np.finfo(np.float32).tiny
+        trust = np.exp(np.minimum(1 - nearest / reach, 0))[:, None]
+        return trust * votes + (1 - trust) / len(self.usual), lengths.max(1)

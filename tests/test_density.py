@@ -1,0 +1,43 @@
+"""Peaks of density, on a line where they can be seen."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skdeepcluster.density import filled_dims, join_peaks
+
+HEIGHTS = np.array([1.0, 5.0, 4.0, 4.5, 1.5, 3.0, 0.5])
+PATHS = np.arange(6)
+SADDLES = np.minimum(HEIGHTS[:-1], HEIGHTS[1:])
+
+
+@pytest.mark.parametrize(
+    ("least", "expected"),
+    [
+        (0.1, [1, 1, 1, 3, 3, 5, 5]),
+        (1.0, [1, 1, 1, 1, 1, 5, 5]),
+        (2.0, [1, 1, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_peaks_that_stand_out_are_kept(least, expected):
+    top, _ = join_peaks(HEIGHTS, PATHS, PATHS + 1, SADDLES, least)
+    assert_array_equal(top, expected)
+
+
+def test_each_joining_is_told_with_the_lower_peak():
+    top, joined = join_peaks(HEIGHTS, PATHS, PATHS + 1, SADDLES)
+    assert_array_equal(top, 1)
+    # From the highest saddle to the lowest, that of the peak 5 comes after its slope.
+    assert [low for _, low in joined] == [2, 3, 4, 5, 0, 6]
+    assert [SADDLES[path] for path, _ in joined] == [4, 4, 1.5, 1.5, 1, 0.5]
+
+
+@pytest.mark.parametrize("n_dims", [2, 3, 6])
+def test_dimensions_from_the_growth_of_balls(n_dims):
+    # The k-th of neighbours that fill n dimensions is as far as the n-th root of k.
+    lengths = np.arange(1, 1001) ** (1 / n_dims)
+    assert filled_dims(lengths, np.array([0, 1000])) == pytest.approx(n_dims, rel=0.01)
+
+
+def test_equal_rows_fill_one_dimension():
+    assert filled_dims(np.zeros(8), np.array([0, 4, 8])) == 1
