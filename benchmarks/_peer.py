@@ -112,7 +112,12 @@ def equal(name, k, seed, epochs):
     from skdeepcluster import Autoencoder
 
     autoencoder = Autoencoder(
-        (500, 500, 2000), 10, max_epochs=epochs[0], random_state=seed
+        (500, 500, 2000),
+        10,
+        max_epochs=epochs[0],
+        batch_size=256,
+        lr=1e-3,
+        random_state=seed,
     )
     settings = {"autoencoder": autoencoder, "random_state": seed}
     if name != "n2d":

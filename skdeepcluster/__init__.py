@@ -1,17 +1,23 @@
 """scikit-learn compatible deep clustering."""
 
-from skdeepcluster.estimators._autoencoder import Autoencoder
-from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
-from skdeepcluster.estimators._autoencoder_kmeans import AutoencoderKMeans
-from skdeepcluster.estimators._dcn import DCNClustering
-from skdeepcluster.estimators._ddc import DDCClustering
-from skdeepcluster.estimators._dec import DECClustering
-from skdeepcluster.estimators._density_ddc import DensityDDCClustering
-from skdeepcluster.estimators._dkm import DKMClustering
-from skdeepcluster.estimators._idec import IDECClustering
-from skdeepcluster.estimators._n2d import N2DClustering
-from skdeepcluster.estimators._outliers import DeepOutlierDetector
-from skdeepcluster.estimators._vade import VaDEClustering
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skdeepcluster.estimators import (
+        Autoencoder,
+        AutoencoderGMM,
+        AutoencoderKMeans,
+        DCNClustering,
+        DDCClustering,
+        DECClustering,
+        DeepOutlierDetector,
+        DensityDDCClustering,
+        DKMClustering,
+        IDECClustering,
+        N2DClustering,
+        VaDEClustering,
+    )
 
 __version__ = "0.1.0"
 
@@ -29,3 +35,19 @@ __all__ = [
     "N2DClustering",
     "VaDEClustering",
 ]
+
+_SUBMODULES = ("graph", "io", "labelling", "metrics", "model_selection", "plotting")
+
+
+def __getattr__(name: str) -> Any:
+    # torch takes seconds and 200 MB to load, which a graph of neighbours, metrics and
+    # pictures do without.
+    if name in _SUBMODULES:
+        return import_module(f"skdeepcluster.{name}")
+    if name in __all__:
+        return getattr(import_module("skdeepcluster.estimators"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})

@@ -1,16 +1,17 @@
-"""Training through skorch: batches, the lean loop, stopping, seeds, devices."""
+"""Training through skorch: the lean loop, stopping, seeds, devices."""
 
 import contextlib
 import inspect
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
-from sklearn import config_context
+
+# The first optimizer loads it otherwise, for a second, within a fit: a Ctrl-C in that
+# moment would leave half of it, which no later fit can use.
+import torch._dynamo
 from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import (
@@ -20,9 +21,9 @@ from skorch.callbacks import (
     PrintLog,
 )
 from torch import Tensor, nn
-from torch.utils.data import Dataset, Subset
 
 from skdeepcluster._resume import Page, plain
+from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator
 from skdeepcluster.networks import ForeignAutoencoder, global_generator
 
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
@@ -34,145 +35,12 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
 # Arguments of optimizers that can't be had together with fused kernels.
 NOT_FUSED = ("foreach", "capturable", "differentiable")
 
-# Rows in every forward pass without gradients. Matrix products choose their kernel, and
-# with it their rounding, by the number of rows: with one number for all, a row's result
-# is the same whatever stands beside it. Large enough for full speed, small enough that
-# activations stay within a few megabytes and one row alone is a matter of milliseconds.
-INFERENCE_ROWS = 256
-
-
-class BatchDataset(Dataset):
-    """Rows of an array or CSR matrix, handed out as dense batches with their index."""
-
-    def __init__(self, X: Any, y: Any = None) -> None:
-        self.X = X
-
-    def __len__(self) -> int:
-        return self.X.shape[0]
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.rows(np.array([index]))[0], index
-
-    def rows(self, index: Any) -> Tensor:
-        """Dense copy of the rows at an index or slice."""
-        rows = self.X[index]
-        if sp.issparse(rows):
-            rows = rows.toarray()
-        elif isinstance(index, slice):
-            # A view of the caller's array, which may be read-only: torch warns of it.
-            rows = rows.copy()
-        return torch.from_numpy(rows)
-
-
-class BatchIterator:
-    """Shuffled batches ``(rows, index)`` sliced out of a whole data set at once.
-
-    Batches are of nearly equal size and at most ``batch_size``: no trailing batch of
-    one row, which batch normalisation can't digest.
-    """
-
-    def __init__(
-        self, dataset: Any, batch_size: int, shuffle: bool = False, seed: int = 0
-    ) -> None:
-        self.dataset: Any = dataset
-        self.index = np.arange(len(dataset))
-        whole = getattr(dataset, "dataset", None)
-        if isinstance(dataset, Subset) and isinstance(whole, BatchDataset):
-            self.dataset, self.index = whole, np.asarray(dataset.indices)
-        self.batch_size = batch_size
-        self.rng = np.random.default_rng(seed) if shuffle else None
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.index) / self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = self.index if self.rng is None else self.rng.permutation(self.index)
-        for batch in np.array_split(order, len(self)):
-            yield rows_of(self.dataset, batch), torch.from_numpy(batch)
-
-
-def rows_of(dataset: Any, index: np.ndarray) -> Tensor:
-    """Rows of our data set, or of a user's with rows or tuples that begin with one."""
-    if isinstance(dataset, BatchDataset):
-        return dataset.rows(index)
-    items = [dataset[int(i)] for i in index]
-    rows = [item[0] if isinstance(item, (tuple, list)) else item for item in items]
-    return torch.stack([torch.from_numpy(np.array(row)).flatten() for row in rows])
-
-
-@contextlib.contextmanager
-def own_settings() -> Iterator[None]:
-    """Context in which neither torch, numpy nor scikit-learn heeds a user's settings.
-
-    Those are for the user's own work: a frame from an inner transformer, an underflow
-    that raises or a graph without gradients would only break a fit.
-    """
-    device = contextlib.nullcontext()
-    if torch.empty(0).device.type != "cpu":
-        device = torch.device("cpu")
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        device,
-        np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"),
-        config_context(array_api_dispatch=False, transform_output="default"),
-    ):
-        yield
-
 
 def autocast(device: torch.device | str, precision: str) -> Any:
     """Context in which matrix products run in the wanted precision."""
     if precision == "float32":
         return contextlib.nullcontext()
     return torch.autocast(torch.device(device).type, torch.bfloat16)
-
-
-@torch.no_grad()
-def in_batches(
-    function: Callable[[Tensor], Tensor], X: Any, device: torch.device
-) -> Iterator[Tensor]:
-    """Apply a function of rows to all the rows of ``X``, a batch at a time.
-
-    Each result is independent of the other rows of ``X``.
-    """
-    data = BatchDataset(X)
-    for start in range(0, len(data), INFERENCE_ROWS):
-        rows = data.rows(slice(start, start + INFERENCE_ROWS)).to(device)
-        count = len(rows)
-        missing = INFERENCE_ROWS - count
-        if missing:
-            rows = torch.cat([rows, rows.new_zeros(missing, rows.shape[1])])
-        yield function(rows)[:count]
-
-
-def over_rows(
-    function: Callable[[Tensor], Tensor], X: Any, device: torch.device
-) -> Tensor:
-    """Apply a function of rows to all the rows of ``X``, as `in_batches` does.
-
-    The result is allocated at once: small results, kept one by one between large
-    temporary ones, would hold on to most of the memory that these give back.
-    """
-    start = 0
-    result = torch.empty(0)
-    for part in in_batches(function, X, device):
-        if start == 0:
-            result = part.new_empty((X.shape[0], *part.shape[1:]))
-        result[start : start + len(part)] = part
-        start += len(part)
-    return result
-
-
-def array_over_rows(
-    function: Callable[[np.ndarray], np.ndarray], Z: np.ndarray
-) -> np.ndarray:
-    """Apply a function of arrays as `over_rows` does: its rounding varies likewise."""
-
-    def apply(z: Tensor) -> Tensor:
-        return torch.from_numpy(function(z.numpy()))
-
-    with own_settings():
-        return over_rows(apply, Z, torch.device("cpu")).numpy()
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

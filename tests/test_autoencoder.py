@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from skdeepcluster import Autoencoder
 from skdeepcluster.metrics import clustering_accuracy
@@ -87,6 +88,42 @@ def test_hidden_units_of_any_sequence(digits, widths):
     expected = tiny_autoencoder(random_state=0).fit(X).transform(X)
     model = tiny_autoencoder(hidden_units=widths, random_state=0).fit(X)
     assert_array_equal(model.transform(X), expected)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "batch_size", "epochs", "lr"),
+    [
+        (10, 32, 30, 2e-3),
+        (1000, 36, 30, 2e-3),
+        (19_999, 256, 30, 2e-3),
+        (70_000, 256, 15, 1e-3),
+        # No fewer than one pass, however many steps it takes.
+        (5_000_000, 256, 1, 1e-3),
+    ],
+)
+def test_schedule_follows_the_number_of_rows(n_samples, batch_size, epochs, lr):
+    assert Autoencoder()._schedule(n_samples) == (batch_size, epochs, lr)
+    own = Autoencoder(batch_size=8, max_epochs=3, lr=0.1)
+    assert own._schedule(n_samples) == (8, 3, 0.1)
+
+
+def test_few_rows_take_small_batches(digits):
+    model = tiny_autoencoder(max_epochs=1, batch_size=None, random_state=0)
+    sizes = []
+
+    class Sizes(Callback):
+        def on_batch_end(self, net, batch=None, **kwargs):
+            sizes.append(len(batch[0]))
+
+    model.set_params(callbacks=[Sizes()]).fit(digits[:100])
+    assert sizes == [25] * 4
+
+
+def test_width_follows_the_number_of_rows(digits):
+    rows = np.resize(digits, (20_000, 2))
+    for n_samples, widths in ((19_999, [500, 500, 500]), (20_000, [500, 500, 2000])):
+        module = Autoencoder(max_epochs=0).fit(rows[:n_samples]).module_
+        assert module.config["hidden_units"] == widths
 
 
 def test_no_hidden_layer_is_linear(digits):

@@ -38,15 +38,8 @@ from skdeepcluster import (
     VaDEClustering,
 )
 from skdeepcluster._seeds import spawn_seeds
-from skdeepcluster.training import (
-    INFERENCE_ROWS,
-    BatchDataset,
-    BatchIterator,
-    check_net,
-    clone_callbacks,
-    over_rows,
-    resolve_device,
-)
+from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator, over_rows
+from skdeepcluster.training import check_net, clone_callbacks, resolve_device
 
 TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
 
@@ -258,7 +251,7 @@ def test_net_params_reach_skorch(X, net_params):
 def test_skorch_callbacks_work(X):
     clipping = [GradientNormClipping(1e-6)]
     assert 0 < moved(X, optimizer="sgd", lr=0.1) < np.inf
-    assert moved(X, optimizer="sgd", lr=0.1, callbacks=clipping) < 1e-5
+    assert moved(X, optimizer="sgd", lr=0.1, callbacks=clipping) < 1e-4
 
 
 def constant(net, X, y=None):

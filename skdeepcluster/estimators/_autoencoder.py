@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from skdeepcluster._images import channel_axis, checked_shape
 from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
+from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
     TRAINING_CONSTRAINTS,
@@ -29,19 +30,24 @@ from skdeepcluster.networks import (
     build,
     input_moments,
 )
-from skdeepcluster.training import (
-    INFERENCE_ROWS,
-    BatchDataset,
-    CosineAnnealing,
-    Net,
-    resolve_device,
-)
+from skdeepcluster.training import CosineAnnealing, Net, resolve_device
 
-# Without max_epochs: a network that has made so many steps learns little more that
-# neighbours in its latent space would show.
+# Fewer rows than these are few, for what is left to the estimator. A narrow last layer
+# learns as much of them in less than half the time; with narrower layers, the graph of
+# latent rows is worse more often.
+FEW_ROWS = 20_000
+NARROW, WIDE = (500, 500, 500), (500, 500, 2000)
+
+# Few rows need more steps, not more passes, and larger ones, of batches that are not
+# too small to be quick.
+STEPS_OF_EPOCH = 28
+LEAST_BATCH, MOST_BATCH = 32, 256
+LR_OF_FEW, LR = 2e-3, 1e-3
+EPOCHS_OF_FEW = 30
+
+# A network that has made so many steps learns little more that neighbours in its latent
+# space would show.
 ENOUGH_STEPS = 4000
-MOST_EPOCHS = 50
-LEAST_EPOCHS = 5
 
 
 class Reconstruction(nn.Module):
@@ -96,18 +102,19 @@ def square(n_features: int) -> tuple[int, int]:
 class Autoencoder(BaseDecodingEstimator):
     """Autoencoder that maps rows to a small latent space and back.
 
-    A dense network d-500-500-2000-m with its mirror is trained to reconstruct its
-    input [1]_, as introduced for deep clustering in [2]_; rows that are flattened
-    images may go through convolutions instead, as in [3]_. Rows are centred by feature
-    and divided by one overall standard deviation inside the network, so input needs no
-    scaling where its features share a unit; put a ``StandardScaler`` before it where
-    they don't. Any scikit-learn clusterer can follow in a pipeline.
+    A dense network, d-500-500-2000-m for many rows, and its mirror are trained to
+    reconstruct the input [1]_, as introduced for deep clustering in [2]_; rows that are
+    flattened images may go through convolutions instead, as in [3]_. Rows are centred
+    by feature and divided by one overall standard deviation inside the network, so
+    input needs no scaling where its features share a unit; put a ``StandardScaler``
+    before it where they don't. Any scikit-learn clusterer can follow in a pipeline.
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(500, 500, 2000)
+    hidden_units : sequence of int or None, default=None
         Widths of the encoder's hidden layers; the decoder mirrors them. Only of the
-        "mlp".
+        "mlp". None takes the 500, 500 and 2,000 of the papers, and 500 three times for
+        fewer than 20,000 rows.
     latent_dim : int, default=10
         Number of latent dimensions.
     network : {"mlp", "conv"} or callable, default="mlp"
@@ -129,13 +136,15 @@ class Autoencoder(BaseDecodingEstimator):
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).
     max_epochs : int or None, default=None
-        Passes over the data. None makes 50, or for many rows as many as take 4,000
-        steps, but 5 at least: 15 passes over 70,000 rows. The papers train longer, and
-        k-means and mixtures in the latent space gain from it.
-    batch_size : int, default=256
-        Rows in a step, at most.
-    lr : float, default=1e-3
-        Learning rate at the start; it falls to zero along half a cosine.
+        Passes over the data. None makes as many as take 4,000 steps, 15 passes over
+        70,000 rows, and 30 over fewer than 20,000. The papers train longer, and k-means
+        and mixtures in the latent space gain from it.
+    batch_size : int or None, default=None
+        Rows in a step, at most. None makes 256, and of fewer than 7,168 rows a 28th,
+        but 32 at least.
+    lr : float or None, default=None
+        Learning rate at the start; it falls to zero along half a cosine. None makes
+        1e-3, and 2e-3 for fewer than 20,000 rows.
     optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
         Optimizer; "sgd" has momentum 0.9. Any subclass of
         :class:`torch.optim.Optimizer` can be given. Its other arguments go through
@@ -198,7 +207,9 @@ class Autoencoder(BaseDecodingEstimator):
     _parameter_constraints: dict = {
         **TRAINING_CONSTRAINTS,
         "max_epochs": [*TRAINING_CONSTRAINTS["max_epochs"], None],
-        "hidden_units": ["array-like"],
+        "batch_size": [*TRAINING_CONSTRAINTS["batch_size"], None],
+        "lr": [*TRAINING_CONSTRAINTS["lr"], None],
+        "hidden_units": ["array-like", None],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "network": [StrOptions({"mlp", "conv"}), callable],
         "image_shape": ["array-like", None],
@@ -210,15 +221,15 @@ class Autoencoder(BaseDecodingEstimator):
 
     def __init__(
         self,
-        hidden_units: Any = (500, 500, 2000),
+        hidden_units: Any = None,
         latent_dim: int = 10,
         *,
         network: Any = "mlp",
         image_shape: Any = None,
         noise: float = 0.0,
         max_epochs: int | None = None,
-        batch_size: int = 256,
-        lr: float = 1e-3,
+        batch_size: int | None = None,
+        lr: float | None = None,
         optimizer: Any = "adam",
         precision: str = "float32",
         device: Any = "auto",
@@ -274,18 +285,18 @@ class Autoencoder(BaseDecodingEstimator):
 
     def _learn(self, X: Any) -> Learned:
         X = self._check_input(X, reset=True)
-        self._check_fit(X.shape[1])
+        self._check_fit(X)
         return self._train_network(X, *self._open_journal(X, 3))
 
-    def _check_fit(self, n_features: int) -> None:
+    def _check_fit(self, X: Any) -> None:
         """Refuse what can't be fitted, before any training."""
         self._check_training()
-        self._network(n_features)
+        self._network(*X.shape)
 
     def _check_training(self) -> None:
         super()._check_training()
         resolve_device(self.device)
-        units = self.hidden_units
+        units = () if self.hidden_units is None else self.hidden_units
         if not all(isinstance(width, Integral) and int(width) > 0 for width in units):
             raise ValueError(
                 "hidden_units must hold positive whole numbers, as in (500, 2000), got "
@@ -297,11 +308,14 @@ class Autoencoder(BaseDecodingEstimator):
                 "function that returns a new one."
             )
 
-    def _network(self, n_features: int) -> tuple[type, dict[str, Any]]:
-        """Class of the network for so many columns, and its arguments."""
+    def _network(self, n_samples: int, n_features: int) -> tuple[type, dict[str, Any]]:
+        """Class of the network for so many rows and columns, and its arguments."""
         latent_dim = int(self.latent_dim)
         if isinstance(self.network, str) and self.network == "mlp":
-            hidden_units = [int(units) for units in self.hidden_units]
+            widths = self.hidden_units
+            if widths is None:
+                widths = NARROW if n_samples < FEW_ROWS else WIDE
+            hidden_units = [int(units) for units in widths]
             return MLPAutoencoder, {
                 "n_features": n_features,
                 "hidden_units": hidden_units,
@@ -331,10 +345,10 @@ class Autoencoder(BaseDecodingEstimator):
     def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
         """Build and train the network."""
         weights_seed, order_seed, noise_seed = seeds
-        network, config = self._network(X.shape[1])
+        network, config = self._network(*X.shape)
         module = build(network, weights_seed, **config)
         module.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
-        epochs = self._epochs(X.shape[0])
+        batch_size, epochs, lr = self._schedule(X.shape[0])
         trained = self._train(
             ReconstructionNet,
             Reconstruction(module, self.noise, noise_seed),
@@ -343,18 +357,27 @@ class Autoencoder(BaseDecodingEstimator):
             journal.page("pretraining"),
             own_callbacks=[CosineAnnealing(epochs)],
             max_epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
             device=resolve_device(self.device),
             precision=self.precision,
         )
         learned = Learned(module, {}, journal).after("pretraining", "training", trained)
         return learned.adding(n_iter_=len(trained.history))
 
-    def _epochs(self, n_samples: int) -> int:
-        """Count the passes over so many rows."""
-        if self.max_epochs is not None:
-            return self.max_epochs
-        steps = math.ceil(n_samples / self.batch_size)
-        return min(MOST_EPOCHS, max(LEAST_EPOCHS, math.ceil(ENOUGH_STEPS / steps)))
+    def _schedule(self, n_samples: int) -> tuple[int, int, float]:
+        """Rows of a step, passes and learning rate for so many rows."""
+        few = n_samples < FEW_ROWS
+        batch_size, epochs, lr = self.batch_size, self.max_epochs, self.lr
+        if batch_size is None:
+            share = math.ceil(n_samples / STEPS_OF_EPOCH)
+            batch_size = min(max(share, LEAST_BATCH), MOST_BATCH)
+        if epochs is None:
+            enough = math.ceil(ENOUGH_STEPS / math.ceil(n_samples / batch_size))
+            epochs = EPOCHS_OF_FEW if few else enough
+        if lr is None:
+            lr = LR_OF_FEW if few else LR
+        return batch_size, epochs, lr
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How well each row is reconstructed; higher is more normal.

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster.batches import array_over_rows, own_settings
 from skdeepcluster.estimators._base import Learned, encode
 from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
 from skdeepcluster.estimators._initial import (
@@ -14,7 +15,6 @@ from skdeepcluster.estimators._initial import (
     InitialClusters,
     fit_about,
 )
-from skdeepcluster.training import array_over_rows, own_settings
 
 
 class AutoencoderGMM(BaseGenerativeClusterer):

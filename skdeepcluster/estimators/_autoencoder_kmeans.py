@@ -9,10 +9,10 @@ from torch import Tensor
 
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
+from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned, encode
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._initial import kmeans
-from skdeepcluster.training import over_rows
 
 
 def nearest_centers(Z: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, float]:

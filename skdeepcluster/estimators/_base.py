@@ -22,6 +22,7 @@ from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
+from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
 from skdeepcluster.training import (
     OPTIMIZERS,
@@ -31,10 +32,7 @@ from skdeepcluster.training import (
     check_monitors,
     check_net,
     clone_callbacks,
-    in_batches,
     make_net,
-    over_rows,
-    own_settings,
     resolve_device,
     train,
 )
@@ -160,8 +158,9 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         check_net(
             self.net_params,
             optimizer=self.optimizer,
-            lr=self.lr,
-            batch_size=self.batch_size,
+            # None is left to the fit, which chooses what can be used.
+            lr=self.lr or 1.0,
+            batch_size=self.batch_size or 1,
             callbacks=clone_callbacks(self.callbacks),
         )
         check_monitors(self.callbacks, self.net_params)

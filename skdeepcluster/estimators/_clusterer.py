@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdeepcluster._resume import Journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
+from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
@@ -31,7 +32,7 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.model_selection import modularity_scorer
-from skdeepcluster.training import own_settings, resolve_device
+from skdeepcluster.training import resolve_device
 
 
 class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
@@ -122,7 +123,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             resolve_device(autoencoder.device)
         else:
             autoencoder._validate_params()
-            autoencoder._check_fit(X.shape[1])
+            autoencoder._check_fit(X)
         initial = self._initial()
         if initial is not None:
             initial.check(type(self).__name__, autoencoder.latent_dim)

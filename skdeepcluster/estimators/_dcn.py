@@ -18,12 +18,13 @@ from torch import Tensor
 
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
+from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.heads import CentroidAutoencoder, CentroidHead
 from skdeepcluster.networks import AutoencoderModule, evaluating
-from skdeepcluster.training import Net, autocast, over_rows
+from skdeepcluster.training import Net, autocast
 
 # Rows that each initial centroid stands for in its running mean, as in the authors'
 # program: few enough that centroids follow the latent space.

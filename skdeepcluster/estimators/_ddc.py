@@ -24,6 +24,7 @@ from torch import Tensor
 from skdeepcluster import functional as F
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
+from skdeepcluster.batches import BatchDataset, BatchIterator, over_rows
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import Learned, finite
@@ -33,7 +34,7 @@ from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import DDCModule, SoftmaxHead
 from skdeepcluster.networks import AutoencoderModule, build
-from skdeepcluster.training import BatchDataset, BatchIterator, Net, over_rows
+from skdeepcluster.training import Net
 
 # Rows of the k-means that the softmax starts from, at least.
 START_ROWS = 1024

@@ -19,13 +19,14 @@ from torch import Tensor
 
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
+from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
 from skdeepcluster.estimators._initial import Clusters
 from skdeepcluster.estimators._joint import BaseJointClusterer, start_centroids
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
 from skdeepcluster.networks import evaluating
-from skdeepcluster.training import Net, autocast, over_rows
+from skdeepcluster.training import Net, autocast
 
 # Where rows are few, an interval of many steps would see no second target; where they
 # are many, several passes over all of them in an epoch would take most of its time.

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepcluster._extras import import_extra
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval
+from skdeepcluster.batches import array_over_rows
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
     Learned,
@@ -30,7 +31,6 @@ from skdeepcluster.estimators._embedded import (
     principal_start,
     unit_scale,
 )
-from skdeepcluster.training import array_over_rows
 
 # Some of numba's threading layers end the process where two threads enter them.
 _umap_lock = threading.Lock()

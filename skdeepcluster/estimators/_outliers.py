@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from skdeepcluster.batches import array_over_rows, own_settings
 from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
@@ -31,7 +32,6 @@ from skdeepcluster.estimators._given import (
     unwrapped,
 )
 from skdeepcluster.networks import FARTHEST
-from skdeepcluster.training import array_over_rows, own_settings
 
 # Training scores that ranks are taken against, at most.
 MAX_QUANTILES = 10_000

@@ -23,6 +23,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import (
     Learned,
     encode,
@@ -35,13 +36,16 @@ from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.heads import JointModule, MixtureHead
 from skdeepcluster.networks import AutoencoderModule, Draws, build
-from skdeepcluster.training import CosineAnnealing, Net, over_rows
+from skdeepcluster.training import CosineAnnealing, Net
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
 # rows would be infinite without it.
 LEAST = 1e-3
 # Latent draws that a score is the mean of; even.
 SCORE_DRAWS = 16
+# Of the logarithm of a latent variance, either way. A row far from all others would get
+# an infinite one; no training comes near it.
+FARTHEST_LOG_VARIANCE = 50.0
 # Latent rows on which the first latent variances are measured, at most.
 VARIANCE_ROWS = 1024
 
@@ -81,6 +85,7 @@ class VaDEModule(JointModule):
         hidden = self.autoencoder.hidden(target)
         mean = self.autoencoder.project(hidden).float()
         log_variance = self.head.log_variance(hidden).float()
+        log_variance = log_variance.clamp(-FARTHEST_LOG_VARIANCE, FARTHEST_LOG_VARIANCE)
         variance = self.head.noise.float()
         losses = torch.zeros_like(mean[:, 0])
         for draw in noise:
