@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
@@ -141,8 +141,8 @@ class Graph:
         parts = communities(weights, 1, RESOLUTION, seed)
         pairs = np.column_stack([clusters, parts])
         parts = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+        weights = weights.astype(np.float64)
         steps = sp.csr_array(sp.diags_array(1 / weights.sum(1)) @ weights)
-        steps = steps.astype(np.float64)
         groups = [clusters, parts]
         return cls(nodes, spaces, steps, groups, [staying(steps, it) for it in groups])
 
@@ -265,7 +265,6 @@ def known_answers(y: Any) -> tuple[np.ndarray, np.ndarray]:
         known &= np.array([not isinstance(it, Real) or it != -1 for it in y], bool)
     elif y.dtype.kind in "if":
         known &= y != -1
-        assert_all_finite(y[known], input_name="y")
     return y, known
 
 
@@ -448,10 +447,11 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
 
     def _cluster(self, X: Any, seeds: list[int]) -> Graph:
         given = GraphClustering() if self.clusterer is None else self.clusterer
-        self.clusterer_ = seeded(clone(given), seeds[0], only_unset=True)
         if isinstance(given, FrozenEstimator):
-            labels = fitted_labels(self.clusterer_, X)
+            self.clusterer_ = given
+            labels = fitted_labels(given, X)
         else:
+            self.clusterer_ = seeded(given, seeds[0], only_unset=True)
             labels = np.asarray(self.clusterer_.fit_predict(X))
         return Graph.of(self._views(X), labels, self.n_neighbors, seeds[1])
 
@@ -498,7 +498,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
                 )
 
             def learn(part: np.ndarray) -> Any:
-                learner = seeded(clone(given), seed, only_unset=True)
+                learner = seeded(given, seed, only_unset=True)
                 return learner.fit(X[rows[part]], codes[part])
 
             self.graph_weight_ = weight_of_graph(
@@ -716,6 +716,8 @@ def answers_as_codes(y: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.n
             )
         if kinds == {False}:
             answers = np.array(answers.tolist())
+    if answers.dtype.kind == "f":
+        assert_all_finite(answers, input_name="y")
     if len(answers):
         check_classification_targets(answers)
     return np.unique(answers, return_inverse=True)
