@@ -227,7 +227,7 @@ def choose(
     heard = np.bincount(parts, np.where(asked, typical, 0))
     doubts = np.bincount(parts, doubt)
     # The last of each community in this order is its most typical node.
-    order = np.lexsort((sum(graph.typical), parts))
+    order = np.lexsort((np.sum(graph.typical, axis=0), parts))
     center = order[np.searchsorted(parts[order], np.arange(len(sizes)), "right") - 1]
     chosen: list[int] = []
     while len(chosen) < n and not asked.all():
@@ -639,6 +639,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         float
+            Share of the rows of known class that `predict` gives this class.
 
         Raises
         ------
