@@ -6,7 +6,6 @@ import html
 import io
 import json
 from collections.abc import Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +144,7 @@ def write_questions(
     for row in np.asarray(rows).ravel().tolist():
         for name, shown in (("images", images), ("texts", texts)):
             if shown is not None and not (
-                isinstance(row, Integral) and 0 <= row < len(shown)
+                isinstance(row, int) and 0 <= row < len(shown)
             ):
                 raise ValueError(f"rows holds {row}, and {name} has {len(shown)}.")
         question: dict[str, Any] = {"row": row}
