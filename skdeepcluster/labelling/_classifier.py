@@ -146,7 +146,9 @@ class Graph:
         groups = [clusters, parts]
         return cls(nodes, spaces, steps, groups, [staying(steps, it) for it in groups])
 
-    def spread(self, known: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    def spread(
+        self, known: np.ndarray, shares: np.ndarray, hold: np.ndarray
+    ) -> np.ndarray:
         """Probabilities of the classes for each node.
 
         Parameters
@@ -155,6 +157,8 @@ class Graph:
             Nodes with answers.
         shares : ndarray of shape (n_known, n_classes)
             Share of each class among the answers of a node.
+        hold : ndarray of shape (n_known,)
+            Weight of a node's answers in its own probabilities: 1 holds them.
 
         Returns
         -------
@@ -170,11 +174,12 @@ class Graph:
             np.add.at(votes, group[known], shares * typical[known, None] ** 2)
             votes = votes[group]
             told = (votes + worth * told) / (votes.sum(1, keepdims=True) + worth)
+        keep, held = 1 - hold[:, None], hold[:, None] * shares
         found = told.copy()
-        found[known] = shares
+        found[known] = held + keep * found[known]
         for _ in range(STEPS):
             found = (1 - TELLING) * (self.steps @ found) + TELLING * told
-            found[known] = shares
+            found[known] = held + keep * found[known]
         return found / found.sum(1, keepdims=True)
 
 
@@ -315,8 +320,8 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
     label_distributions_ : ndarray of shape (n_samples, n_classes)
         Probabilities of the classes for each training row.
     transduction_ : ndarray of shape (n_samples,)
-        Class of each training row: its answer, where it has one. Empty before the
-        first answer.
+        Class of each training row: its answer, where it has one and no other row is
+        equal to it. Empty before the first answer.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -486,8 +491,12 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             counts = np.zeros((len(self._asked), n_classes))
             np.add.at(counts, (of_row[rows[part]], codes[part]), 1)
             known = np.flatnonzero(counts.sum(1))
-            shares = counts[known] / counts[known].sum(1, keepdims=True)
-            return graph.spread(known, shares)
+            n_answers = counts[known].sum(1)
+            # Rows that are alike may differ in class: a few answers are not certain for
+            # the others. One is as much as what the neighbours say.
+            silent = 1 - n_answers / graph.nodes.mass[known]
+            shares = counts[known] / n_answers[:, None]
+            return graph.spread(known, shares, n_answers / (n_answers + silent))
 
         self._node_shares = spread(np.arange(len(rows)))
         if n_classes > 1:
@@ -512,8 +521,9 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             )
             self.estimator_ = learn(np.arange(len(rows)))
         shares = self._mixed(self._node_shares[of_row], X)
-        asked = self._asked[of_row]
-        shares[asked] = self._node_shares[of_row[asked]]
+        answered = np.bincount(of_row[rows], minlength=len(graph.nodes.mass))
+        certain = (answered == graph.nodes.mass)[of_row]
+        shares[certain] = self._node_shares[of_row[certain]]
         self.label_distributions_ = shares
         self.transduction_ = self.classes_[shares.argmax(1)]
         self._node_shares = shares[graph.nodes.first]
