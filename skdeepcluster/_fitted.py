@@ -135,12 +135,19 @@ def check_labels(labels: Any, name: str) -> np.ndarray:
         labels = column_or_1d(labels)
     except ValueError as error:
         raise ValueError(f"{name} must hold one label for each row. {error}") from error
-    # What is missing differs from itself, but for those of which Python can't tell.
-    if labels.dtype.kind in "fOmM" and any(
-        label is None or is_pandas_na(label) or label != label for label in labels
-    ):
+    if is_missing(labels).any():
         raise ValueError(f"{name} has missing values: give every row a label.")
     return labels
+
+
+def is_missing(labels: np.ndarray) -> np.ndarray:
+    """Whether labels are missing: None, NaN, or what pandas has for it."""
+    if labels.dtype.kind not in "fOmM":
+        return np.zeros(len(labels), dtype=bool)
+    # What is missing differs from itself, but for those of which Python can't tell.
+    return np.array(
+        [it is None or is_pandas_na(it) or it != it for it in labels], dtype=bool
+    )
 
 
 def is_noise(labels: np.ndarray) -> np.ndarray:

@@ -115,10 +115,18 @@ def test_clusterer_without_a_latent_space_is_named():
 
 
 @pytest.mark.parametrize("missing", [np.nan, None, pd.NA, pd.NaT])
-def test_missing_answers_are_refused(missing):
-    X = np.array([[1.0, 0], [9, 0], [2, 0]])
-    for labels in ([1.0, missing], pd.Series([1, missing], dtype=object)):
-        with pytest.raises(ValueError, match="labels has missing values"):
-            propagate(Plane(), X, [1, 0], labels)
-    with pytest.raises(ValueError, match="labels has missing values"):
-        propagate(Plane(), X, [0, 1], pd.array([1, None], dtype="Int64"))
+def test_missing_answers_are_no_answers(missing):
+    X = np.array([[1.0, 0], [9, 0], [2, 0], [8, 0]])
+    labels = pd.Series([1, missing, 2, missing], dtype=object)
+    found = propagate(Plane(), X, [0, 1, 3, 3], labels)
+    assert list(found) == [1, 2, 1, 2]
+    with pytest.raises(ValueError, match="labels holds no answer"):
+        propagate(Plane(), X, [0, 1], [missing, missing])
+
+
+def test_missing_numbers_leave_the_type_of_the_others():
+    X = np.array([[1.0, 0], [9, 0], [2, 0], [8, 0]])
+    found = propagate(Plane(), X, [0, 1, 3], [1.5, np.nan, 2.5])
+    assert list(found) == [1.5, 2.5, 1.5, 2.5]
+    nullable = pd.array([1, None, 2], dtype="Int64")
+    assert list(propagate(Plane(), X, [0, 1, 3], nullable)) == [1, 2, 1, 2]

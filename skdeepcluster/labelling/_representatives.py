@@ -1,4 +1,4 @@
-"""Label many rows by asking about few: rows to show a person, and their answers spread.
+"""Rows of each cluster to show a person, and their answers spread in the cluster.
 
 Both functions take any fitted estimator or pipeline with ``predict`` and ``transform``.
 """
@@ -12,7 +12,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from skdeepcluster._fitted import check_labels
+from skdeepcluster._fitted import is_missing
 from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]
@@ -85,7 +85,8 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
         Indices of the rows whose labels are known, as from `representatives`; those
         given twice have one label only.
     labels : array-like of shape (n_labelled,)
-        Their labels, of any type.
+        Their labels, of any type. None and NaN are no answer: such a row is labelled
+        as the others are.
 
     Returns
     -------
@@ -93,13 +94,18 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
         A label for each row. Labelled rows keep theirs; a cluster without any takes
         the nearest of all.
     """
-    rows, labels = column_or_1d(rows), check_labels(labels, "labels")
+    rows, labels = column_or_1d(rows), column_or_1d(labels)
     if len(rows) == 0 or len(rows) != len(labels):
         raise ValueError(
             f"rows has {len(rows)} entries and labels {len(labels)}; give one label "
             "for each row, and one row at least."
         )
-    check_rows(rows, labels, _num_samples(X))
+    check_rows(rows, _num_samples(X))
+    answered = ~is_missing(labels)
+    if not answered.any():
+        raise ValueError("labels holds no answer: all of them are None or NaN.")
+    rows, labels = rows[answered], labels[answered]
+    check_one_label(rows, labels)
     Z, clusters = latent_rows_and_clusters(estimator, X)
     known = clusters[rows]
     answers = np.empty(len(Z), dtype=labels.dtype)
@@ -125,13 +131,17 @@ def latent_rows_and_clusters(estimator: Any, X: Any) -> tuple[np.ndarray, np.nda
     return np.asarray(estimator.transform(X)), estimator.predict(X)
 
 
-def check_rows(rows: np.ndarray, labels: np.ndarray, n_samples: int) -> None:
-    """Refuse rows that are not there, and two labels of one row."""
+def check_rows(rows: np.ndarray, n_samples: int) -> None:
+    """Refuse rows that are not there."""
     if rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n_samples:
         raise ValueError(
             f"rows must hold integers from 0 to {n_samples - 1}, the indices of rows "
             f"of X, got {rows}."
         )
+
+
+def check_one_label(rows: np.ndarray, labels: np.ndarray) -> None:
+    """Refuse two labels of one row."""
     known = dict(zip(rows.tolist(), labels, strict=True))
     different = [
         row

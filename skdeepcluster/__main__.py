@@ -1,0 +1,289 @@
+"""A first look at a table from the shell: ``python -m skdeepcluster data.csv``."""
+
+import argparse
+import csv
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+import skdeepcluster
+from skdeepcluster._extras import import_extra
+from skdeepcluster.graph import GraphClustering
+
+ESTIMATORS = {
+    "GraphClustering": GraphClustering,
+    **{
+        name: getattr(skdeepcluster, name)
+        for name in skdeepcluster.__all__
+        if hasattr(getattr(skdeepcluster, name), "fit_predict")
+        and name not in ("Autoencoder", "DeepOutlierDetector")
+    },
+}
+
+SUFFIXES = ".csv, .parquet, .npy or .npz"
+
+# Text that differs in more than this share of the rows names rows and describes none.
+MOST_VALUES = 0.5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Cluster a file and tell what was found.
+
+    Parameters
+    ----------
+    argv : sequence of str or None, default=None
+        Arguments of the command; None takes those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 1 if the file can't be clustered. Arguments that can't be
+        understood exit with 2.
+    """
+    options = parser().parse_args(argv)
+    try:
+        look(options)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        print(f"skdeepcluster: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's arguments."""
+    command = argparse.ArgumentParser(
+        prog="python -m skdeepcluster",
+        description="Cluster the rows of a file, print what was found and how sure it "
+        "is, and write a table of labels and a report.",
+    )
+    command.add_argument("data", type=Path, help=f"a table or an array: {SUFFIXES}")
+    command.add_argument("--n-clusters", type=positive, help="found if it is not given")
+    command.add_argument(
+        "--estimator", choices=list(ESTIMATORS), default="GraphClustering"
+    )
+    command.add_argument(
+        "--output",
+        type=Path,
+        help="labels go to OUTPUT.csv, the report to OUTPUT.html (default: the name of "
+        "the data and -clusters, in the current folder)",
+    )
+    command.add_argument("--random-state", type=int, default=0)
+    command.add_argument(
+        "--no-report", action="store_true", help="skip the comparison with k-means"
+    )
+    return command
+
+
+def positive(text: str) -> int:
+    """Read a whole number of 1 at least."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number >= 1")
+    return number
+
+
+def look(options: argparse.Namespace) -> None:
+    """Cluster, print and write, as the options say."""
+    output = options.output or Path(f"{options.data.stem}-clusters")
+    labels_path, report_path = (
+        output.with_name(f"{output.name}.{suffix}") for suffix in ("csv", "html")
+    )
+    if labels_path.resolve() == options.data.resolve():
+        raise ValueError(f"{labels_path} is the data: give another --output.")
+    X, left_out = read(options.data)
+    for name, reason in left_out.items():
+        print(f"Note: column {name!r} is left out: {reason}.")
+    print(f"{options.data}: {X.shape[0]} rows, {X.shape[1]} columns")
+
+    estimator = make(options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        labels = np.asarray(estimator.fit_predict(X))
+    for message in dict.fromkeys(str(each.message) for each in caught):
+        print(f"Note: {' '.join(message.split())}")
+    sure = sureness(estimator, X)
+    print("\n".join(summary(options.estimator, estimator, labels, sure)))
+
+    with open(labels_path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "cluster", "sureness"])
+        for row, (label, share) in enumerate(zip(labels, sure, strict=True)):
+            writer.writerow([row, label, f"{share:.3f}"])
+    print(f"Labels: {labels_path}")
+    if not options.no_report:
+        write_report(report_path, options, X, len(np.unique(labels[labels >= 0])))
+
+
+def make(options: argparse.Namespace) -> Any:
+    """Make the estimator that the options name."""
+    settings: dict[str, Any] = {"random_state": options.random_state}
+    cls = ESTIMATORS[options.estimator]
+    if "n_clusters" in cls().get_params(deep=False):
+        settings["n_clusters"] = options.n_clusters
+        if options.n_clusters is None and not counts(cls):
+            raise ValueError(
+                f"{cls.__name__} doesn't count clusters: give --n-clusters."
+            )
+    elif options.n_clusters is not None:
+        raise ValueError(f"{cls.__name__} finds the number: leave out --n-clusters.")
+    return cls(**settings)
+
+
+def counts(cls: Any) -> bool:
+    """Whether a clusterer finds the number of clusters where it isn't given."""
+    return None in cls._parameter_constraints["n_clusters"]
+
+
+def read(path: Path) -> tuple[Any, dict[str, str]]:
+    """Rows of a file as numbers, and columns that were left out with the reason."""
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is a folder: give one file, {SUFFIXES}. Images have to be made "
+            "rows of numbers first, as the features of a pretrained network."
+        )
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        return array_of(path), {}
+    if suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{path} has the suffix {suffix!r}: give {SUFFIXES}.")
+    pandas = import_extra("pandas", "compare", "Reading a table")
+    if suffix == ".csv":
+        return numbers_of(pandas, pandas.read_csv(path))
+    try:
+        frame = pandas.read_parquet(path)
+    except ImportError as error:
+        raise ImportError("Reading .parquet needs pyarrow: pip install pyarrow") from (
+            error
+        )
+    return numbers_of(pandas, frame)
+
+
+def array_of(path: Path) -> np.ndarray:
+    """Rows in an array, or in the array ``X`` of several."""
+    found = np.load(path, allow_pickle=False)
+    if not isinstance(found, np.ndarray):
+        with found as arrays:
+            names = list(arrays)
+            if len(names) > 1 and "X" not in names:
+                raise ValueError(
+                    f"{path} holds the arrays {', '.join(names)}: name the one to "
+                    "cluster X."
+                )
+            found = arrays["X" if "X" in names else names[0]]
+    if found.ndim != 2:
+        raise ValueError(
+            f"{path} holds an array of shape {found.shape}: give rows and columns, as "
+            "X.reshape(len(X), -1) makes them."
+        )
+    return found
+
+
+def numbers_of(pandas: Any, frame: Any) -> tuple[Any, dict[str, str]]:
+    """Numbers as they are, other columns one-hot; what is missing is filled in."""
+    types = pandas.api.types
+    left_out: dict[str, str] = {}
+    numeric, other = [], []
+    for name in frame.columns:
+        column = frame[name]
+        if column.isna().all():
+            left_out[name] = "it is empty"
+        elif types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(
+            column
+        ):
+            left_out[name] = "it holds dates or time spans, which have no unit"
+        elif types.is_numeric_dtype(column):
+            numeric.append(name)
+        elif column.nunique() > max(MOST_VALUES * len(column), 2):
+            left_out[name] = "nearly every row has text of its own there"
+        else:
+            other.append(name)
+    if not numeric and not other:
+        raise ValueError("The table has no column to cluster by.")
+    frame = frame.copy()
+    frame[numeric] = frame[numeric].astype(float)
+    # Missing values of pandas' own types are unknown to scikit-learn.
+    frame[other] = frame[other].astype(object).where(frame[other].notna(), np.nan)
+    prepare = ColumnTransformer(
+        [
+            ("numbers", SimpleImputer(strategy="median"), numeric),
+            (
+                "others",
+                make_pipeline(
+                    SimpleImputer(strategy="most_frequent"),
+                    OneHotEncoder(sparse_output=False),
+                ),
+                other,
+            ),
+        ]
+    )
+    return prepare.fit_transform(frame), left_out
+
+
+def sureness(estimator: Any, X: Any) -> np.ndarray:
+    """How sure each row's cluster is: by agreement of starts, or its probability."""
+    if hasattr(estimator, "row_agreement_"):
+        return estimator.row_agreement_
+    if hasattr(estimator, "predict_proba"):
+        return estimator.predict_proba(X).max(1)
+    return np.full(X.shape[0], np.nan)
+
+
+def summary(
+    name: str, estimator: Any, labels: np.ndarray, sure: np.ndarray
+) -> list[str]:
+    """Lines that tell what was found."""
+    clusters, sizes = np.unique(labels, return_counts=True)
+    lines = [f"{name}: {(clusters >= 0).sum()} clusters"]
+    if hasattr(estimator, "agreement_"):
+        agreement = estimator.agreement_
+        verdict = "sure" if agreement >= 0.8 else "fair" if agreement >= 0.5 else "poor"
+        lines.append(
+            f"Starts agree by {agreement:.2f} (adjusted Rand index): {verdict}"
+        )
+    lines.append(f"{'cluster':>8} {'rows':>8} {'share':>7} {'sureness':>9}")
+    for cluster, size in zip(clusters, sizes, strict=True):
+        mean = sure[labels == cluster].mean()
+        told = "" if np.isnan(mean) else f"{mean:.2f}"
+        shown = "noise" if cluster < 0 else str(cluster)
+        lines.append(f"{shown:>8} {size:>8} {size / len(labels):>7.1%} {told:>9}")
+    return lines
+
+
+def write_report(
+    path: Path, options: argparse.Namespace, X: Any, n_clusters: int
+) -> None:
+    """Write the report of a comparison with k-means, where its extra is installed."""
+    try:
+        for module in ("pandas", "matplotlib"):
+            import_extra(module, "compare", "The report")
+    except ImportError as error:
+        print(f"No report: {error}")
+        return
+    from skdeepcluster.model_selection import compare_clusterers
+
+    kmeans = KMeans(max(n_clusters, 1), n_init=5, random_state=options.random_state)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        comparison = compare_clusterers(
+            {options.estimator: make(options), "k-means": kmeans},
+            X,
+            random_state=options.random_state,
+            progress=False,
+        )
+        comparison.to_html(path)
+    print(f"Report: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,788 @@
+"""Clusters, few answers, and a graph that carries them: a classifier.
+
+Answers first tell what clusters and communities are, and the graph of neighbours then
+weighs that against its own ties. With S the steps of a random walk on the graph, q the
+shares of the classes in the community of each row, and the rows with answers held,
+
+    f = (1 - eta) S f + eta q
+
+What is learned from the columns alone has its part too: p = w f + (1 - w) e, with e the
+probabilities of another classifier, and w averaged over how well each weight would have
+told the answers that were left out in turn.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from skdeepcluster._fitted import (
+    blank,
+    fitted_labels,
+    is_missing,
+    last_step,
+    refuse_dates,
+    take_over,
+)
+from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
+from skdeepcluster.communities import communities, walk
+from skdeepcluster.graph import (
+    BLOCK_ROWS,
+    FEWEST_NEIGHBORS,
+    SHARE_OF_NEIGHBORS,
+    SMOOTHED_ROWS,
+    GraphClustering,
+)
+from skdeepcluster.model_selection._compare import seeded
+from skdeepcluster.neighbors import (
+    Nodes,
+    RowSpace,
+    View,
+    diffusion_map,
+    row_keys,
+    total,
+    units_of_rows,
+)
+
+# Resolution of the communities that clusters are split into.
+RESOLUTION = 5.0
+
+# Share of what its community says in a row's probabilities, against its neighbours; and
+# steps after which nothing moves.
+TELLING, STEPS = 0.1, 50
+
+# Answers that the share of the classes in all is worth to a cluster, and that in a
+# cluster to its communities.
+WORTH_OF_ALL, WORTH_OF_CLUSTER = 0.1, 0.5
+
+# Steps of a walk that stays in a group from typical rows.
+TYPICAL_WALK = 2
+
+# A community has told what it is once answers as typical have been given for it.
+ENOUGH = 0.3
+
+# Answers are left out in so many parts, if there are twice as many.
+FOLDS = 5
+
+# Weights of the graph that are tried, and what is taken off probabilities, for none is
+# certain.
+WEIGHTS, DOUBT = np.linspace(0, 1, 11), 0.02
+
+
+@dataclass(eq=False)
+class Graph:
+    """What is known of rows before any answer.
+
+    Parameters
+    ----------
+    nodes : Nodes
+    spaces : list of RowSpace
+    steps : csr_array of shape (n_nodes, n_nodes)
+        Probabilities of a random walk's steps.
+    groups : list of ndarray of shape (n_nodes,)
+        Cluster of each node, and its community.
+    typical : list of ndarray of shape (n_nodes,)
+        Probability that a short walk from the node ends in its cluster, and in its
+        community.
+    """
+
+    nodes: Nodes
+    spaces: list[RowSpace]
+    steps: sp.csr_array
+    groups: list[np.ndarray]
+    typical: list[np.ndarray]
+
+    @classmethod
+    def of(
+        cls, views: list[Any], labels: np.ndarray, n_neighbors: int, seed: int
+    ) -> "Graph":
+        """Make the graph of rows that are known in several ways, and in clusters."""
+        nodes = Nodes.of(views[0])
+        n_nodes = len(nodes.first)
+        spaces = [RowSpace(X, nodes.first, seed) for X in views]
+        clusters = np.unique(labels[nodes.first], return_inverse=True)[1]
+        if n_nodes == 1:
+            ones = [np.ones(1), np.ones(1)]
+            return cls(nodes, spaces, sp.csr_array((1, 1)), [clusters, clusters], ones)
+        n_neighbors = min(
+            n_neighbors,
+            max((n_nodes - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS),
+            n_nodes - 1,
+        )
+
+        def view(Z: np.ndarray) -> sp.csr_array:
+            return View.of(Z, nodes.mass, n_neighbors, None, seed).weights
+
+        weights = total(view(space.rows) for space in spaces)
+        if 2 < n_nodes <= SMOOTHED_ROWS:
+            weights = weights + view(diffusion_map(weights, seed))
+        noise = labels[nodes.first] < 0
+        if noise.any() and not noise.all():
+            clusters[noise] = walk(weights, clusters)[noise, 1:].argmax(1) + 1
+        parts = communities(weights, 1, RESOLUTION, seed)
+        pairs = np.column_stack([clusters, parts])
+        parts = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+        weights = weights.astype(np.float64)
+        steps = sp.csr_array(sp.diags_array(1 / weights.sum(1)) @ weights)
+        groups = [clusters, parts]
+        return cls(nodes, spaces, steps, groups, [staying(steps, it) for it in groups])
+
+    def spread(
+        self, known: np.ndarray, shares: np.ndarray, hold: np.ndarray
+    ) -> np.ndarray:
+        """Probabilities of the classes for each node.
+
+        Parameters
+        ----------
+        known : ndarray of shape (n_known,)
+            Nodes with answers.
+        shares : ndarray of shape (n_known, n_classes)
+            Share of each class among the answers of a node.
+        hold : ndarray of shape (n_known,)
+            Weight of a node's answers in its own probabilities: 1 holds them.
+
+        Returns
+        -------
+        ndarray of shape (n_nodes, n_classes)
+        """
+        told = np.full((len(self.nodes.first), shares.shape[1]), 1 / shares.shape[1])
+        worths = (WORTH_OF_ALL, WORTH_OF_CLUSTER)
+        for group, typical, worth in zip(
+            self.groups, self.typical, worths, strict=True
+        ):
+            # Answers about rows on the edge say little of the whole.
+            votes = np.zeros((group.max() + 1, shares.shape[1]))
+            np.add.at(votes, group[known], shares * typical[known, None] ** 2)
+            votes = votes[group]
+            told = (votes + worth * told) / (votes.sum(1, keepdims=True) + worth)
+        keep, held = 1 - hold[:, None], hold[:, None] * shares
+        found = told.copy()
+        found[known] = held + keep * found[known]
+        for _ in range(STEPS):
+            found = (1 - TELLING) * (self.steps @ found) + TELLING * told
+            found[known] = held + keep * found[known]
+        return found / found.sum(1, keepdims=True)
+
+
+def staying(steps: sp.csr_array, group: np.ndarray) -> np.ndarray:
+    """Probability that a short walk from each node ends in its group."""
+    n_nodes = len(group)
+    member = sp.csr_array((np.ones(n_nodes), (np.arange(n_nodes), group)))
+    ends = member
+    for _ in range(TYPICAL_WALK):
+        ends = steps @ ends
+    return np.asarray(sp.csr_array(ends).multiply(member).sum(1)).ravel()
+
+
+def margins(shares: np.ndarray) -> np.ndarray:
+    """How much more probable the first class is than the second."""
+    if shares.shape[1] < 2:
+        return np.ones(len(shares))
+    last = np.partition(shares, -2, axis=1)
+    return last[:, -1] - last[:, -2]
+
+
+def choose(
+    graph: Graph, shares: np.ndarray | None, asked: np.ndarray, n: int
+) -> list[int]:
+    """Nodes to ask next.
+
+    Parameters
+    ----------
+    graph : Graph
+    shares : ndarray of shape (n_nodes, n_classes) or None
+        Probabilities of the classes, None before any answer.
+    asked : ndarray of shape (n_nodes,), bool
+        Nodes that have an answer or are not to be asked.
+    n : int
+
+    Returns
+    -------
+    list of int
+        Clusters without an answer first, the largest first; then by what an answer
+        would clear up: all doubtful rows of a community that has none, or one row.
+    """
+    (clusters, parts), (_, typical) = graph.groups, graph.typical
+    mass, asked = graph.nodes.mass, asked.copy()
+    doubt = np.ones(len(mass)) if shares is None else 1 - margins(shares)
+    doubt = np.where(asked, 0, doubt * mass)
+    cluster_sizes, sizes = np.bincount(clusters, mass), np.bincount(parts, mass)
+    cluster_of = np.zeros(len(sizes), dtype=np.int64)
+    cluster_of[parts] = clusters
+    answers = np.bincount(clusters[asked], minlength=len(cluster_sizes))
+    heard = np.bincount(parts, np.where(asked, typical, 0))
+    doubts = np.bincount(parts, doubt)
+    # The last of each community in this order is its most typical node.
+    order = np.lexsort((np.sum(graph.typical, axis=0), parts))
+    center = order[np.searchsorted(parts[order], np.arange(len(sizes)), "right") - 1]
+    chosen: list[int] = []
+    while len(chosen) < n and not asked.all():
+        silent = (answers == 0) & (cluster_sizes > 0)
+        if silent.any():
+            cluster = np.where(silent, cluster_sizes, 0).argmax()
+            part = np.where(cluster_of == cluster, sizes, 0).argmax()
+            node = center[part]
+        else:
+            gain = np.where((heard < ENOUGH) & ~asked[center], doubts, 0)
+            single = np.where(asked, -1, doubt)
+            part = gain.argmax()
+            node = center[part] if gain[part] >= single.max() else single.argmax()
+        chosen.append(int(node))
+        asked[node] = True
+        answers[clusters[node]] += 1
+        heard[parts[node]] += typical[node]
+        doubts[parts[node]] -= doubt[node]
+        doubt[node] = 0
+    return chosen
+
+
+def known_answers(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Answers as a vector, and which rows have one: not -1, None or NaN."""
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "US":
+        if "-1" in y.astype(str):
+            raise ValueError(
+                "y is an array of strings and holds '-1': give y of dtype object, with "
+                "the number -1 or None where the class is unknown."
+            )
+        return y, np.ones(len(y), dtype=bool)
+    known = ~is_missing(y)
+    if y.dtype.kind == "O":
+        known &= np.array([not isinstance(it, Real) or it != -1 for it in y], bool)
+    elif y.dtype.kind in "if":
+        known &= y != -1
+    return y, known
+
+
+class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
+    """Classifier that learns from clusters and few answers.
+
+    A clusterer, which never sees the answers, finds clusters in all the rows. The
+    answers tell what the clusters are [1]_, then what the communities are that each
+    cluster is made of, so that a cluster is split where its answers disagree. From the
+    rows with answers and from what is told of communities, probabilities are spread
+    along a graph of nearest neighbours [2]_. Another classifier, which learns from the
+    answers alone, is mixed in as far as it has proved right about answers that both
+    were not told. `query` chooses what to ask next.
+
+    Parameters
+    ----------
+    clusterer : clusterer or None, default=None
+        Estimator or pipeline with ``fit_predict``; a clone of it is fitted. The graph
+        is that of the rows which the last step of a pipeline gets; its latent rows
+        count as much, if it has ``transform`` and ``inverse_transform``. A fitted one
+        in a :class:`sklearn.frozen.FrozenEstimator` is used as it is. None is
+        :class:`skdeepcluster.graph.GraphClustering`, which finds the number of
+        clusters; give it the number of classes if that is known.
+    estimator : classifier or None, default=None
+        Learns from the answers; needs ``predict_proba``. None is a logistic regression
+        on columns that are divided by their standard deviations.
+    n_neighbors : int, default=15
+        Neighbours of each distinct row, without itself; a third of all, at most.
+    warm_start : bool, default=False
+        Whether to keep the clusters and the graph of the last call to `fit` if it had
+        the same rows, so that further answers take a second. Other parameters that
+        were changed in between have no effect on them.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the graph's communities, and of a clusterer and an estimator that have
+        none of their own. None takes fresh entropy; global random generators are
+        neither read nor moved.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Classes among the answers; empty before the first.
+    clusterer_ : clusterer
+        The fitted clusterer.
+    estimator_ : classifier or None
+        The classifier that learned from the answers; None for fewer than two classes.
+    graph_weight_ : float
+        Weight of the graph's probabilities against the classifier's.
+    label_distributions_ : ndarray of shape (n_samples, n_classes)
+        Probabilities of the classes for each training row.
+    transduction_ : ndarray of shape (n_samples,)
+        Class of each training row: its answer, where it has one and no other row is
+        equal to it. Empty before the first answer.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen in `fit`, where they are all strings.
+
+    See Also
+    --------
+    sklearn.semi_supervised.SelfTrainingClassifier : Adds the sure predictions of a
+        classifier to its training data.
+    sklearn.semi_supervised.LabelSpreading : Spreads labels without clusters.
+    propagate : Labels from the answers about rows of any fitted clusterer.
+
+    References
+    ----------
+    .. [1] Goldberg, A., Zhu, X., Singh, A., Xu, Z. and Nowak, R. (2009). Multi-manifold
+       semi-supervised learning. AISTATS.
+    .. [2] Zhu, X., Ghahramani, Z. and Lafferty, J. (2003). Semi-supervised learning
+       using Gaussian fields and harmonic functions. ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster.labelling import ClusterThenLabelClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> answers = np.full(len(X), -1)
+    >>> model = ClusterThenLabelClassifier(warm_start=True, random_state=0)
+    >>> for _ in range(3):
+    ...     rows = model.fit(X, answers).query(10)
+    ...     answers[rows] = y[rows]  # of the person who is asked
+    >>> bool(model.fit(X, answers).score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "clusterer": [
+            HasMethods(["fit_predict"]),
+            HasMethods(["fit", "predict"]),
+            None,
+        ],
+        "estimator": [HasMethods(["fit", "predict_proba"]), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        clusterer: Any = None,
+        *,
+        estimator: Any = None,
+        n_neighbors: int = 15,
+        warm_start: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.clusterer = clusterer
+        self.estimator = estimator
+        self.n_neighbors = n_neighbors
+        self.warm_start = warm_start
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any) -> "ClusterThenLabelClassifier":
+        """Learn from the rows of ``X`` and the answers there are.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            All rows, with answers or without.
+        y : array-like of shape (n_samples,)
+            Class of each row, and -1, None or NaN where it is unknown, as it may be of
+            every row. An array with classes that are strings needs dtype object to hold
+            these.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are unusable.
+        """
+        model = blank(self)
+        model._learn(X, y, self)
+        take_over(self, model)
+        return self
+
+    def _learn(self, X: Any, y: Any, before: Any) -> None:
+        if y is None:
+            raise ValueError(
+                "requires y to be passed, but the target y is None: give -1 for every "
+                "row before the first answer."
+            )
+        X = self._check_rows(X, reset=True)
+        y, known = known_answers(y)
+        check_consistent_length(X, y)
+        classes, codes = answers_as_codes(y, known)
+        rng = self.random_state
+        if not isinstance(rng, np.random.RandomState):
+            rng = np.random.RandomState(rng)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=3).tolist()
+        keys = row_keys(X)
+        with config_context(array_api_dispatch=False, transform_output="default"):
+            if (
+                self.warm_start
+                and hasattr(before, "clusterer_")
+                and np.array_equal(before._row_keys, keys)
+            ):
+                self.clusterer_, graph = before.clusterer_, before._graph
+            else:
+                graph = self._cluster(X, seeds)
+            self._row_keys, self._graph = keys, graph
+            self.classes_ = classes
+            self._take_answers(X, np.flatnonzero(known), codes, seeds[2])
+
+    def _check_rows(self, X: Any, reset: bool) -> Any:
+        refuse_dates(X)
+        with np.errstate(all="ignore"):
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                ensure_min_samples=2 if reset else 1,
+            )
+
+    def _cluster(self, X: Any, seeds: list[int]) -> Graph:
+        given = GraphClustering() if self.clusterer is None else self.clusterer
+        if isinstance(given, FrozenEstimator):
+            self.clusterer_ = given
+            labels = fitted_labels(given, X)
+        else:
+            self.clusterer_ = seeded(given, seeds[0], only_unset=True)
+            labels = np.asarray(self.clusterer_.fit_predict(X))
+        return Graph.of(self._views(X), labels, self.n_neighbors, seeds[1])
+
+    def _views(self, X: Any) -> list[Any]:
+        """Rows in the spaces that they are neighbours in."""
+        clusterer: Any = self.clusterer_
+        if isinstance(clusterer, FrozenEstimator):
+            clusterer = clusterer.estimator
+        if isinstance(clusterer, Pipeline) and len(clusterer) > 1:
+            X = clusterer[:-1].transform(X)
+            X = check_array(X, accept_sparse="csr")
+        final, views = last_step(clusterer), [X]
+        if hasattr(final, "transform") and hasattr(final, "inverse_transform"):
+            views.append(check_array(final.transform(X), accept_sparse="csr"))
+        return views
+
+    def _take_answers(
+        self, X: Any, rows: np.ndarray, codes: np.ndarray, seed: int
+    ) -> None:
+        graph, n_classes = self._graph, len(self.classes_)
+        of_row = graph.nodes.inverse
+        self._asked = np.zeros(len(graph.nodes.first), dtype=bool)
+        self._asked[of_row[rows]] = True
+        self.estimator_, self.graph_weight_ = None, 1.0
+        if n_classes == 0:
+            self._node_shares = np.zeros((len(self._asked), 0))
+            self.label_distributions_ = np.zeros((len(of_row), 0))
+            self.transduction_ = self.classes_
+            return
+
+        def spread(part: np.ndarray) -> np.ndarray:
+            counts = np.zeros((len(self._asked), n_classes))
+            np.add.at(counts, (of_row[rows[part]], codes[part]), 1)
+            known = np.flatnonzero(counts.sum(1))
+            n_answers = counts[known].sum(1)
+            # Rows that are alike may differ in class: a few answers are not certain for
+            # the others. One is as much as what the neighbours say.
+            silent = 1 - n_answers / graph.nodes.mass[known]
+            shares = counts[known] / n_answers[:, None]
+            return graph.spread(known, shares, n_answers / (n_answers + silent))
+
+        self._node_shares = spread(np.arange(len(rows)))
+        if n_classes > 1:
+            given = self.estimator
+            if given is None:
+                given = make_pipeline(
+                    StandardScaler(with_mean=False), LogisticRegression(max_iter=1000)
+                )
+
+            def learn(part: np.ndarray) -> Any:
+                learner = seeded(given, seed, only_unset=True)
+                return learner.fit(X[rows[part]], codes[part])
+
+            self.graph_weight_ = weight_of_graph(
+                lambda part, left: (
+                    spread(part)[of_row[rows[left]]],
+                    shares_by(learn(part), X[rows[left]], n_classes),
+                ),
+                codes,
+                self._representing(rows),
+                seed,
+            )
+            self.estimator_ = learn(np.arange(len(rows)))
+        shares = self._mixed(self._node_shares[of_row], X)
+        answered = np.bincount(of_row[rows], minlength=len(graph.nodes.mass))
+        certain = (answered == graph.nodes.mass)[of_row]
+        shares[certain] = self._node_shares[of_row[certain]]
+        self.label_distributions_ = shares
+        self.transduction_ = self.classes_[shares.argmax(1)]
+        self._node_shares = shares[graph.nodes.first]
+
+    def _representing(self, rows: np.ndarray) -> np.ndarray:
+        """Share of all rows that each answer stands for: its community's."""
+        parts, mass = self._graph.groups[1], self._graph.nodes.mass
+        part = parts[self._graph.nodes.inverse[rows]]
+        sizes = np.bincount(parts, mass)[part] / np.bincount(part)[part]
+        return sizes / sizes.sum()
+
+    def _mixed(self, shares: np.ndarray, X: Any) -> np.ndarray:
+        """Add what the estimator says of rows to what the graph does."""
+        if self.estimator_ is None or self.graph_weight_ == 1:
+            return shares
+        told = np.empty_like(shares)
+        for part, rows in blocks(X.shape[0]):
+            block = shares_by(self.estimator_, X[rows], shares.shape[1])
+            told[part] = block[: part.stop - part.start]
+        return self.graph_weight_ * shares + (1 - self.graph_weight_) * told
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Those of a row that equals a training row are the ones it had there; the nearest
+        training rows vote about others, with the weights that their distances have in
+        the graph.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``. Rows sum to one.
+
+        Raises
+        ------
+        ValueError
+            If no row had an answer in `fit`.
+        """
+        check_is_fitted(self)
+        X = self._check_rows(X, reset=False)
+        if len(self.classes_) == 0:
+            raise ValueError(
+                "No row had an answer in fit: give y the classes of some rows, as of "
+                "those that query chooses."
+            )
+        graph = self._graph
+        nodes, shares = graph.nodes, self._node_shares
+        keys = row_keys(X, nodes.unit)
+        order = nodes.keys.argsort()
+        place = order[
+            np.searchsorted(nodes.keys, keys, sorter=order).clip(max=len(order) - 1)
+        ]
+        same = nodes.keys[place] == keys
+        found = shares[place]
+        if not same.all():
+            others = X[~same]
+            with config_context(array_api_dispatch=False, transform_output="default"):
+                found[~same] = self._mixed(self._votes(others), others)
+        return found
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            On the training data, ``transduction_``.
+
+        Raises
+        ------
+        ValueError
+            If no row had an answer in `fit`.
+        """
+        found = self.predict_proba(X).argmax(1)
+        return self.classes_[found]
+
+    @np.errstate(under="ignore")
+    def _votes(self, X: Any) -> np.ndarray:
+        """Probabilities for rows by the votes of the nearest training rows."""
+        graph, views = self._graph, self._views(X)
+        n_nodes = len(graph.nodes.first)
+        n_neighbors = min(self.n_neighbors, n_nodes)
+        votes = np.zeros((X.shape[0], len(self.classes_)))
+        for space, view in zip(graph.spaces, views, strict=True):
+            search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
+            search.fit(space.rows)
+            for part, rows in blocks(X.shape[0]):
+                Z = space.transform(view[rows])
+                near = search.kneighbors(Z, return_distance=False)
+                lengths = np.linalg.norm(Z[:, None] - space.rows[near], axis=2)
+                nearest, unit = units_of_rows(
+                    lengths.ravel(), np.arange(0, near.size + 1, n_neighbors)
+                )
+                weights = np.exp(-(lengths - nearest[:, None]) / unit[:, None])
+                weights = weights.astype(np.float64) * graph.nodes.mass[near]
+                weights /= weights.sum(1, keepdims=True)
+                block = np.einsum("rn,rnc->rc", weights, self._node_shares[near])
+                votes[part] += block[: part.stop - part.start]
+        return votes / votes.sum(1, keepdims=True)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy among the rows whose class is known.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        y : array-like of shape (n_samples,)
+            Their classes; rows with -1, None or NaN don't count.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Share of the rows of known class that `predict` gives this class.
+
+        Raises
+        ------
+        ValueError
+            If no row's class is known.
+        """
+        y, known = known_answers(y)
+        if not known.any():
+            raise ValueError("y holds no known class to compare predictions with.")
+        right = self.predict(X)[known] == y[known]
+        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        return float(np.average(right, weights=weights))
+
+    def query(self, n: int = 10, *, exclude: Any = ()) -> np.ndarray:
+        """Training rows whose class to ask for next.
+
+        First come clusters without any answer, the largest first; then communities
+        without one and single rows, by how many rows of doubtful class an answer would
+        decide. The row that stands for others is the most typical of them.
+
+        Parameters
+        ----------
+        n : int, default=10
+            Number of rows.
+        exclude : array-like of int, default=()
+            Rows not to ask for, as those that were asked for in vain.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Indices of training rows without an answer, the most useful first; fewer
+            than ``n`` if there are no more distinct ones.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is no whole number of 1 at least, or ``exclude`` has other entries
+            than indices of training rows.
+        """
+        check_is_fitted(self)
+        if not isinstance(n, Integral) or n < 1:
+            raise ValueError(f"n={n!r} must be an integer >= 1.")
+        nodes, asked = self._graph.nodes, self._asked.copy()
+        exclude = np.asarray(exclude)
+        if exclude.size:
+            n_samples = len(nodes.inverse)
+            if (
+                exclude.dtype.kind not in "iu"
+                or exclude.min() < 0
+                or exclude.max() >= n_samples
+            ):
+                raise ValueError(
+                    f"exclude must hold integers from 0 to {n_samples - 1}, the "
+                    f"indices of training rows, got {exclude}."
+                )
+            asked[nodes.inverse[exclude.ravel()]] = True
+        shares = self._node_shares if len(self.classes_) else None
+        return nodes.first[choose(self._graph, shares, asked, int(n))]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def answers_as_codes(y: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Classes among the answers, and the place of each answer among them."""
+    answers = y[known]
+    if answers.dtype.kind == "O":
+        kinds = {isinstance(it, str) for it in answers}
+        if len(kinds) > 1:
+            raise ValueError(
+                "y mixes strings and numbers: give all classes one type, and -1 or "
+                "None where the class is unknown."
+            )
+        if kinds == {False}:
+            answers = np.array(answers.tolist())
+    if answers.dtype.kind == "f":
+        assert_all_finite(answers, input_name="y")
+    if len(answers):
+        check_classification_targets(answers)
+    return np.unique(answers, return_inverse=True)
+
+
+def blocks(n_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield parts of some rows, and as many indices each time: rounding is the same."""
+    for first in range(0, n_rows, BLOCK_ROWS):
+        rows = np.arange(first, first + BLOCK_ROWS).clip(max=n_rows - 1)
+        yield slice(first, min(first + BLOCK_ROWS, n_rows)), rows
+
+
+def shares_by(learner: Any, X: Any, n_classes: int) -> np.ndarray:
+    """Probabilities by a classifier that may not have seen all the classes."""
+    shares = np.zeros((X.shape[0], n_classes))
+    shares[:, learner.classes_] = learner.predict_proba(X)
+    return shares
+
+
+def weight_of_graph(
+    told: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    codes: np.ndarray,
+    representing: np.ndarray,
+    seed: int,
+) -> float:
+    """Weight of the graph's probabilities against a classifier's.
+
+    Parameters
+    ----------
+    told : callable
+        Gives, from some answers, the probabilities of the classes for others: by the
+        graph and by the classifier.
+    codes : ndarray of shape (n_answers,)
+    representing : ndarray of shape (n_answers,)
+        Share of all rows that each answer stands for.
+    seed : int
+
+    Returns
+    -------
+    float
+        Mean of the weights, by the likelihood of the answers that were left out.
+    """
+    n_answers = len(codes)
+    if n_answers < 2 * FOLDS:
+        return 1.0
+    losses = np.zeros(len(WEIGHTS))
+    for part, left in KFold(FOLDS, shuffle=True, random_state=seed).split(codes):
+        if len(np.unique(codes[part])) < 2:
+            return 1.0
+        by_graph, by_classifier = (
+            shares[np.arange(len(left)), codes[left]] for shares in told(part, left)
+        )
+        mixed = WEIGHTS[:, None] * by_graph + (1 - WEIGHTS[:, None]) * by_classifier
+        log = np.log((1 - DOUBT) * mixed + DOUBT / (codes.max() + 1))
+        losses -= log @ (representing[left] * n_answers)
+    likelihood = np.exp(losses.min() - losses)
+    return float(likelihood @ WEIGHTS / likelihood.sum())

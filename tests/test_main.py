@@ -1,0 +1,209 @@
+"""A first look from the shell."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import make_blobs
+
+from skdeepcluster.__main__ import ESTIMATORS, main, numbers_of
+from skdeepcluster.metrics import clustering_accuracy
+
+
+@pytest.fixture
+def blobs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X, y = make_blobs([60, 50, 40], centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    return X, y
+
+
+def labels_in(path):
+    with open(path) as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["row"]) for row in rows] == list(range(len(rows)))
+    assert all(0 <= float(row["sureness"]) <= 1 for row in rows)
+    return np.array([int(row["cluster"]) for row in rows])
+
+
+def test_a_table(blobs, capsys):
+    X, y = blobs
+    pd.DataFrame(X, columns=["a", "b"]).to_csv("data.csv", index=False)
+    assert main(["data.csv"]) == 0
+    told = capsys.readouterr().out
+    assert "data.csv: 150 rows, 2 columns" in told
+    assert "GraphClustering: 3 clusters" in told
+    assert "Starts agree by 1.00" in told
+    assert clustering_accuracy(y, labels_in("data-clusters.csv")) == 1
+    report = Path("data-clusters.html").read_text()
+    assert "GraphClustering" in report
+    assert "k-means" in report
+
+
+@pytest.mark.parametrize("keys", [("X", "y"), ("rows",)])
+def test_arrays(blobs, keys):
+    X, y = blobs
+    np.savez("data.npz", **dict(zip(keys, (X, y), strict=False)))
+    np.save("data.npy", X)
+    for name, output in [("data.npz", "one"), ("data.npy", "two")]:
+        assert main([name, "--output", output, "--no-report"]) == 0
+        assert not Path(f"{output}.html").exists()
+    assert Path("one.csv").read_bytes() == Path("two.csv").read_bytes()
+    assert clustering_accuracy(y, labels_in("one.csv")) == 1
+
+
+def test_as_a_module(blobs):
+    X, _ = blobs
+    np.save("data.npy", X)
+    root = str(Path(__file__).parents[1])
+    command = [sys.executable, "-m", "skdeepcluster", "data.npy"]
+    options = ["--n-clusters", "2", "--random-state", "3", "--no-report"]
+    environment = {**os.environ, "PYTHONPATH": root}
+
+    def call(*more):
+        return subprocess.run(
+            [*command, *options, *more], env=environment, capture_output=True, text=True
+        )
+
+    done = call()
+    assert done.returncode == 0, done.stderr
+    assert "2 clusters" in done.stdout
+    assert set(labels_in("data-clusters.csv")) == {0, 1}
+    refused = call("--n-clusters", "200")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("skdeepcluster: error: n_samples=150")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_mixed_columns():
+    frame = pd.DataFrame(
+        {
+            "size": [1.0, np.nan, 3.0, 5.0],
+            "count": pd.array([1, None, 3, 3], dtype="Int64"),
+            "flag": [True, False, True, True],
+            "color": ["red", None, "red", "blue"],
+            "name": ["ann", "bob", "cid", "dan"],
+            "empty": [None] * 4,
+            "when": pd.date_range("2020", periods=4),
+        }
+    )
+    X, left_out = numbers_of(pd, frame)
+    assert list(left_out) == ["name", "empty", "when"]
+    expected = [
+        [1, 1, 1, 0, 1],
+        [3, 3, 0, 0, 1],
+        [3, 3, 1, 0, 1],
+        [5, 3, 1, 1, 0],
+    ]
+    np.testing.assert_array_equal(X, expected)
+
+
+def test_mixed_table(blobs, capsys):
+    X, y = blobs
+    frame = pd.DataFrame(
+        {"a": X[:, 0], "b": X[:, 1], "kind": np.array(["u", "v"])[y % 2]}
+    )
+    frame["id"] = [f"row {i}" for i in range(len(frame))]
+    frame.loc[3, "a"] = None
+    frame.loc[4, "kind"] = None
+    frame.to_csv("data.csv", index=False)
+    assert main(["data.csv", "--no-report"]) == 0
+    told = capsys.readouterr().out
+    assert "column 'id' is left out" in told
+    assert "150 rows, 4 columns" in told
+    assert clustering_accuracy(y, labels_in("data-clusters.csv")) > 0.98
+
+
+def test_other_estimators(blobs, capsys):
+    X, _ = blobs
+    np.save("data.npy", X)
+    options = ["--estimator", "AutoencoderKMeans", "--no-report"]
+    assert main(["data.npy", *options]) == 1
+    assert "give --n-clusters" in capsys.readouterr().err
+    assert main(
+        ["data.npy", "--estimator", "DensityDDCClustering", "--n-clusters", "3"]
+    )
+    assert "leave out --n-clusters" in capsys.readouterr().err
+    assert {"DECClustering", "GraphClustering", "AutoencoderGMM"} <= set(ESTIMATORS)
+    assert "Autoencoder" not in ESTIMATORS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "none.csv does not exist"),
+        ("data.txt", b"1 2", "suffix '.txt': give .csv"),
+        ("data.csv", b"", "No columns"),
+        ("data.csv", b"when\n", "no column to cluster"),
+        ("data.csv", b"a\n1\n", "minimum of 2"),
+        ("data.npy", b"junk", "pickle"),
+    ],
+)
+def test_unusable_files_are_named(
+    name, content, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path(name).write_bytes(content)
+    assert main([name, "--no-report"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("skdeepcluster: error: ")
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_unusable_arrays_and_folders_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("cube.npy", np.ones((3, 2, 2)))
+    np.savez("two.npz", a=np.ones((3, 2)), b=np.ones(3))
+    for name, message in [
+        ("cube.npy", "shape (3, 2, 2)"),
+        ("two.npz", "arrays a, b"),
+        (".", "is a folder"),
+    ]:
+        assert main([name]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_the_data_are_not_overwritten(blobs, capsys):
+    X, _ = blobs
+    pd.DataFrame(X).to_csv("data.csv", index=False)
+    before = Path("data.csv").read_bytes()
+    assert main(["data.csv", "--output", "data"]) == 1
+    assert "give another --output" in capsys.readouterr().err
+    assert Path("data.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["x.csv", "--n-clusters", "0"]])
+def test_unusable_arguments_exit_with_two(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_without_the_extra_there_are_labels(blobs, monkeypatch, capsys):
+    X, _ = blobs
+    np.save("data.npy", X)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["data.npy"]) == 0
+    assert "No report: " in capsys.readouterr().out
+    assert Path("data-clusters.csv").exists()
+
+
+def test_parquet(blobs, capsys):
+    X, y = blobs
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    try:
+        frame.to_parquet("data.parquet")
+    except ImportError:
+        Path("data.parquet").write_bytes(b"PAR1")
+        assert main(["data.parquet"]) == 1
+        assert "pip install pyarrow" in capsys.readouterr().err
+    else:
+        assert main(["data.parquet", "--no-report"]) == 0
+        assert clustering_accuracy(y, labels_in("data-clusters.csv")) == 1
