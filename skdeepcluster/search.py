@@ -211,8 +211,7 @@ class Search:
 
     def view(self, Z: np.ndarray, neighbors: Any = None) -> View:
         """Make the graph of the nodes in a space."""
-        most = max((len(Z) - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS)
-        n_neighbors = min(self.settings.n_neighbors, most, len(Z) - 1)
+        n_neighbors = usable_neighbors(self.settings.n_neighbors, len(Z))
         return View.of(Z, self.nodes.mass, n_neighbors, neighbors, self.seed)
 
     def of_one_node(self) -> GraphFit:
@@ -276,6 +275,12 @@ class Search:
             graph.n_dims,
             self.settings.n_neighbors + 1,
         )
+
+
+def usable_neighbors(n_neighbors: int, n_nodes: int) -> int:
+    """Neighbours that each of so many nodes can have."""
+    most = max((n_nodes - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS)
+    return min(n_neighbors, most, n_nodes - 1)
 
 
 def center_labels(

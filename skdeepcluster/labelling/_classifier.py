@@ -1,23 +1,15 @@
 """Clusters, few answers, and a graph that carries them: a classifier.
 
-Answers first tell what clusters and communities are, and the graph of neighbours then
-weighs that against its own ties. With S the steps of a random walk on the graph, q the
-shares of the classes in the community of each row, and the rows with answers held,
-
-    f = (1 - eta) S f + eta q
-
-What is learned from the columns alone has its part too: p = w f + (1 - w) e, with e the
-probabilities of another classifier, and w averaged over how well each weight would have
-told the answers that were left out in turn.
+What is learned from the columns alone has its part too: p = w f + (1 - w) e, with f the
+probabilities that the graph spreads, e those of another classifier, and w averaged over
+how well each weight would have told the answers that were left out in turn.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
@@ -32,7 +24,6 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
-    validate_data,
 )
 
 from skdeepcluster._fitted import (
@@ -40,45 +31,16 @@ from skdeepcluster._fitted import (
     fitted_labels,
     is_missing,
     last_step,
-    refuse_dates,
     take_over,
+    validated,
 )
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
-from skdeepcluster.communities import communities, walk
-from skdeepcluster.graph import (
-    BLOCK_ROWS,
-    FEWEST_NEIGHBORS,
-    SHARE_OF_NEIGHBORS,
-    SMOOTHED_ROWS,
-    GraphClustering,
-)
-from skdeepcluster.model_selection._compare import seeded
-from skdeepcluster.neighbors import (
-    Nodes,
-    RowSpace,
-    View,
-    diffusion_map,
-    row_keys,
-    total,
-    units_of_rows,
-)
-
-# Resolution of the communities that clusters are split into.
-RESOLUTION = 5.0
-
-# Share of what its community says in a row's probabilities, against its neighbours; and
-# steps after which nothing moves.
-TELLING, STEPS = 0.1, 50
-
-# Answers that the share of the classes in all is worth to a cluster, and that in a
-# cluster to its communities.
-WORTH_OF_ALL, WORTH_OF_CLUSTER = 0.1, 0.5
-
-# Steps of a walk that stays in a group from typical rows.
-TYPICAL_WALK = 2
-
-# A community has told what it is once answers as typical have been given for it.
-ENOUGH = 0.3
+from skdeepcluster.graph import GraphClustering
+from skdeepcluster.labelling._spreading import Graph, choose
+from skdeepcluster.model_selection._fits import seeded
+from skdeepcluster.rows import row_keys
+from skdeepcluster.voting import BLOCK_ROWS, known_rows, vote_weights
 
 # Answers are left out in so many parts, if there are twice as many.
 FOLDS = 5
@@ -86,173 +48,6 @@ FOLDS = 5
 # Weights of the graph that are tried, and what is taken off probabilities, for none is
 # certain.
 WEIGHTS, DOUBT = np.linspace(0, 1, 11), 0.02
-
-
-@dataclass(eq=False)
-class Graph:
-    """What is known of rows before any answer.
-
-    Parameters
-    ----------
-    nodes : Nodes
-    spaces : list of RowSpace
-    steps : csr_array of shape (n_nodes, n_nodes)
-        Probabilities of a random walk's steps.
-    groups : list of ndarray of shape (n_nodes,)
-        Cluster of each node, and its community.
-    typical : list of ndarray of shape (n_nodes,)
-        Probability that a short walk from the node ends in its cluster, and in its
-        community.
-    """
-
-    nodes: Nodes
-    spaces: list[RowSpace]
-    steps: sp.csr_array
-    groups: list[np.ndarray]
-    typical: list[np.ndarray]
-
-    @classmethod
-    def of(
-        cls, views: list[Any], labels: np.ndarray, n_neighbors: int, seed: int
-    ) -> "Graph":
-        """Make the graph of rows that are known in several ways, and in clusters."""
-        nodes = Nodes.of(views[0])
-        n_nodes = len(nodes.first)
-        spaces = [RowSpace(X, nodes.first, seed) for X in views]
-        clusters = np.unique(labels[nodes.first], return_inverse=True)[1]
-        if n_nodes == 1:
-            ones = [np.ones(1), np.ones(1)]
-            return cls(nodes, spaces, sp.csr_array((1, 1)), [clusters, clusters], ones)
-        n_neighbors = min(
-            n_neighbors,
-            max((n_nodes - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS),
-            n_nodes - 1,
-        )
-
-        def view(Z: np.ndarray) -> sp.csr_array:
-            return View.of(Z, nodes.mass, n_neighbors, None, seed).weights
-
-        weights = total(view(space.rows) for space in spaces)
-        if 2 < n_nodes <= SMOOTHED_ROWS:
-            weights = weights + view(diffusion_map(weights, seed))
-        noise = labels[nodes.first] < 0
-        if noise.any() and not noise.all():
-            clusters[noise] = walk(weights, clusters)[noise, 1:].argmax(1) + 1
-        parts = communities(weights, 1, RESOLUTION, seed)
-        pairs = np.column_stack([clusters, parts])
-        parts = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
-        weights = weights.astype(np.float64)
-        steps = sp.csr_array(sp.diags_array(1 / weights.sum(1)) @ weights)
-        groups = [clusters, parts]
-        return cls(nodes, spaces, steps, groups, [staying(steps, it) for it in groups])
-
-    def spread(
-        self, known: np.ndarray, shares: np.ndarray, hold: np.ndarray
-    ) -> np.ndarray:
-        """Probabilities of the classes for each node.
-
-        Parameters
-        ----------
-        known : ndarray of shape (n_known,)
-            Nodes with answers.
-        shares : ndarray of shape (n_known, n_classes)
-            Share of each class among the answers of a node.
-        hold : ndarray of shape (n_known,)
-            Weight of a node's answers in its own probabilities: 1 holds them.
-
-        Returns
-        -------
-        ndarray of shape (n_nodes, n_classes)
-        """
-        told = np.full((len(self.nodes.first), shares.shape[1]), 1 / shares.shape[1])
-        worths = (WORTH_OF_ALL, WORTH_OF_CLUSTER)
-        for group, typical, worth in zip(
-            self.groups, self.typical, worths, strict=True
-        ):
-            # Answers about rows on the edge say little of the whole.
-            votes = np.zeros((group.max() + 1, shares.shape[1]))
-            np.add.at(votes, group[known], shares * typical[known, None] ** 2)
-            votes = votes[group]
-            told = (votes + worth * told) / (votes.sum(1, keepdims=True) + worth)
-        keep, held = 1 - hold[:, None], hold[:, None] * shares
-        found = told.copy()
-        found[known] = held + keep * found[known]
-        for _ in range(STEPS):
-            found = (1 - TELLING) * (self.steps @ found) + TELLING * told
-            found[known] = held + keep * found[known]
-        return found / found.sum(1, keepdims=True)
-
-
-def staying(steps: sp.csr_array, group: np.ndarray) -> np.ndarray:
-    """Probability that a short walk from each node ends in its group."""
-    n_nodes = len(group)
-    member = sp.csr_array((np.ones(n_nodes), (np.arange(n_nodes), group)))
-    ends = member
-    for _ in range(TYPICAL_WALK):
-        ends = steps @ ends
-    return np.asarray(sp.csr_array(ends).multiply(member).sum(1)).ravel()
-
-
-def margins(shares: np.ndarray) -> np.ndarray:
-    """How much more probable the first class is than the second."""
-    if shares.shape[1] < 2:
-        return np.ones(len(shares))
-    last = np.partition(shares, -2, axis=1)
-    return last[:, -1] - last[:, -2]
-
-
-def choose(
-    graph: Graph, shares: np.ndarray | None, asked: np.ndarray, n: int
-) -> list[int]:
-    """Nodes to ask next.
-
-    Parameters
-    ----------
-    graph : Graph
-    shares : ndarray of shape (n_nodes, n_classes) or None
-        Probabilities of the classes, None before any answer.
-    asked : ndarray of shape (n_nodes,), bool
-        Nodes that have an answer or are not to be asked.
-    n : int
-
-    Returns
-    -------
-    list of int
-        Clusters without an answer first, the largest first; then by what an answer
-        would clear up: all doubtful rows of a community that has none, or one row.
-    """
-    (clusters, parts), (_, typical) = graph.groups, graph.typical
-    mass, asked = graph.nodes.mass, asked.copy()
-    doubt = np.ones(len(mass)) if shares is None else 1 - margins(shares)
-    doubt = np.where(asked, 0, doubt * mass)
-    cluster_sizes, sizes = np.bincount(clusters, mass), np.bincount(parts, mass)
-    cluster_of = np.zeros(len(sizes), dtype=np.int64)
-    cluster_of[parts] = clusters
-    answers = np.bincount(clusters[asked], minlength=len(cluster_sizes))
-    heard = np.bincount(parts, np.where(asked, typical, 0))
-    doubts = np.bincount(parts, doubt)
-    # The last of each community in this order is its most typical node.
-    order = np.lexsort((np.sum(graph.typical, axis=0), parts))
-    center = order[np.searchsorted(parts[order], np.arange(len(sizes)), "right") - 1]
-    chosen: list[int] = []
-    while len(chosen) < n and not asked.all():
-        silent = (answers == 0) & (cluster_sizes > 0)
-        if silent.any():
-            cluster = np.where(silent, cluster_sizes, 0).argmax()
-            part = np.where(cluster_of == cluster, sizes, 0).argmax()
-            node = center[part]
-        else:
-            gain = np.where((heard < ENOUGH) & ~asked[center], doubts, 0)
-            single = np.where(asked, -1, doubt)
-            part = gain.argmax()
-            node = center[part] if gain[part] >= single.max() else single.argmax()
-        chosen.append(int(node))
-        asked[node] = True
-        answers[clusters[node]] += 1
-        heard[parts[node]] += typical[node]
-        doubts[parts[node]] -= doubt[node]
-        doubt[node] = 0
-    return chosen
 
 
 def known_answers(y: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -421,10 +216,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         y, known = known_answers(y)
         check_consistent_length(X, y)
         classes, codes = answers_as_codes(y, known)
-        rng = self.random_state
-        if not isinstance(rng, np.random.RandomState):
-            rng = np.random.RandomState(rng)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=3).tolist()
+        seeds = spawn_seeds(self.random_state, 3)
         keys = row_keys(X)
         with config_context(array_api_dispatch=False, transform_output="default"):
             if (
@@ -440,15 +232,13 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             self._take_answers(X, np.flatnonzero(known), codes, seeds[2])
 
     def _check_rows(self, X: Any, reset: bool) -> Any:
-        refuse_dates(X)
-        with np.errstate(all="ignore"):
-            return validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse="csr",
-                ensure_min_samples=2 if reset else 1,
-            )
+        return validated(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            ensure_min_samples=2 if reset else 1,
+        )
 
     def _cluster(self, X: Any, seeds: list[int]) -> Graph:
         given = GraphClustering() if self.clusterer is None else self.clusterer
@@ -576,17 +366,12 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             )
         graph = self._graph
         nodes, shares = graph.nodes, self._node_shares
-        keys = row_keys(X, nodes.unit)
-        order = nodes.keys.argsort()
-        place = order[
-            np.searchsorted(nodes.keys, keys, sorter=order).clip(max=len(order) - 1)
-        ]
-        same = nodes.keys[place] == keys
-        found = shares[place]
-        if not same.all():
-            others = X[~same]
+        known = known_rows(X, nodes.keys, nodes.unit)
+        found, new = shares[known], known < 0
+        if new.any():
+            others = X[new]
             with config_context(array_api_dispatch=False, transform_output="default"):
-                found[~same] = self._mixed(self._votes(others), others)
+                found[new] = self._mixed(self._votes(others), others)
         return found
 
     def predict(self, X: Any) -> np.ndarray:
@@ -622,13 +407,9 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             search.fit(space.rows)
             for part, rows in blocks(X.shape[0]):
                 Z = space.transform(view[rows])
-                near = search.kneighbors(Z, return_distance=False)
+                near: Any = search.kneighbors(Z, return_distance=False)
                 lengths = np.linalg.norm(Z[:, None] - space.rows[near], axis=2)
-                nearest, unit = units_of_rows(
-                    lengths.ravel(), np.arange(0, near.size + 1, n_neighbors)
-                )
-                weights = np.exp(-(lengths - nearest[:, None]) / unit[:, None])
-                weights = weights.astype(np.float64) * graph.nodes.mass[near]
+                weights = vote_weights(lengths) * graph.nodes.mass[near]
                 weights /= weights.sum(1, keepdims=True)
                 block = np.einsum("rn,rnc->rc", weights, self._node_shares[near])
                 votes[part] += block[: part.stop - part.start]
