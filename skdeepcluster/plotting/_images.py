@@ -7,11 +7,13 @@ import scipy.sparse as sp
 from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels
+from skdeepcluster._fitted import check_labels, fitted_labels, one_noise
 from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster.plotting._common import (
     estimator_name,
     label_name,
+    name_ticks,
+    name_width,
     new_axes,
 )
 
@@ -132,7 +134,7 @@ class ClusterImagesDisplay:
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Images as rows.
         labels : array-like of shape (n_samples,)
-            Clusters; -1 is noise.
+            Clusters; negative numbers are noise.
         reconstructions : array-like of shape (n_samples, n_features), default=None
             What a clusterer makes of the images.
         image_shape : tuple of int, default=None
@@ -154,7 +156,7 @@ class ClusterImagesDisplay:
             The display, drawn.
         """
         X = X.tocsr() if sp.issparse(X) else np.asarray(X)
-        labels = check_labels(labels, "labels")
+        labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         shape = check_image_shape(image_shape, X.shape[1])
         rows = chosen_rows(labels, n_images, random_state)
@@ -199,7 +201,9 @@ class ClusterImagesDisplay:
         mosaic = np.concatenate([part for line in lines for part in (line, blank)])
         mosaic = mosaic[:-gap]
         inches = min(0.6 * columns / width, 14 / len(mosaic))
-        ax = new_axes(ax, 1 + inches * width, 0.6 + inches * len(mosaic))
+        names = [label_name(label) for label in self.labels]
+        size = (1 + name_width(names) + inches * width, 0.6 + inches * len(mosaic))
+        ax = new_axes(ax, *size)
         # Reconstructions leave the range of pixels, and would grey the images.
         low = min(images.min() for images in self.images)
         high = max(images.max() for images in self.images)
@@ -209,7 +213,7 @@ class ClusterImagesDisplay:
             mosaic = np.nan_to_num(mosaic, nan=1.0)
         ax.imshow(mosaic, **{**style, **kwargs})
         middles = np.arange(len(lines)) * (height + gap) + height / 2 - 0.5
-        ax.set_yticks(middles, [label_name(label) for label in self.labels])
+        name_ticks(ax.yaxis, middles, names)
         ax.set(xticks=[], ylabel="cluster", title=self.title)
         ax.tick_params(left=False)
         ax.spines[:].set_visible(False)

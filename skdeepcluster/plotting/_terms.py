@@ -15,6 +15,7 @@ from skdeepcluster.plotting._common import (
     label_name,
     new_axes,
     panels,
+    plain_text,
 )
 
 
@@ -149,6 +150,16 @@ def check_width(rows: Any, width: int | None) -> None:
         )
 
 
+# What a panel without bars says, and where.
+NO_TERM = "No term has more weight here\nthan in the mean of the clusters."
+MIDDLE: dict[str, Any] = {
+    "ha": "center",
+    "va": "center",
+    "fontsize": "small",
+    "color": "dimgrey",
+}
+
+
 class TopTermsDisplay:
     """Terms that set each cluster of texts apart, as bars.
 
@@ -260,7 +271,7 @@ class TopTermsDisplay:
         columns = min(4, len(self.terms))
         lines = -(-len(self.terms) // columns)
         longest = max([1, *(len(terms) for terms in self.terms.values())])
-        ax = new_axes(ax, 3 * columns, 0.6 + lines * (0.7 + 0.2 * longest))
+        ax = new_axes(ax, max(4.5, 3.2 * columns), 0.6 + lines * (0.7 + 0.2 * longest))
         colors = cluster_colors(np.array(list(self.terms)))
         grid = panels(ax, lines, columns).ravel()
         for panel in grid[len(self.terms) :]:
@@ -269,10 +280,15 @@ class TopTermsDisplay:
         for panel, (label, terms) in zip(grid, self.terms.items(), strict=False):
             places = np.arange(len(terms))
             panel.barh(places, [weight for _, weight in terms], color=colors[label])
-            panel.set_yticks(places, [term for term, _ in terms], fontsize="small")
+            names = [plain_text(term) for term, _ in terms]
+            panel.set_yticks(places, names, fontsize="small")
+            if not terms:
+                panel.text(0.5, 0.5, NO_TERM, transform=panel.transAxes, **MIDDLE)
             panel.set_ylim(longest - 0.5, -0.5)
             panel.set_xticks([])
-            panel.set_title(f"cluster {label_name(label)}", fontsize="medium")
+            title = f"cluster {label_name(label)}"
+            # From the right over the place of the terms: panels are narrow.
+            panel.set_title(title, fontsize="medium", loc="right")
             panel.spines[["top", "right", "bottom"]].set_visible(False)
         self.ax_, self.figure_ = ax, ax.figure
         return self
