@@ -217,8 +217,8 @@ def without_clusters(score: Any) -> str:
     if np.isnan(score.get("modularity_reference", np.nan)):
         return ""
     return (
-        f"A modularity of {score['modularity']:.3f} would be "
-        f"{score['modularity_reference']:.3f} without clusters, a silhouette of "
+        f"Its modularity of {score['modularity']:.3f} would be "
+        f"{score['modularity_reference']:.3f} without clusters, its silhouette of "
         f"{score['silhouette']:.3f} would be {score['silhouette_reference']:.3f}. "
     )
 
