@@ -58,4 +58,4 @@ for link in links:
             target = link.removeprefix(home).partition("#")[0].rstrip("/")
             there = any(f"{name}/".startswith(f"{target}/") for name in tracked)
             check(there, f"{link} leads to no file.")
-print(f"{wheel.name} and {sdist.name} hold what they should; {len(links)} links lead on.")
+print(f"{wheel.name} and {sdist.name} are whole; {len(links)} links lead on.")

@@ -43,11 +43,11 @@ html_title = "skdeepcluster"
 html_show_sourcelink = False
 html_theme_options = {
     "github_url": urls["Source"],
-    "header_links_before_dropdown": 4,
+    "header_links_before_dropdown": 3,
     "navbar_align": "left",
     "navigation_with_keys": False,
     "show_nav_level": 1,
     "show_toc_level": 1,
 }
-# The theme's sidebar holds the pages below the one in the header, which most have none of.
-html_sidebars = {"**": ["globaltoc.html"]}
+# The theme's own sidebar has the pages below that of the header, and most have none.
+html_sidebars = {"**": ["pages.html"]}
