@@ -38,7 +38,7 @@ docs: $(VENV)/.installed-dev
 
 # The code of the pages that show some, as a reader would run it.
 snippets: $(VENV)/.installed-dev
-	$(BIN)/python .ci/snippets.py README.md $(wildcard docs/*.md)
+	$(BIN)/python .ci/snippets.py --rows 300 README.md $(wildcard docs/*.md)
 
 # The archives to publish, and the wheel in an environment of its own: the first example
 # of the README with what the wheel alone brings, then what its extras bring.
