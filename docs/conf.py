@@ -39,6 +39,8 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = "skdeepcluster"
 html_show_sourcelink = False
 html_theme_options = {
