@@ -14,7 +14,7 @@ from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import EmbeddingDisplay
 
 X, y = load_digits(return_X_y=True)
-kmeans = KMeans(10, random_state=0).fit(X)
+kmeans = KMeans(10, n_init=10, random_state=0).fit(X)
 dec = DECClustering(10, random_state=0).fit(X)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")

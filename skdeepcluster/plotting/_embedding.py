@@ -35,8 +35,8 @@ METHODS = ("auto", "pca", "tsne", "umap")
 MOST_LINES, MOST_COLUMNS = 25, 3
 
 # Rows of a cluster that are looked at for a place of its name, and the share of them
-# that is near where they are dense.
-NAMED_ROWS, NEAR = 300, 0.1
+# that is near in a dense place.
+NAMED_ROWS, NEAR = 300, 0.3
 
 # Other names of arguments of Axes.scatter, which takes no two of one.
 ALIASES = {
