@@ -41,6 +41,8 @@ check(f"{folder}/licenses/LICENSE" in inside, f"{wheel.name} has no licence.")
 
 urls = tomllib.loads(Path("pyproject.toml").read_text())["project"]["urls"]
 version = metadata["Version"]
+cited = f"\nversion: {version}\n" in Path("CITATION.cff").read_text()
+check(cited, f"CITATION.cff is not that of version {version}.")
 homes = [
     f"{urls['Source']}/blob/v{version}/",
     urls["Source"].replace("github.com", "raw.githubusercontent.com") + f"/v{version}/",
