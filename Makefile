@@ -2,7 +2,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-lowest test-latest lint types docs
+# Extras for users, without those of this file.
+EXTRAS := compare,graph,manifold,plot,save
+
+.PHONY: demo test test-lowest test-latest lint types docs snippets package
 
 demo: $(VENV)/.installed-plot
 	$(BIN)/python benchmarks/demo.py
@@ -32,6 +35,23 @@ types: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/sphinx-build --fail-on-warning --keep-going docs docs/_build/html
+
+# The code of the pages that show some, as a reader would run it.
+snippets: $(VENV)/.installed-dev
+	$(BIN)/python .ci/snippets.py --rows 300 README.md $(wildcard docs/*.md)
+
+# The archives to publish, and the wheel in an environment of its own: the first example
+# of the README with what the wheel alone brings, then what its extras bring.
+package: $(VENV)/.installed-dev
+	rm -rf dist .venv-package
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python .ci/archives.py
+	$(PYTHON) -m venv .venv-package
+	.venv-package/bin/python -m pip install -q -c constraints.txt dist/*.whl
+	.venv-package/bin/python -I .ci/snippets.py --first README.md
+	.venv-package/bin/python -m pip install -q -c constraints.txt "$$(ls dist/*.whl)[$(EXTRAS)]"
+	.venv-package/bin/python -I .ci/extras.py
 
 # .installed-X: the package with its extra X, installed and not out of date.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python

@@ -1,6 +1,12 @@
 """Sphinx configuration."""
 
+import tomllib
+from pathlib import Path
+
 import skdeepcluster
+
+metadata = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+urls = metadata["project"]["urls"]
 
 project = "skdeepcluster"
 author = "the skdeepcluster developers"
@@ -11,10 +17,12 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "examples", "auto_examples/*.ipynb"]
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
 
 templates_path = ["_templates"]
 autosummary_generate = True
@@ -31,6 +39,17 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = "skdeepcluster"
 html_show_sourcelink = False
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+html_theme_options = {
+    "github_url": urls["Source"],
+    "header_links_before_dropdown": 3,
+    "navbar_align": "left",
+    "navigation_with_keys": False,
+    "show_nav_level": 1,
+    "show_toc_level": 1,
+}
+# The theme's own sidebar has the pages below that of the header, and most have none.
+html_sidebars = {"**": ["pages.html"]}

@@ -496,6 +496,32 @@ def test_comparison_plots_and_reports(comparison, tmp_path):
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
 
 
+def test_report_marks_ties_and_explains_what_is_no_score(blobs):
+    candidates = {
+        "a $ tie": KMeans(4, random_state=0),
+        "another $": KMeans(4, random_state=0, max_iter=299),
+        "fewer": KMeans(2, random_state=0),
+        "one": KMeans(1),
+        "no predict": AgglomerativeClustering(2),
+    }
+    result = compare_clusterers(candidates, blobs, n_runs=1)
+    page = result.to_html()
+    assert page.count('<tr class="best">') == 2
+    assert (
+        "Highest modularity: <b>a $ tie</b> and <b>another $</b>, a tie to three "
+        "decimals." in page
+    )
+    assert "<td>n/a</td>" in page
+    assert "<dt>n/a</dt>" in page
+    # What is said of one cluster is what it gets.
+    one = result.table.loc["one"]
+    scores = ["modularity", "silhouette", "calinski_harabasz", "davies_bouldin"]
+    assert one[scores].tolist() == [-0.5, -1, 0, 1_000_000]
+    assert "<dt>one cluster</dt>" in page
+    alone = compare_clusterers({"alone": KMeans(4)}, blobs, n_runs=1).to_html()
+    assert "a tie" not in alone
+
+
 def test_every_row_a_cluster_of_its_own_is_reported(blobs):
     page = compare_clusterers([KMeans(5)], blobs[:5], n_runs=1).to_html()
     assert page.count("<img") == 2

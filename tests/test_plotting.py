@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from matplotlib import cbook
 from scipy.cluster.hierarchy import linkage
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
@@ -38,7 +39,12 @@ from skdeepcluster.plotting import (
     TrainingHistoryDisplay,
     top_terms,
 )
-from skdeepcluster.plotting._common import NOISE_COLOR, cluster_colors
+from skdeepcluster.plotting._common import (
+    NOISE_COLOR,
+    cluster_colors,
+    label_name,
+    perceived,
+)
 
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -576,6 +582,10 @@ def test_noise_of_any_kind_is_one():
     assert confusion.clusters.tolist() == [0, 1, -1]
     X = np.random.default_rng(0).random((20, 2))
     assert len(SilhouetteDisplay.from_predictions(X, labels).values) == 8
+    points = EmbeddingDisplay.from_predictions(X, labels)
+    assert np.unique(points.labels).tolist() == [-1, 0, 1]
+    images = ClusterImagesDisplay.from_predictions(np.repeat(X, 2, axis=1), labels)
+    assert images.labels == [-1, 0, 1]
 
 
 def test_probabilities_have_two_dimensions():
@@ -680,3 +690,158 @@ def test_missing_matplotlib_names_the_extra(digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"skdeepcluster\[plot\]"):
         EmbeddingDisplay.from_predictions(*digits)
+
+
+def texts_drawn(display):
+    """The texts of a picture that are seen, and where they are without arrows."""
+    figure = display.figure_
+    figure.canvas.draw()
+    texts = display.ax_.findobj(plt.Text)
+    return [
+        (text.get_text(), plt.Text.get_window_extent(text))
+        for text in texts
+        if text.get_text() and text.get_visible()
+    ]
+
+
+def no_two_overlap(boxes):
+    boxes = [box for box in boxes if box.width > 0]
+    return not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+LONG = [f"the name of group {letter} is a long one" for letter in "abcdefghij"]
+
+
+@pytest.mark.parametrize("n_clusters", [10, 30])
+def test_names_do_not_run_into_each_other(n_clusters):
+    rng = np.random.default_rng(0)
+    names = np.array([LONG[i % 10] + f" {i}" for i in range(n_clusters)])
+    labels = names[np.arange(1500) % n_clusters]
+    X = rng.normal(size=(1500, 2)) + 5 * (np.arange(1500) % n_clusters)[:, None]
+    for display in (
+        ClusterSizesDisplay.from_predictions(labels),
+        SilhouetteDisplay.from_predictions(X, labels),
+        MatchedConfusionDisplay.from_predictions(labels, labels),
+        ClusterImagesDisplay.from_predictions(rng.random((1500, 16)), labels),
+        EmbeddingDisplay.from_predictions(X, labels),
+    ):
+        # Names, those of the legend included, and titles of axes.
+        texts = texts_drawn(display)
+        assert sum(text.startswith("the name") for text, _ in texts) >= n_clusters
+        assert no_two_overlap([box for _, box in texts])
+
+
+def test_long_names_keep_both_ends():
+    assert label_name(LONG[0] + " 1") == "the name of gro…ng one 1"
+    assert label_name("two\nlines") == "two lines"
+    assert label_name(-1) == "noise"
+
+
+@pytest.mark.parametrize("name", ["$5", "$5 to $6", r"$\frac{", r"a \$ b$c"])
+def test_a_dollar_is_a_dollar(name):
+    labels = np.array([name, "other"])[np.arange(40) % 2]
+    X = np.random.default_rng(0).random((40, 4))
+    displays = [
+        ClusterSizesDisplay.from_predictions(labels),
+        SilhouetteDisplay.from_predictions(X, labels),
+        MatchedConfusionDisplay.from_predictions(labels, labels),
+        ClusterImagesDisplay.from_predictions(X, labels),
+        EmbeddingDisplay.from_predictions(X, labels),
+        TopTermsDisplay.from_predictions(X, labels, [name, "b", "c", "d"]),
+    ]
+    for display in displays:
+        display.figure_.canvas.draw()
+        texts = [
+            text
+            for text in display.figure_.findobj(plt.Text)
+            if "$" in text.get_text() or "frac" in text.get_text()
+        ]
+        assert texts
+        assert all(cbook.is_math_text(text.get_text()) is False for text in texts)
+
+
+def test_thirty_clusters_have_colors_that_the_eye_tells_apart():
+    colors = list(cluster_colors(np.arange(-1, 30)).values())
+    assert len(colors) == 31
+    places = perceived(np.array(colors))
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
+    assert distances[~np.eye(31, dtype=bool)].min() > 20
+    # A cluster keeps its colour when there are more of them.
+    assert np.array_equal(colors[1:13], list(cluster_colors(np.arange(12)).values()))
+
+
+def test_differences_to_the_eye_are_those_of_cielab():
+    # Lightness, green to red and blue to yellow of sRGB's primaries, by the standard.
+    expected = [[100, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86]]
+    found = perceived(np.array([[1, 1, 1], [1, 0, 0], [0, 0, 1.0]]))
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_a_small_bar_beside_a_large_one_is_seen():
+    display = ClusterSizesDisplay.from_predictions(np.repeat([0, 1], [60_000, 50]))
+    display.figure_.canvas.draw()
+    heights = [bar.get_window_extent().height for bar in display.ax_.patches]
+    assert heights[1] > 0.2 * heights[0]
+    assert "logarithmic" in display.ax_.get_ylabel()
+    near = ClusterSizesDisplay.from_predictions(np.repeat([0, 1], [60, 50]))
+    assert near.ax_.get_yscale() == "linear"
+
+
+def test_confidence_has_room_for_what_is_nearly_sure():
+    probabilities = np.full((30, 3), 0.01)
+    probabilities[:, 0] = np.repeat([0.9, 0.99, 0.999], 10)
+    display = ConfidenceDisplay.from_predictions(probabilities)
+    display.figure_.canvas.draw()
+    ax = display.ax_
+    to_pixels = ax.transData.transform
+    heights = [to_pixels((0, p))[1] for p in (0, 0.9, 0.99, 0.999)]
+    np.testing.assert_allclose(np.diff(heights), np.diff(heights)[0], rtol=1e-6)
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    assert names == ["0", "1 (no rows)", "2 (no rows)"]
+
+
+def test_a_name_stands_on_rows_of_its_cluster():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 500)
+    ring = 10 * np.column_stack([np.cos(angle), np.sin(angle)])
+    X = np.concatenate([ring, rng.normal(size=(200, 2))])
+    display = EmbeddingDisplay.from_predictions(X, np.repeat([0, 1], [500, 200]))
+    places = {text.get_text(): text.xy for text in display.ax_.texts}
+    assert np.hypot(*places["0"]) > 9
+    assert np.hypot(*places["1"]) < 3
+
+
+def test_a_large_confusion_has_no_numbers():
+    rng = np.random.default_rng(0)
+    y, labels = rng.integers(0, 40, 5000), rng.integers(0, 60, 5000)
+    display = MatchedConfusionDisplay.from_predictions(y, labels)
+    assert display.counts.shape == (40, 60)
+    assert not display.ax_.texts
+    assert no_two_overlap([box for _, box in texts_drawn(display)])
+
+
+def test_a_panel_without_terms_says_so():
+    pipeline = make_pipeline(TfidfVectorizer(), KMeans(1)).fit(TEXTS)
+    display = TopTermsDisplay.from_estimator(pipeline, TEXTS)
+    (text,) = [text.get_text() for ax in display.figure_.axes for text in ax.texts]
+    assert text.startswith("No term has more weight")
+
+
+def test_small_clusters_have_blades_with_names():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(12), [2000] + 11 * [6])
+    X = rng.normal(size=(len(labels), 2)) + 9 * labels[:, None]
+    display = SilhouetteDisplay.from_predictions(X, labels)
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert names == [str(i) for i in range(12)]
+    assert no_two_overlap([box for _, box in texts_drawn(display)])
+
+
+def test_many_phases_are_drawn_in_lines():
+    epochs = [{"train_loss": 1.0}, {"train_loss": 0.5}]
+    history = {f"phase {i}": epochs for i in range(5)}
+    display = TrainingHistoryDisplay(history).plot()
+    titles = [ax.get_title() for ax in display.figure_.axes if ax.get_title()]
+    assert titles == list(history)
+    lines = {ax.get_subplotspec().rowspan.start for ax in display.figure_.axes[1:]}
+    assert lines == {0, 1}

@@ -2,9 +2,9 @@
 From neighbours to clusters
 ===========================
 
-The initial clusters decide most of what deep clustering reaches. k-means wants them
-round; ``init="graph"``, the default of DEC and its kin, follows whatever shape the
-neighbours of a row lead to:
+The initial clusters decide most of what deep clustering reaches. k-means makes them
+round. ``init="graph"``, the default of DEC and its kin, goes from each row to its
+neighbours, so that a cluster may have any shape:
 
 1. Each distinct row is tied to its 15 nearest neighbours, in the data and, unless it
    misleads, in the latent space of the autoencoder. A tie is the weaker, the longer it
@@ -12,11 +12,13 @@ neighbours of a row lead to:
    many.
 2. The Louvain method finds many small communities in that graph, purer than large ones.
 3. Communities are merged until the wanted number of clusters remains, in two ways: by
-   modularity, which likes clusters of one size, and by the mean tie of two rows, which
-   doesn't mind. Those clusters are kept from which a step on the graph tells most about
-   where it leads, for their sizes; or those of k-means, if the graph has no clearer
-   ones. With ``n_clusters=None``, communities are one cluster if they touch as its
-   parts touch.
+   modularity, which prefers clusters of equal size, and by the mean tie of two rows,
+   which ignores sizes. Each way gives clusters. A good set of clusters is hard to leave
+   by a step from a row to one of its neighbours, compared with what the sizes of the
+   clusters would lead to expect: the set that is best in this sense is kept, or that of
+   k-means if the graph has none that is clearer. With ``n_clusters=None``, two
+   communities are one cluster if they touch each other as much as the parts of one
+   community do.
 4. The network is taught to tell the clusters apart, on mixtures of two rows: too few
    passes to learn the graph's mistakes by heart. Self-training then refines them.
 """

@@ -131,9 +131,10 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         precision to train. None is ``Autoencoder()``.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters. "graph" takes those of a graph of neighbours, in ``X`` and in
-        the latent space, which follow shapes that k-means cuts, and teaches the network
-        to tell them apart; so does a :class:`~skdeepcluster.graph.GraphClustering`,
-        whose settings then count. "k-means" is that of the latent rows, as in the
+        the latent space, and teaches the network to tell them apart; these clusters may
+        be long or bent, where k-means would cut them into round parts. A
+        :class:`~skdeepcluster.graph.GraphClustering` does the same with settings of its
+        own. "k-means" is that of the latent rows, as in the
         paper. Centroids of shape ``(n_clusters, latent_dim)`` are taken as they are,
         and so are those that a callable ``(Z, n_clusters, random_state)`` returns for
         latent rows. Any other scikit-learn clusterer is cloned, and its clusters of

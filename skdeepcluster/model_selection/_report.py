@@ -9,7 +9,7 @@ import numpy as np
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import comparable
-from skdeepcluster.plotting._common import panels
+from skdeepcluster.plotting._common import panels, plain_text
 
 PANELS = {
     "modularity": "modularity",
@@ -61,6 +61,22 @@ MEANINGS = {
 }
 
 
+# What in a cell is no score like the others.
+SIGNS = {
+    "n/a": "the candidate has no such value. Without <code>predict</code> it can't "
+    "label new rows; a stability needs two fits that succeed; a reference needs 50 "
+    "distinct rows, and clusters that can be scored; a candidate that failed has "
+    "nothing.",
+    "one cluster": "or nothing but noise, or as many clusters as rows: there is "
+    "nothing to score, and the candidate gets the lowest value of each score: a "
+    "modularity of -0.5, a silhouette of -1, a Calinski-Harabasz of 0, a "
+    "Davies-Bouldin of 1,000,000. Where the rows have no clusters, one cluster is the "
+    "right answer all the same.",
+    "bold": "the highest modularity. All candidates that are equal in the three "
+    "decimals shown are bold: choose among them by the other columns.",
+}
+
+
 def plot_table(table: Any, ax: Any) -> Any:
     """Draw a panel of bars for each score that any candidate has.
 
@@ -71,11 +87,12 @@ def plot_table(table: Any, ax: Any) -> Any:
     if not names:
         raise ValueError("Every candidate failed: see table['error'].")
     if ax is None:
-        size = (1.5 + 2.2 * len(names), 1.2 + 0.35 * len(table))
+        size = (2.5 + 2.2 * len(names), 1.2 + 0.35 * len(table))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
     grid = panels(ax, 1, len(names))[0]
-    best = table["modularity"].idxmax()
-    colors = ["C2" if name == best else "C0" for name in table.index]
+    best = best_names(table)
+    colors = ["C2" if name in best else "C0" for name in table.index]
+    names_of_rows = [plain_text(name) for name in table.index]
     places = np.arange(len(table))
     for i, (panel, name) in enumerate(zip(grid, names, strict=True)):
         values = table[name].to_numpy(dtype=float)
@@ -88,7 +105,7 @@ def plot_table(table: Any, ax: Any) -> Any:
             panel.plot(marks, places, "k|", markersize=12)
         panel.margins(x=0.3)
         panel.set_ylim(len(table) - 0.5, -0.5)
-        panel.set_yticks(places, list(table.index) if i == 0 else [])
+        panel.set_yticks(places, names_of_rows if i == 0 else [])
         panel.set_xticks([])
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_title(PANELS[name], fontsize="medium")
@@ -143,6 +160,9 @@ def html_report(comparison: Any) -> str:
         for name in comparison.table
         if name in MEANINGS
     )
+    meanings += "".join(
+        f"<dt>{html.escape(sign)}</dt><dd>{text}</dd>" for sign, text in SIGNS.items()
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>Comparison of clusterers</title><style>{STYLE}</style></head><body>"
@@ -152,29 +172,31 @@ def html_report(comparison: Any) -> str:
 
 
 def html_table(comparison: Any) -> str:
-    """Table of a comparison, the highest modularity in bold, and what failed."""
+    """Table of a comparison, the highest modularities in bold, and what failed."""
     errors = comparison.table["error"]
     table = comparison.table.drop(columns="error")
     kept = comparison.estimators
-    best = comparison.best_name if kept else None
+    best = best_names(table)
     head = "".join(f"<th>{heading(name)}</th>" for name in ["", *table])
     lines = []
     for name, row in table.iterrows():
         cells = "".join(f"<td>{to_text(value)}</td>" for value in row)
-        mark = ' class="best"' if name == best else ""
+        mark = ' class="best"' if name in best else ""
         lines.append(f"<tr{mark}><th>{html.escape(name)}</th>{cells}</tr>")
     note = "".join(
         f"<p><b>{html.escape(name)}</b> failed{' in part' * (name in kept)}: "
         f"{html.escape(error)}</p>"
         for name, error in errors[errors != ""].items()
     )
-    if best is not None:
+    if best:
         rows = len(comparison.rows)
         known = [comparison.sample, *comparison.spaces.values()]
         spaces = len({id(Z) for Z in known})
+        named = " and ".join(f"<b>{html.escape(name)}</b>" for name in best)
+        tie = ", a tie to three decimals" * (len(best) > 1)
         note += (
-            f"<p>Highest modularity: <b>{html.escape(best)}</b>. "
-            f"{without_clusters(table.loc[best])}Scores are "
+            f"<p>Highest modularity: {named}{tie}. "
+            f"{without_clusters(table.loc[comparison.best_name])}Scores are "
             f"those of {rows:,} rows in {spaces} space{'s' * (spaces > 1)}.</p>"
         )
     if comparison.evidence:
@@ -182,6 +204,12 @@ def html_table(comparison: Any) -> str:
     return (
         f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>{note}'
     )
+
+
+def best_names(table: Any) -> list[str]:
+    """Candidates of the highest modularity, all that the table shows alike."""
+    shown = table["modularity"].round(3)
+    return list(table.index[shown == shown.max()])
 
 
 def without_clusters(score: Any) -> str:

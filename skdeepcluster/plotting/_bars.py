@@ -10,14 +10,28 @@ from skdeepcluster.plotting._common import (
     cluster_colors,
     estimator_name,
     label_name,
+    name_ticks,
+    name_width,
     new_axes,
 )
+
+# The largest cluster over the smallest from which a linear scale hides the latter.
+UNEQUAL = 50
+
+# Clusters whose rows are written above the bars: the numbers of more run together.
+MOST_NUMBERS = 60
+
+# Probabilities are drawn by their doubt, 1 less the probability, on a logarithmic
+# scale, or all above .9 would be one line. Less doubt than this is drawn as this.
+LEAST_DOUBT = 1e-4
+PROBABILITIES = [0, 0.5, 0.9, 0.99, 0.999, 1 - LEAST_DOUBT]
 
 
 class ClusterSizesDisplay:
     """Number of rows in each cluster.
 
-    Make it with `from_estimator` or `from_predictions`.
+    The scale is logarithmic where the largest cluster has more than fifty times the
+    rows of the smallest. Make it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
@@ -98,17 +112,29 @@ class ClusterSizesDisplay:
             The display.
         """
         colors = cluster_colors(self.labels)
-        ax = new_axes(ax, width=max(6.4, 0.35 * len(colors)))
+        names = [label_name(label) for label in colors]
+        ax = new_axes(
+            ax, max(6.4, 0.35 * len(colors)), 4.3 + max(0.5, name_width(names))
+        )
         sizes = [np.count_nonzero(self.labels == label) for label in colors]
         places = np.arange(len(sizes))
-        bars = ax.bar(places, sizes, color=list(colors.values()))
-        turn = 90 * (len(sizes) > 12)
-        if len(sizes) <= 30:
-            ax.bar_label(bars, fontsize="small", padding=3, rotation=turn)
-        ax.margins(y=0.15)
-        names = [label_name(label) for label in colors]
-        ax.set_xticks(places, names, fontsize="small", rotation=turn)
-        ax.set(xlabel="cluster", ylabel="rows", title=self.title)
+        unequal = max(sizes, default=1) > UNEQUAL * min(sizes, default=1)
+        bars = ax.bar(places, sizes, color=list(colors.values()), log=unequal)
+        if len(sizes) <= MOST_NUMBERS:
+            turn = 90 * (len(sizes) > 12)
+            texts = [f"{size:,}" for size in sizes]
+            ax.bar_label(bars, texts, fontsize="small", padding=3, rotation=turn)
+        ax.margins(y=0.18)
+        if unequal:
+            # A bar of one row has no height on a logarithmic scale that begins at 1.
+            ax.set_ylim(bottom=0.5)
+        ax.set_xlim(-0.7, max(len(sizes), 1) - 0.3)
+        name_ticks(ax.xaxis, places, names)
+        ax.set(
+            xlabel="cluster",
+            ylabel="rows (logarithmic scale)" if unequal else "rows",
+            title=self.title,
+        )
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -116,7 +142,11 @@ class ClusterSizesDisplay:
 class ConfidenceDisplay:
     """How sure a clusterer is of its assignments, cluster by cluster.
 
-    Make it with `from_estimator` or `from_predictions`.
+    A box holds the middle half of the rows of a cluster, the line in it is the median,
+    and the whiskers reach from 5 to 95 % of the rows. The scale is that of doubt: from
+    .9 to .99 is as far as from 0 to .9. Above .9999 all is one. A cluster that no row
+    is assigned to has no box. The dotted line is what guessing would give. Make it with
+    `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
@@ -210,11 +240,14 @@ class ConfidenceDisplay:
             The display.
         """
         labels = self.probabilities.argmax(1)
-        confidence = self.probabilities.max(1)
-        colors = cluster_colors(labels)
-        ax = new_axes(ax, width=max(6.4, 0.35 * len(colors)))
+        confidence = np.minimum(self.probabilities.max(1), 1 - LEAST_DOUBT)
+        clusters = np.arange(self.probabilities.shape[1])
+        colors = cluster_colors(clusters)
+        ax = new_axes(ax, width=max(6.4, 0.35 * len(clusters)))
+        ax.set_yscale("function", functions=(to_doubt, from_doubt))
         boxes = ax.boxplot(
-            [confidence[labels == label] for label in colors],
+            [confidence[labels == cluster] for cluster in clusters],
+            positions=clusters,
             whis=(5, 95),
             showfliers=False,
             patch_artist=True,
@@ -223,16 +256,33 @@ class ConfidenceDisplay:
         )
         for box, color in zip(boxes["boxes"], colors.values(), strict=True):
             box.set_facecolor(color)
-        names = [label_name(label) for label in colors]
-        ax.set_xticks(np.arange(1, len(names) + 1), names, fontsize="small")
-        ax.axhline(
-            1 / self.probabilities.shape[1], color="grey", linestyle=":", linewidth=1
-        )
+            # A flat box is its edge.
+            box.set_edgecolor(color)
+        ax.axhline(1 / len(clusters), color="grey", linestyle=":", linewidth=1)
+        ax.set_xlim(-0.7, len(clusters) - 0.3)
+        ax.set_ylim(0, 1 - 0.7 * LEAST_DOUBT)
+        ticks = [f"{p:.4f}".rstrip("0").rstrip(".") for p in PROBABILITIES]
+        ax.set_yticks(PROBABILITIES, ticks)
+        rows = np.bincount(labels, minlength=len(clusters))
+        names = [
+            label_name(cluster) if count else f"{cluster} (no rows)"
+            for cluster, count in enumerate(rows)
+        ]
+        name_ticks(ax.xaxis, clusters, names)
         ax.set(
             xlabel="cluster",
             ylabel="probability of the assigned cluster",
-            ylim=(0, 1.02),
             title=self.title,
         )
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def to_doubt(probability: Any) -> np.ndarray:
+    """Height of a probability: how many times its doubt is a tenth of 1."""
+    return -np.log10(np.maximum(1 - np.asarray(probability), LEAST_DOUBT / 10))
+
+
+def from_doubt(height: Any) -> np.ndarray:
+    """Probability of a height."""
+    return 1 - 10.0 ** -np.asarray(height)

@@ -1,7 +1,7 @@
 """What the displays share: matplotlib on demand, colours, arguments."""
 
-import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,14 @@ from skdeepcluster._fitted import last_step
 
 NOISE_COLOR = (0.75, 0.75, 0.75)
 
-# Angle between neighbouring hues that spreads any number of them evenly.
-GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+# Inches of a figure's side, at most.
+MOST_INCHES = 24.0
+
+# Letters of a name, of longer ones from both ends: they often differ in the last.
+MOST_LETTERS = 24
+
+# Inches that a letter of a small name is wide, and a line of them high, about.
+LETTER_WIDTH, LINE_HEIGHT = 0.085, 0.15
 
 
 def pyplot() -> Any:
@@ -24,7 +30,8 @@ def new_axes(ax: Any, width: float = 6.4, height: float = 4.8) -> Any:
     """Return the given axes, or new ones on a figure of the given inches."""
     if ax is not None:
         return ax
-    return pyplot().subplots(figsize=(width, height), layout="constrained")[1]
+    size = (min(width, MOST_INCHES), min(height, MOST_INCHES))
+    return pyplot().subplots(figsize=size, layout="constrained")[1]
 
 
 def panels(ax: Any, rows: int, columns: int) -> Any:
@@ -46,27 +53,28 @@ def panels(ax: Any, rows: int, columns: int) -> Any:
 def cluster_colors(labels: np.ndarray) -> dict[Any, Any]:
     """Colour of each label, noise (-1) being grey.
 
-    The first ten are matplotlib's own; more of them cycle through hues in three
-    lightnesses, so that twenty can be told apart.
+    The first nine are matplotlib's own without its grey. Each further one is as unlike
+    all before it as can be, so that thirty can be told apart.
     """
     found = [label for label in np.unique(labels) if label != -1]
-    if len(found) <= 10:
-        colors = pyplot().colormaps["tab10"](np.arange(len(found)))[:, :3]
-    else:
-        colors_module = import_extra("matplotlib.colors", "plot", "Plotting")
-        steps = np.arange(len(found))
-        hue = steps * GOLDEN_RATIO % 1
-        value = np.array([0.95, 0.7, 0.45])[steps % 3]
-        saturation = np.array([0.9, 0.6, 1.0])[steps // 3 % 3]
-        colors = colors_module.hsv_to_rgb(np.column_stack([hue, saturation, value]))
-    by_label = dict(zip(found, colors, strict=True))
+    by_label = dict(zip(found, distinct_colors(len(found)), strict=True))
     return {-1: NOISE_COLOR, **by_label} if -1 in labels else by_label
+
+
+# Text in the middle of a panel.
+MIDDLE: dict[str, Any] = {
+    "ha": "center",
+    "va": "center",
+    "fontsize": "small",
+    "color": "dimgrey",
+}
 
 
 def bar_panels(
     ax: Any,
     bars: dict[Any, list[tuple[str, float]]],
     title: str,
+    nothing: str,
     style: Callable[[Any], None],
 ) -> Any:
     """Draw named bars, a panel a cluster, and return the axes whose place they take.
@@ -79,6 +87,8 @@ def bar_panels(
         Names and lengths of the bars of each cluster, from the top.
     title : str
         Title of the figure.
+    nothing : str
+        What a panel without bars says.
     style : callable
         Called with each panel.
     """
@@ -96,17 +106,104 @@ def bar_panels(
     for panel, (label, each) in zip(grid, bars.items(), strict=False):
         places = np.arange(len(each))
         panel.barh(places, [length for _, length in each], color=colors[label])
-        panel.set_yticks(places, [name for name, _ in each], fontsize="small")
+        names = [plain_text(name) for name, _ in each]
+        panel.set_yticks(places, names, fontsize="small")
+        if not each:
+            panel.text(0.5, 0.5, nothing, transform=panel.transAxes, **MIDDLE)
         panel.set_ylim(longest - 0.5, -0.5)
-        panel.set_title(f"cluster {label_name(label)}", fontsize="medium")
+        title = f"cluster {label_name(label)}"
+        # From the right over the place of the names: panels are narrow.
+        panel.set_title(title, fontsize="medium", loc="right")
         panel.spines[["top", "right", "bottom"]].set_visible(False)
         style(panel)
     return ax
 
 
+@lru_cache
+def distinct_colors(n: int) -> np.ndarray:
+    """Return colours that the eye tells apart, an array of shape (n, 3)."""
+    tab10 = pyplot().colormaps["tab10"](np.arange(10))[:, :3]
+    colors = list(np.delete(tab10, 7, axis=0))
+    steps = np.linspace(0, 1, 14)
+    candidates = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    places = perceived(candidates)
+    # Paler ones are lost on white, and darker ones look black.
+    visible = (places[:, 0] > 20) & (places[:, 0] < 85)
+    candidates, places = candidates[visible], places[visible]
+    taken = perceived(np.array([*colors, NOISE_COLOR, (1, 1, 1), (0, 0, 0)]))
+    nearest = np.linalg.norm(places[:, None] - taken, axis=2).min(1)
+    for _ in range(n - len(colors)):
+        best = nearest.argmax()
+        colors.append(candidates[best])
+        nearest = np.minimum(nearest, np.linalg.norm(places - places[best], axis=1))
+    return np.array(colors[:n]).reshape(n, 3)
+
+
+def perceived(rgb: np.ndarray) -> np.ndarray:
+    """CIELAB coordinates of sRGB colours: distances are differences to the eye."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [
+            [0.4124, 0.3576, 0.1805],
+            [0.2126, 0.7152, 0.0722],
+            [0.0193, 0.1192, 0.9505],
+        ]
+    )
+    # Relative to white, the sum of each row.
+    x, y, z = (linear @ (to_xyz / to_xyz.sum(1, keepdims=True)).T).T
+    f_x, f_y, f_z = (
+        np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
+        for t in (x, y, z)
+    )
+    return np.stack([116 * f_y - 16, 500 * (f_x - f_y), 200 * (f_y - f_z)], axis=1)
+
+
 def label_name(label: Any) -> str:
-    """Name of a cluster in a picture."""
-    return "noise" if label == -1 else str(label)
+    """Name of a cluster in a picture: short, and no formula."""
+    return "noise" if label == -1 else plain_text(label)
+
+
+def plain_text(text: Any) -> str:
+    """Text in which a dollar is one: a pair of them would be a formula."""
+    text = " ".join(str(text).split())
+    if len(text) > MOST_LETTERS:
+        ends = MOST_LETTERS // 3
+        text = f"{text[: MOST_LETTERS - 1 - ends].rstrip()}…{text[-ends:].lstrip()}"
+    return text.replace("$", r"\$")
+
+
+def name_ticks(axis: Any, places: Any, names: Any) -> None:
+    """Name places on an axis: turned, smaller or every second one where need be.
+
+    Parameters
+    ----------
+    axis : matplotlib XAxis or YAxis
+        One whose limits are set already.
+    places : sequence of float
+        Where the names stand.
+    names : sequence of str
+        The names.
+    """
+    places, names = np.asarray(places, dtype=float), list(names)
+    low, high = axis.get_view_interval()
+    flat = axis.axis_name == "x"
+    figure_side = axis.axes.figure.get_size_inches()[0 if flat else 1]
+    box = axis.axes.get_position()
+    inches = figure_side * (box.width if flat else box.height)
+    # Between the nearest two of them.
+    apart = np.diff(np.sort(places)).min(initial=high - low) / (high - low) * inches
+    longest = max(map(len, names), default=1)
+    turned = flat and longest * LETTER_WIDTH > apart
+    step = 1 if flat and not turned else int(np.ceil(0.8 * LINE_HEIGHT / apart))
+    size = "small" if apart > LINE_HEIGHT else "x-small"
+    kept = np.argsort(places)[::step]
+    axis.set_ticks(places[kept], [names[i] for i in kept])
+    axis.set_tick_params(labelsize=size, rotation=90 if turned else 0)
+
+
+def name_width(names: Any) -> float:
+    """Inches that the longest of some names needs."""
+    return LETTER_WIDTH * max(map(len, names), default=0)
 
 
 def estimator_name(estimator: Any) -> str:

@@ -12,16 +12,24 @@ from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting._common import (
     estimator_name,
     label_name,
+    name_ticks,
+    name_width,
     new_axes,
+    plain_text,
 )
+
+# Inches of a cell that holds a number, and of the largest picture.
+CELL_WIDTH, CELL_HEIGHT = 0.3, 0.18
+MOST_WIDTH, MOST_HEIGHT = 16.0, 12.0
 
 
 class MatchedConfusionDisplay:
     """Classes against clusters, each cluster in the column under its class.
 
     Classes and clusters are matched one to one by the Hungarian method. Clusters that
-    no class is left for, and noise, come last. Make it with `from_estimator` or
-    `from_predictions`.
+    no class is left for, and noise, come last. Cells have their numbers of rows
+    where these can be read, up to about forty clusters. Make it with
+    `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
@@ -138,24 +146,32 @@ class MatchedConfusionDisplay:
             The display.
         """
         n_classes, n_clusters = self.counts.shape
-        ax = new_axes(ax, max(6.4, 0.45 * n_clusters), max(4.8, 0.4 * n_classes))
+        names = [label_name(cluster) for cluster in self.clusters]
+        class_names = [plain_text(name) for name in self.classes]
+        width = max(6.4, 0.45 * n_clusters + name_width(class_names) + 1.5)
+        height = max(4.8, 0.3 * n_classes + name_width(names) + 1)
+        ax = new_axes(ax, min(width, MOST_WIDTH), min(height, MOST_HEIGHT))
         shares = self.counts / self.counts.sum(1, keepdims=True)
         image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         ax.figure.colorbar(image, ax=ax, label="share of the class")
-        for (row, column), count in np.ndenumerate(self.counts):
-            if count:
-                color = "white" if shares[row, column] > 0.5 else "black"
-                ax.text(
+        box, inches = ax.get_position(), ax.figure.get_size_inches()
+        cell = inches * (box.width / n_clusters, box.height / n_classes)
+        if cell[0] >= CELL_WIDTH and cell[1] >= CELL_HEIGHT:
+            size = 9 if cell[0] > 0.4 and self.counts.max() < 10_000 else 7
+            for row, column in np.argwhere(self.counts):
+                text = ax.text(
                     column,
                     row,
-                    str(count),
+                    str(self.counts[row, column]),
                     ha="center",
                     va="center",
-                    color=color,
-                    fontsize=9 if n_clusters <= 12 else 7,
+                    color="white" if shares[row, column] > 0.5 else "black",
+                    fontsize=size,
                 )
-        ax.set_xticks(np.arange(n_clusters), [label_name(c) for c in self.clusters])
-        ax.set_yticks(np.arange(n_classes), [str(name) for name in self.classes])
+                # It is inside: layouts need not measure it.
+                text.set_in_layout(False)
+        name_ticks(ax.xaxis, np.arange(n_clusters), names)
+        name_ticks(ax.yaxis, np.arange(n_classes), class_names)
         ax.set(xlabel="cluster", ylabel="class", title=self.title)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
 from sklearn.utils import indexable
@@ -14,17 +15,28 @@ from skdeepcluster._fitted import (
     check_labels,
     fitted_labels,
     latent_rows,
+    one_noise,
     sample_rows,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
+    LETTER_WIDTH,
+    LINE_HEIGHT,
     cluster_colors,
     estimator_name,
     label_name,
+    name_width,
     new_axes,
 )
 
 METHODS = ("auto", "pca", "tsne", "umap")
+
+# Names in a column of the legend, and columns of it.
+MOST_LINES, MOST_COLUMNS = 25, 3
+
+# Rows of a cluster that are looked at for a place of its name, and the share of them
+# that is near in a dense place.
+NAMED_ROWS, NEAR = 300, 0.3
 
 # Other names of arguments of Axes.scatter, which takes no two of one.
 ALIASES = {
@@ -39,7 +51,10 @@ ALIASES = {
 class EmbeddingDisplay:
     """Rows as points in two dimensions, coloured by cluster.
 
-    Make it with `from_estimator` or `from_predictions`.
+    A cluster's name stands where its rows are densest, or beside that with a line to it
+    where another name is in the way. Small clusters whose names find no room are named
+    in the legend only, which lists the 75 largest. Make it with `from_estimator` or
+    `from_predictions`.
 
     Parameters
     ----------
@@ -97,7 +112,7 @@ class EmbeddingDisplay:
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to draw.
         y : array-like of shape (n_samples,), default=None
-            Classes to colour by, instead of clusters.
+            Classes to colour by, instead of clusters; negative numbers are noise.
         method : {"auto", "pca", "tsne", "umap"}, default="auto"
             How to get to two dimensions. "auto" is "pca", and nothing at all where
             there are two already; "umap" needs the extra ``manifold``.
@@ -120,7 +135,7 @@ class EmbeddingDisplay:
         if y is None:
             labels = fitted_labels(estimator, X)
         else:
-            labels = check_labels(y, "y")
+            labels = one_noise(check_labels(y, "y"))
             check_consistent_length(X, labels)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
         Z = latent_rows(estimator, _safe_indexing(X, rows))
@@ -155,7 +170,7 @@ class EmbeddingDisplay:
         X : {array-like, sparse matrix} of shape (n_samples, n_dims)
             Rows in the space to draw.
         labels : array-like of shape (n_samples,)
-            Clusters or classes; -1 is noise.
+            Clusters or classes; negative numbers are noise.
         method : {"auto", "pca", "tsne", "umap"}, default="auto"
             How to get to two dimensions. "auto" is "pca", and nothing at all where
             there are two already; "umap" needs the extra ``manifold``.
@@ -177,7 +192,7 @@ class EmbeddingDisplay:
             The display, drawn.
         """
         (X,) = indexable(X)
-        labels = check_labels(labels, "labels")
+        labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
         points, names = to_plane(_safe_indexing(X, rows), method, random_state)
@@ -200,8 +215,11 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             The display.
         """
-        ax = new_axes(ax, 7, 5)
         colors = cluster_colors(self.labels)
+        listed = self._listed(colors)
+        columns = -(-len(listed) // MOST_LINES)
+        beside = columns * (0.4 + name_width(listed.values()))
+        ax = new_axes(ax, 5.4 + max(1.6, beside), 5)
         # Random order: drawn one by one, the last cluster would cover the others.
         order = np.random.default_rng(0).permutation(len(self.points))
         n_points = max(len(order), 1)
@@ -219,9 +237,6 @@ class EmbeddingDisplay:
             **given,
         }
         ax.scatter(*self.points[order].T, **style)
-        self._name_clusters(ax, colors)
-        if "c" not in given:
-            self._list_colors(ax, colors)
         ax.set(
             xlabel=self.axis_names[0],
             ylabel=self.axis_names[1],
@@ -229,44 +244,119 @@ class EmbeddingDisplay:
             xticks=[],
             yticks=[],
         )
+        self._name_clusters(ax, list(colors))
+        if "c" not in given:
+            self._list_colors(ax, colors, listed, columns)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _name_clusters(self, ax: Any, colors: dict[Any, Any]) -> None:
-        """Write each name at the middle of its rows."""
+    def _by_size(self, labels: Any) -> list[Any]:
+        """Labels, that of most rows first."""
+        found, counts = np.unique(self.labels, return_counts=True)
+        sizes = dict(zip(found.tolist(), counts, strict=True))
+        return sorted(labels, key=lambda label: -sizes[label])
+
+    def _listed(self, colors: dict[Any, Any]) -> dict[Any, str]:
+        """Names in the legend: of all clusters, or of the largest of many."""
+        largest = set(self._by_size(colors)[: MOST_LINES * MOST_COLUMNS])
+        return {label: label_name(label) for label in colors if label in largest}
+
+    def _name_clusters(self, ax: Any, labels: list[Any]) -> None:
+        """Write the names where they fit, those of large clusters first."""
         from matplotlib.patheffects import withStroke
 
         outline = [withStroke(linewidth=2.5, foreground="white")]
-        for label in colors:
-            if label != -1:
-                middle = np.median(self.points[self.labels == label], axis=0)
-                ax.annotate(
-                    label_name(label),
-                    middle,
-                    ha="center",
-                    va="center",
-                    weight="bold",
-                    fontsize="medium" if len(colors) <= 12 else "small",
-                    path_effects=outline,
-                )
+        ends = np.array([ax.get_xlim(), ax.get_ylim()]).T
+        box = ax.get_position()
+        inches = ax.figure.get_size_inches() * (box.width, box.height)
+        scale = inches / (ends[1] - ends[0])
+        taken = np.empty((0, 4))
+        for label in self._by_size(label for label in labels if label != -1):
+            name = label_name(label)
+            place = dense_place(self.points[self.labels == label] * scale)
+            size = np.array([1.1 * LETTER_WIDTH * len(name), 1.2 * LINE_HEIGHT])
+            inner = ends * scale + np.array([[0.5], [-0.5]]) * size
+            middle = free_place(np.clip(place, *inner), size, taken, inner)
+            if middle is None:
+                continue
+            taken = np.vstack([taken, [*(middle - size / 2), *(middle + size / 2)]])
+            offset = middle - place
+            moved = bool((np.abs(offset) > size / 2).any())
+            ax.annotate(
+                name,
+                place / scale,
+                offset * 72,
+                textcoords="offset points",
+                ha="center",
+                va="center",
+                weight="bold",
+                fontsize="medium" if len(labels) <= 12 else "small",
+                path_effects=outline,
+                arrowprops={"arrowstyle": "-", "linewidth": 0.8} if moved else None,
+            )
 
-    def _list_colors(self, ax: Any, colors: dict[Any, Any]) -> None:
-        """List the colours of all clusters beside the picture."""
+    def _list_colors(
+        self, ax: Any, colors: dict[Any, Any], listed: dict[Any, str], columns: int
+    ) -> None:
+        """List the colours of the clusters beside the picture."""
         from matplotlib.lines import Line2D
 
+        left = len(colors) - len(listed)
         ax.legend(
             [
-                Line2D([], [], ls="", marker="o", color=color)
-                for color in colors.values()
+                Line2D([], [], ls="", marker="o", color=colors[label])
+                for label in listed
             ],
-            [label_name(label) for label in colors],
+            list(listed.values()),
+            title=f"the {len(listed)} largest of {len(colors)}" if left else None,
             loc="upper left",
             bbox_to_anchor=(1, 1),
             frameon=False,
             fontsize="small",
             handletextpad=0.1,
-            ncols=1 + (len(colors) - 1) // 20,
+            labelspacing=0.2 if len(listed) > MOST_LINES / 2 else 0.5,
+            ncols=max(columns, 1),
         )
+
+
+def dense_place(points: np.ndarray) -> np.ndarray:
+    """Return the row with most others near it: the middle of a ring has none."""
+    some = points[sample_rows(len(points), NAMED_ROWS, 0)]
+    distances = np.sort(cdist(some, some), axis=1)
+    return some[distances[:, int(NEAR * (len(some) - 1))].argmin()]
+
+
+def free_place(
+    place: np.ndarray, size: np.ndarray, taken: np.ndarray, inner: np.ndarray
+) -> np.ndarray | None:
+    """Where to write a name: at its place, or near it where no other name is.
+
+    Parameters
+    ----------
+    place : ndarray of shape (2,)
+        Middle of the name, in inches.
+    size : ndarray of shape (2,)
+        Its width and height.
+    taken : ndarray of shape (n_names, 4)
+        Left, lower, right and upper ends of other names.
+    inner : ndarray of shape (2, 2)
+        The lowest and the highest middle that is inside the picture.
+
+    Returns
+    -------
+    ndarray of shape (2,) or None
+        The nearest of a few places; None where all are taken.
+    """
+    steps = range(-3, 4)
+    moves = size * [(0.6 * x, 1.1 * y) for x in (-1, 0, 1) for y in steps]
+    for move in moves[np.linalg.norm(moves, axis=1).argsort(kind="stable")]:
+        middle = place + move
+        low, high = middle - size / 2, middle + size / 2
+        apart = (taken[:, :2] >= high) | (taken[:, 2:] <= low)
+        inside = (middle >= inner[0] - 1e-9) & (middle <= inner[1] + 1e-9)
+        if apart.any(axis=1).all() and inside.all():
+            return middle
+    return None
 
 
 def in_order(value: Any, order: np.ndarray) -> Any:

@@ -128,6 +128,6 @@ class ClusterFeaturesDisplay:
             panel.set_xticks([-1, 0, 1], ["less", "", "more"], fontsize="small")
 
         bars = {label: list(each.items()) for label, each in self.features.items()}
-        ax = bar_panels(ax, bars, self.title, style)
+        ax = bar_panels(ax, bars, self.title, "No column sets it apart.", style)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -7,12 +7,14 @@ import scipy.sparse as sp
 from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels
+from skdeepcluster._fitted import check_labels, fitted_labels, one_noise
 from skdeepcluster._images import channels_last, checked_shape
 from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster.plotting._common import (
     estimator_name,
     label_name,
+    name_ticks,
+    name_width,
     new_axes,
 )
 
@@ -147,7 +149,7 @@ class ClusterImagesDisplay:
             Images, flat or not, in either order of the axes; a list of Pillow's as
             well.
         labels : array-like of shape (n_samples,)
-            Clusters; -1 is noise.
+            Clusters; negative numbers are noise.
         reconstructions : array-like of shape (n_samples, n_features), default=None
             What a clusterer makes of the images.
         image_shape : tuple of int, default=None
@@ -171,7 +173,7 @@ class ClusterImagesDisplay:
             The display, drawn.
         """
         X = as_array(X)
-        labels = check_labels(labels, "labels")
+        labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         rows = chosen_rows(labels, n_images, random_state)
         found = list(np.unique(labels))
@@ -215,7 +217,9 @@ class ClusterImagesDisplay:
         mosaic = np.concatenate([part for line in lines for part in (line, blank)])
         mosaic = mosaic[:-gap]
         inches = min(0.6 * columns / width, 14 / len(mosaic))
-        ax = new_axes(ax, 1 + inches * width, 0.6 + inches * len(mosaic))
+        names = [label_name(label) for label in self.labels]
+        size = (1 + name_width(names) + inches * width, 0.6 + inches * len(mosaic))
+        ax = new_axes(ax, *size)
         # Reconstructions leave the range of pixels, and would grey the images.
         low, high = value_range(self.images)
         style = {"cmap": "gray_r", "interpolation": "nearest", "vmin": 0, "vmax": 1}
@@ -224,7 +228,7 @@ class ClusterImagesDisplay:
             mosaic = np.nan_to_num(mosaic, nan=1.0)
         ax.imshow(mosaic, **{**style, **kwargs})
         middles = np.arange(len(lines)) * (height + gap) + height / 2 - 0.5
-        ax.set_yticks(middles, [label_name(label) for label in self.labels])
+        name_ticks(ax.yaxis, middles, names)
         ax.set(xticks=[], ylabel="cluster", title=self.title)
         ax.tick_params(left=False)
         ax.spines[:].set_visible(False)

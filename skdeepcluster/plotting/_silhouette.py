@@ -21,6 +21,8 @@ from skdeepcluster.plotting._common import (
     cluster_colors,
     estimator_name,
     label_name,
+    name_ticks,
+    name_width,
     new_axes,
 )
 
@@ -28,7 +30,9 @@ from skdeepcluster.plotting._common import (
 class SilhouetteDisplay:
     """Silhouette of every row, sorted within its cluster.
 
-    Make it with `from_estimator` or `from_predictions`.
+    A cluster's blade is as high as it has rows, and at least half as high as the mean
+    of them, so that the small ones can be read too. Make it with
+    `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
@@ -120,7 +124,7 @@ class SilhouetteDisplay:
         X : {array-like, sparse matrix} of shape (n_samples, n_dims)
             Rows in the space to measure in.
         labels : array-like of shape (n_samples,)
-            Clusters; rows of noise (negative numbers) are left out.
+            Clusters; rows of noise, negative numbers, are left out.
         metric : str, default="euclidean"
             Distance.
         sample_size : int or None, default=5000
@@ -165,34 +169,29 @@ class SilhouetteDisplay:
             The display.
         """
         colors = cluster_colors(self.labels)
-        ax = new_axes(ax, height=max(4.8, 0.25 * len(colors)))
-        gap = max(1.0, 0.01 * len(self.values))
-        start = 0.0
+        names = [label_name(label) for label in colors]
+        ax = new_axes(
+            ax, max(6.4, 5 + name_width(names)), max(4.8, 1 + 0.35 * len(colors))
+        )
+        least = len(self.values) / len(colors) / 2
+        gap = 0.3 * least
+        start, middles = 0.0, []
         for label, color in colors.items():
             values = np.sort(self.values[self.labels == label])[::-1]
-            heights = start + np.arange(len(values) + 1)
-            ax.stairs(values, heights, orientation="horizontal", fill=True, color=color)
-            # A name needs about a fortieth of the height.
-            if len(values) > len(self.values) / 40:
-                ax.annotate(
-                    label_name(label),
-                    (0, start + len(values) / 2),
-                    xycoords=("axes fraction", "data"),
-                    xytext=(-4, 0),
-                    textcoords="offset points",
-                    ha="right",
-                    va="center",
-                    fontsize="small",
-                )
-            start += len(values) + gap
+            height = max(len(values), least)
+            edges = np.linspace(start, start + height, len(values) + 1)
+            ax.stairs(values, edges, orientation="horizontal", fill=True, color=color)
+            middles.append(start + height / 2)
+            start += height + gap
         mean = self.values.mean()
         ax.axvline(mean, color="black", linestyle="--", linewidth=1)
         ax.set(
             xlabel=f"silhouette (mean {mean:.2f}, dashed)",
-            yticks=[],
+            ylabel="cluster",
             title=self.title,
             ylim=(start, -gap),
         )
-        ax.set_ylabel("cluster", labelpad=18)
+        ax.tick_params(left=False)
+        name_ticks(ax.yaxis, middles, names)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -13,6 +13,10 @@ from skdeepcluster.plotting._common import bar_panels, estimator_name
 __all__ = ["TopTermsDisplay", "top_terms"]
 
 
+# What a panel without bars says.
+NO_TERM = "No term has more weight here\nthan in the mean of the clusters."
+
+
 class TopTermsDisplay:
     """Terms that set each cluster of texts apart, as bars.
 
@@ -137,7 +141,11 @@ class TopTermsDisplay:
         TopTermsDisplay
             The display.
         """
-        # Weights of terms have no unit that a reader would know.
-        ax = bar_panels(ax, self.terms, self.title, lambda panel: panel.set_xticks([]))
+
+        def style(panel: Any) -> None:
+            # Weights of terms have no unit that a reader would know.
+            panel.set_xticks([])
+
+        ax = bar_panels(ax, self.terms, self.title, NO_TERM, style)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -8,6 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepcluster._fitted import last_step
 from skdeepcluster.plotting._common import new_axes, panels
 
+# Phases beside each other.
+MOST_COLUMNS = 3
+
 
 class TrainingHistoryDisplay:
     """Loss of every phase of a training, and how labels settled.
@@ -70,10 +73,14 @@ class TrainingHistoryDisplay:
         phases = {name: epochs for name, epochs in self.history.items() if epochs}
         if not phases:
             raise ValueError("The history holds no epoch: nothing was trained.")
-        ax = new_axes(ax, width=1 + 4.5 * len(phases), height=3.8)
-        axes = panels(ax, 1, len(phases))[0]
-        for panel, (name, epochs) in zip(axes, phases.items(), strict=True):
+        columns = min(len(phases), MOST_COLUMNS)
+        lines = -(-len(phases) // columns)
+        ax = new_axes(ax, width=1 + 4.5 * columns, height=3.8 * lines)
+        axes = panels(ax, lines, columns).ravel()
+        for panel, (name, epochs) in zip(axes, phases.items(), strict=False):
             self._plot_phase(panel, name, epochs)
+        for panel in axes[len(phases) :]:
+            panel.set_axis_off()
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -87,7 +94,7 @@ class TrainingHistoryDisplay:
                 losses = [epoch.get(key, np.nan) for epoch in epochs]
                 style = "-" if key == "train_loss" else "--"
                 ax.plot(steps, losses, style, marker=marker, color="C0", label=label)
-        ax.set(xlabel="epoch", title=name)
+        ax.set(xlabel="epoch", title=name, xlim=(0.5, len(epochs) + 0.5))
         ax.set_ylabel("loss", color="C0")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if "valid_loss" in epochs[0]:

@@ -13,9 +13,6 @@ from skdeepcluster._fitted import last_step
 from skdeepcluster.plotting._common import cluster_colors, estimator_name, new_axes
 from skdeepcluster.tree import ClusterTree
 
-# Inches of a figure, at most.
-MOST_WIDTH = 24.0
-
 # Colour of what joins clusters.
 ABOVE_COLOR = (0.35, 0.35, 0.35)
 
@@ -202,7 +199,7 @@ class ClusterTreeDisplay:
         colors = cluster_colors(clusters)
         places = self._places(clusters)
         width = max(6.4, 0.35 * self.n_clusters, 0.13 * places.max())
-        ax = new_axes(ax, width=min(width, MOST_WIDTH))
+        ax = new_axes(ax, width=width)
         # Of each leaf and each merge: its place, its height and its cluster, if one.
         x, height = np.zeros((2, 2 * n_leaves - 1))
         x[:n_leaves], height[n_leaves:] = places, distances
