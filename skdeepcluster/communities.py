@@ -1,11 +1,11 @@
 """Communities of a weighted graph, merged to a few clusters.
 
-Communities of high resolution follow shapes that k-means cuts; they are merged until
-the wanted number remains. How alike their sizes should be, nobody knows. So they are
-merged in two ways, by the modularity that is gained, which likes them alike, and by the
-mean tie of two rows, which doesn't mind; and that is kept whose clusters are worth most
-to one who follows a random walk. With J the joint distribution of the clusters a and b
-at the two ends of a step, and p that of one end,
+Communities of high resolution may be long or bent, where k-means would cut them; they
+are merged until the wanted number remains. How alike their sizes should be, nobody
+knows. So they are merged in two ways, by the modularity that is gained, which likes
+them alike, and by the mean tie of two rows, which doesn't mind; and that is kept whose
+clusters are worth most to one who follows a random walk. With J the joint distribution
+of the clusters a and b at the two ends of a step, and p that of one end,
 
     I = sum_ab J_ab log(J_ab / (p_a p_b))    what one end tells of the other
     H = -sum_a p_a log p_a                   entropy of one end

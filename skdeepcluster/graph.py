@@ -41,9 +41,9 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     this graph and, up to 20,000 distinct rows, in one to which the neighbours on its
     diffusion map [3]_ are added.
     They are merged by gain of modularity, which likes clusters of one size, and by the
-    mean tie of two rows. Those clusters are kept from which a step on the graph tells
-    most about where it leads, for their sizes. Where it doesn't leave them clearly more
-    seldom than it leaves the clusters of k-means, these are taken.
+    mean tie of two rows. Those clusters are kept that a step on the graph leaves most
+    seldom, compared with what their sizes would lead to expect. Where a step leaves the
+    clusters of k-means nearly as seldom, those of k-means are taken.
 
     The number of clusters, where it isn't given, is that of communities which do not
     touch as the communities of one cluster do; in one or two dimensions, that of the
@@ -62,8 +62,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         doubled while it makes fewer than ``n_clusters``.
     n_init : int or "auto", default="auto"
         Starts of the search for communities; the one is kept whose clusters tell most.
-        "auto" is 10 for 20,000 distinct rows or more, and more for fewer, whose
-        communities vary more: 200,000 divided by their number, 30 at most.
+        "auto" is 200,000 divided by the number of distinct rows, at least 10 and at
+        most 30: the communities of few rows vary more.
     noise_ratio : float or None, default=None
         Rows that belong nowhere are labelled -1: those whose farthest neighbour is
         more than this many times farther than it is in the middle of their cluster
