@@ -60,6 +60,10 @@ CENTERS_ROWS, CLUSTERS_AND_RUNS = 10_000, 200
 # variance that k-means' do.
 CLEARER, FAR_CLEARER, LEAST_EXPLAINED = 1.3, 10.0, 0.2
 
+# Clusters of fewer distinct rows, on average, than a row has neighbours must be clearer
+# still: every graph of them leaks.
+SMALL_CLUSTER, SMALL_CLEARER = 15, 2.0
+
 # The graph of fewer distinct rows ties nearly all to all.
 FEW_NODES = 30
 
@@ -325,7 +329,9 @@ def is_clearer(
     share = explained(Z, mass, labels) / max(explained(Z, mass, centers), TINY)
     if is_clean(walk_ends(between(weights, labels), WALK)):
         return other > own or share >= 1
-    return other >= (FAR_CLEARER if share < LEAST_EXPLAINED else CLEARER) * own
+    small = len(Z) < SMALL_CLUSTER * (labels.max() + 1)
+    least = SMALL_CLEARER if small else CLEARER
+    return other >= (FAR_CLEARER if share < LEAST_EXPLAINED else least) * own
 
 
 def explained(Z: np.ndarray, mass: np.ndarray, labels: np.ndarray) -> float:

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.cluster import hierarchy
 from sklearn import config_context
+from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
@@ -500,3 +501,16 @@ def test_agreement_of_starts(fitted):
     assert 0.5 < fitted.agreement_ <= 1
     assert fitted.valleys_.shape == (10,)
     assert fitted.n_clusters_counts_ is None
+
+
+def test_a_display_of_seven_segments():
+    # Ten classes in some ninety distinct rows, fewer each than a row has neighbours.
+    rng = np.random.default_rng(0)
+    codes = ["1110111", "0010010", "1011101", "1011011", "0111010"]
+    codes += ["1101011", "1101111", "1010010", "1111111", "1111011"]
+    shown = np.array([[int(on) for on in code] for code in codes])
+    y = rng.integers(10, size=500)
+    X = shown[y] ^ (rng.random((500, 7)) < 0.1)
+    own = clustering_accuracy(y, GraphClustering(10, random_state=0).fit_predict(X))
+    kmeans = [KMeans(10, random_state=seed).fit_predict(X) for seed in range(3)]
+    assert own > np.mean([clustering_accuracy(y, each) for each in kmeans]) - 0.05
