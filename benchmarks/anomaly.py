@@ -80,7 +80,10 @@ def scores(X, seed, epochs):
     """Yield each detector's name and scores of the rows; higher is more normal."""
     yield "IsolationForest", IsolationForest(random_state=seed).fit(X).score_samples(X)
     yield "LocalOutlierFactor", LocalOutlierFactor().fit(X).negative_outlier_factor_
-    autoencoder = Autoencoder((256, 128), max_epochs=epochs, random_state=seed).fit(X)
+    # As the detector has it where no estimator is given.
+    autoencoder = Autoencoder(
+        (256, 128), max_epochs=epochs, batch_size=256, lr=1e-3, random_state=seed
+    ).fit(X)
     for name, (unfitted, methods) in METHODS.items():
         clusterer = clone(unfitted).set_params(
             autoencoder=autoencoder, random_state=seed
@@ -110,7 +113,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--classes", type=int, default=10, help="that are rare in turn")
     parser.add_argument("--rows", type=int, default=5000, help="of a task, at most")
-    parser.add_argument("--epochs", type=int, default=20, help="of the autoencoder")
+    parser.add_argument("--epochs", type=int, help="of the autoencoder")
     options = parser.parse_args()
 
     means = {}

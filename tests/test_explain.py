@@ -358,8 +358,8 @@ def test_bars_are_the_effects(iris, n_clusters):
     display = ClusterFeaturesDisplay.from_estimator(kmeans, iris, n_features=3)
     expected = describe_clusters(kmeans, iris, n_features=3)["features"]
     assert display.features == expected.to_dict()
-    panels = [ax for ax in display.figure_.axes if ax.get_title()]
-    assert [ax.get_title() for ax in panels] == [
+    panels = [ax for ax in display.figure_.axes if ax.get_title("right")]
+    assert [ax.get_title("right") for ax in panels] == [
         f"cluster {label}" for label in range(n_clusters)
     ]
     for ax, features in zip(panels, expected, strict=True):
@@ -449,7 +449,9 @@ def test_differences_from_the_nearest_cluster(to_format):
 def test_table_of_the_oddest_rows(iris):
     X = iris.copy()
     X.loc[11, "sepal width (cm)"] = 40.0
-    network = Autoencoder((32,), 2, max_epochs=60, random_state=0)
+    network = Autoencoder(
+        (32,), 2, max_epochs=60, batch_size=256, lr=1e-3, random_state=0
+    )
     detector = DeepOutlierDetector(network, contamination=0.02)
     pipeline = make_pipeline(StandardScaler(), detector).fit(X)
     table = describe_outliers(pipeline, X)
