@@ -237,10 +237,10 @@ default="auto"
     normal.
 
     Compare with :class:`sklearn.ensemble.IsolationForest`, which is ahead of
-    reconstruction on eight of thirteen labelled sets of ``benchmarks/anomaly.py``, on
+    reconstruction on ten of thirteen labelled sets of ``benchmarks/anomaly.py``, on
     breast_cancer by most. Its area under the curve is .708 on average; that of an
-    `AutoencoderGMM` is .694 by reconstruction, .663 by ranks, .633 by distance and .620
-    by likelihood. On digits, reconstruction after `DECClustering` leads.
+    `AutoencoderGMM` is .683 by reconstruction, .660 by ranks, .637 by distance and .615
+    by likelihood.
 
     References
     ----------
