@@ -104,9 +104,7 @@ def validated(estimator: Any, X: Any, **settings: Any) -> Any:
 
 
 def warn_of_units(estimator: Any, X: Any) -> None:
-    """Warn where one column of several holds nearly all the variance."""
-    if X.shape[1] < 3:
-        return
+    """Warn where one column of three or more holds nearly all the variance."""
     with np.errstate(all="ignore"):
         rows = X[:: max(1, X.shape[0] // ROWS_FOR_UNITS)]
         if sp.issparse(rows):
@@ -114,9 +112,10 @@ def warn_of_units(estimator: Any, X: Any) -> None:
         else:
             variances = rows.var(0, dtype=np.float64)
         shares = variances / variances.sum()
-    column = int(shares.argmax())
-    if not shares[column] > DOMINANT_SHARE:
+    # Scaling doesn't change what constant columns say.
+    if (shares > 0).sum() < 3 or not shares.max() > DOMINANT_SHARE:
         return
+    column = int(shares.argmax())
     names = getattr(estimator, "feature_names_in_", None)
     named = f"{column} ({names[column]})" if names is not None else f"{column}"
     name = type(estimator).__name__

@@ -142,6 +142,7 @@ def check(estimator, X):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="Column .* of the variance of X")
         # The other of two frames with named columns has them too.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         try:
