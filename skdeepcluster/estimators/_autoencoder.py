@@ -34,8 +34,8 @@ from skdeepcluster.training import CosineAnnealing, Net, resolve_device
 
 # Fewer rows than these are few, for what is left to the estimator. A narrow last layer
 # learns as much of them in less than half the time; with narrower layers, the graph of
-# latent rows is worse more often. DEC loses .01 by both on 10,000 rows of MNIST, and .04
-# on as many of Fashion-MNIST.
+# latent rows is worse more often. By both, DEC loses .01 on 10,000 rows of MNIST and
+# .04 on as many of Fashion-MNIST.
 FEW_ROWS = 5_000
 NARROW, WIDE = (500, 500, 500), (500, 500, 2000)
 
