@@ -244,7 +244,8 @@ def summary(
 ) -> list[str]:
     """Lines that tell what was found."""
     clusters, sizes = np.unique(labels, return_counts=True)
-    lines = [f"{name}: {(clusters >= 0).sum()} clusters"]
+    n_found = int((clusters >= 0).sum())
+    lines = [f"{name}: {n_found} cluster{'s' * (n_found != 1)}"]
     if hasattr(estimator, "agreement_"):
         agreement = estimator.agreement_
         verdict = "sure" if agreement >= 0.8 else "fair" if agreement >= 0.5 else "poor"
