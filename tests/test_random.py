@@ -143,6 +143,8 @@ def check(estimator, X):
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message="Column .* of the variance of X")
+        # Frames that are newer than scikit-learn.
+        warnings.filterwarnings("ignore", message="Support for the dataframe interch")
         # The other of two frames with named columns has them too.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         try:

@@ -208,7 +208,8 @@ def html_table(comparison: Any) -> str:
 
 def best_names(table: Any) -> list[str]:
     """Candidates of the highest modularity, all that the table shows alike."""
-    shown = table["modularity"].round(3)
+    # Of failures only, the column holds objects.
+    shown = table["modularity"].astype(float).round(3)
     return list(table.index[shown == shown.max()])
 
 
