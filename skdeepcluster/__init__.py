@@ -36,7 +36,15 @@ __all__ = [
     "VaDEClustering",
 ]
 
-_SUBMODULES = ("graph", "io", "labelling", "metrics", "model_selection", "plotting")
+_SUBMODULES = (
+    "explain",
+    "graph",
+    "io",
+    "labelling",
+    "metrics",
+    "model_selection",
+    "plotting",
+)
 
 
 def __getattr__(name: str) -> Any:

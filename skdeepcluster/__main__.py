@@ -16,18 +16,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import skdeepcluster
+from skdeepcluster import graph
 from skdeepcluster._extras import import_extra
-from skdeepcluster.graph import GraphClustering
 
-ESTIMATORS = {
-    "GraphClustering": GraphClustering,
-    **{
-        name: getattr(skdeepcluster, name)
+# By name: torch, which takes seconds to load, is for those that are chosen.
+ESTIMATORS = [
+    "GraphClustering",
+    *(
+        name
         for name in skdeepcluster.__all__
-        if hasattr(getattr(skdeepcluster, name), "fit_predict")
-        and name not in ("Autoencoder", "DeepOutlierDetector")
-    },
-}
+        if name not in ("Autoencoder", "DeepOutlierDetector")
+    ),
+]
 
 SUFFIXES = ".csv, .parquet, .npy or .npz"
 
@@ -67,9 +67,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("data", type=Path, help=f"a table or an array: {SUFFIXES}")
     command.add_argument("--n-clusters", type=positive, help="found if it is not given")
-    command.add_argument(
-        "--estimator", choices=list(ESTIMATORS), default="GraphClustering"
-    )
+    command.add_argument("--estimator", choices=ESTIMATORS, default="GraphClustering")
     command.add_argument(
         "--output",
         type=Path,
@@ -126,7 +124,8 @@ def look(options: argparse.Namespace) -> None:
 def make(options: argparse.Namespace) -> Any:
     """Make the estimator that the options name."""
     settings: dict[str, Any] = {"random_state": options.random_state}
-    cls = ESTIMATORS[options.estimator]
+    name = options.estimator
+    cls: Any = getattr(graph if name == "GraphClustering" else skdeepcluster, name)
     if "n_clusters" in cls().get_params(deep=False):
         settings["n_clusters"] = options.n_clusters
         if options.n_clusters is None and not counts(cls):

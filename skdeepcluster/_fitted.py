@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn import config_context
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, indexable
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -76,14 +77,24 @@ def refuse_dates(X: Any) -> None:
             )
 
 
-def validated(estimator: Any, X: Any, **settings: Any) -> Any:
+def plain_settings() -> Any:
+    """Context in which scikit-learn works as estimators inside of ours need it."""
+    return config_context(array_api_dispatch=False, transform_output="default")
+
+
+def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
     """Validate rows as scikit-learn does, and say how to make rows of what is none."""
+    settings = {
+        "accept_sparse": "csr",
+        "ensure_min_samples": 2 if reset else 1,
+        **settings,
+    }
     refuse_dates(X)
     refuse_images(X)
     try:
         # Infinities of both signs add up to none, which numpy would warn of.
         with np.errstate(all="ignore"):
-            return validate_data(estimator, X, **settings)
+            return validate_data(estimator, X, reset=reset, **settings)
     except ValueError as error:
         text = str(error)
         name = type(estimator).__name__
@@ -103,14 +114,18 @@ def validated(estimator: Any, X: Any, **settings: Any) -> Any:
         raise
 
 
+def mean_and_variance(X: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each column, in double precision."""
+    if sp.issparse(X):
+        return mean_variance_axis(X.astype(np.float64, copy=False), axis=0)
+    return X.mean(0, dtype=np.float64), X.var(0, dtype=np.float64)
+
+
 def warn_of_units(estimator: Any, X: Any) -> None:
     """Warn where one column of three or more holds nearly all the variance."""
     with np.errstate(all="ignore"):
         rows = X[:: max(1, X.shape[0] // ROWS_FOR_UNITS)]
-        if sp.issparse(rows):
-            variances = mean_variance_axis(rows.astype(np.float64), axis=0)[1]
-        else:
-            variances = rows.var(0, dtype=np.float64)
+        variances = mean_and_variance(rows)[1]
         shares = variances / variances.sum()
     # Scaling doesn't change what constant columns say.
     if (shares > 0).sum() < 3 or not shares.max() > DOMINANT_SHARE:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sklearn import config_context
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
+
+from skdeepcluster._fitted import plain_settings
 
 # Rows in every forward pass without gradients. Matrix products choose their kernel, and
 # with it their rounding, by the number of rows: with one number for all, a row's result
@@ -141,6 +142,6 @@ def own_settings() -> Iterator[None]:
         torch.enable_grad(),
         device,
         np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"),
-        config_context(array_api_dispatch=False, transform_output="default"),
+        plain_settings(),
     ):
         yield

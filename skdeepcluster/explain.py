@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import check_array, indexable
 from sklearn.utils.extmath import row_norms
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import (
@@ -25,6 +24,7 @@ from skdeepcluster._fitted import (
     is_noise,
     last_step,
     latent_rows,
+    mean_and_variance,
     refuse_dates,
     searched,
 )
@@ -483,10 +483,7 @@ def effects_and_steps(it: Described) -> tuple[np.ndarray, np.ndarray]:
         wins = member @ ranks - sizes * (sizes + 1) / 2
         effects[:, first : first + width] = (2 * wins - sizes * others) / pairs
     with np.errstate(all="ignore"):
-        if sp.issparse(rows):
-            mean, variance = mean_variance_axis(rows, axis=0)
-        else:
-            mean, variance = rows.mean(0), rows.var(0)
+        mean, variance = mean_and_variance(rows)
         # The mean of the others is that of all the rows, less the cluster's part.
         away = member @ rows / sizes - mean
         steps = away * n_samples / np.maximum(others, 1) / np.sqrt(variance)

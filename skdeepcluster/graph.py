@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
-from sklearn import config_context
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
+from skdeepcluster._fitted import (
+    blank,
+    plain_settings,
+    take_over,
+    validated,
+    warn_of_units,
+)
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.communities import between
 from skdeepcluster.counting import TOUCHING, touch
@@ -222,33 +227,20 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         return self
 
     def _learn(self, X: Any) -> GraphFit:
-        X = self._check_rows(X, reset=True)
+        X = validated(self, X, reset=True)
         if self.n_clusters is not None and X.shape[0] < self.n_clusters:
             raise ValueError(
                 f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
         warn_of_units(self, X)
-        with self._settings():
+        with plain_settings():
             found = self._search([X])
             self._keep(found)
         return found
 
-    def _check_rows(self, X: Any, reset: bool) -> Any:
-        return validated(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            ensure_min_samples=2 if reset else 1,
-        )
-
-    def _settings(self) -> Any:
-        """Set scikit-learn as estimators inside need it, whatever the user set."""
-        return config_context(array_api_dispatch=False, transform_output="default")
-
     def _labels_of(self, views: Sequence[Any]) -> np.ndarray:
         """Clusters of rows that are known in several ways."""
-        with self._settings():
+        with plain_settings():
             found = self._search(views)
         return found.row_labels(self.noise_ratio)
 
@@ -390,8 +382,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             Cluster of each row; on the training data, ``labels_``.
         """
         check_is_fitted(self)
-        X = self._check_rows(X, reset=False)
-        with self._settings():
+        X = validated(self, X, reset=False)
+        with plain_settings():
             return self._voters.predict(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -413,8 +405,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             gives, but for noise.
         """
         check_is_fitted(self)
-        X = self._check_rows(X, reset=False)
-        with self._settings():
+        X = validated(self, X, reset=False)
+        with plain_settings():
             return self._voters.shares(X)
 
     def __sklearn_tags__(self) -> Any:

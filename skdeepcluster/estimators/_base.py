@@ -128,10 +128,8 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
             self,
             X,
             reset=reset,
-            accept_sparse="csr",
             dtype=INPUT_DTYPES,
             order="C",
-            ensure_min_samples=2 if reset else 1,
         )
         if reset:
             warn_of_units(self, X)

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import OutlierMixin, clone
-from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import blank, take_over
+from skdeepcluster._fitted import blank, mean_and_variance, take_over
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.batches import array_over_rows, own_settings
@@ -121,21 +120,13 @@ def column_metrics(X: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spreads : ndarray of shape (n_features,)
         Standard deviations, or the least positive one where a column has none.
     """
-    moments = [
-        mean_and_variance(X[labels == label].astype(np.float64))
-        for label in np.unique(labels)
-    ]
+    moments = [mean_and_variance(X[labels == label]) for label in np.unique(labels)]
     means, variances = map(np.stack, zip(*moments, strict=True))
     sizes = np.unique(labels, return_counts=True)[1]
     variance = sizes @ variances / len(labels)
     least = variance[variance > 0].min(initial=np.inf)
     least = least if np.isfinite(least) else 1.0
     return means, np.sqrt(np.where(variance > 0, variance, least))
-
-
-def mean_and_variance(X: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each column."""
-    return mean_variance_axis(X, axis=0) if sp.issparse(X) else (X.mean(0), X.var(0))
 
 
 def quantiles(scores: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -31,6 +30,7 @@ from skdeepcluster._fitted import (
     fitted_labels,
     is_missing,
     last_step,
+    plain_settings,
     take_over,
     validated,
 )
@@ -212,13 +212,13 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
                 "requires y to be passed, but the target y is None: give -1 for every "
                 "row before the first answer."
             )
-        X = self._check_rows(X, reset=True)
+        X = validated(self, X, reset=True)
         y, known = known_answers(y)
         check_consistent_length(X, y)
         classes, codes = answers_as_codes(y, known)
         seeds = spawn_seeds(self.random_state, 3)
         keys = row_keys(X)
-        with config_context(array_api_dispatch=False, transform_output="default"):
+        with plain_settings():
             if (
                 self.warm_start
                 and hasattr(before, "clusterer_")
@@ -230,15 +230,6 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             self._row_keys, self._graph = keys, graph
             self.classes_ = classes
             self._take_answers(X, np.flatnonzero(known), codes, seeds[2])
-
-    def _check_rows(self, X: Any, reset: bool) -> Any:
-        return validated(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            ensure_min_samples=2 if reset else 1,
-        )
 
     def _cluster(self, X: Any, seeds: list[int]) -> Graph:
         given = GraphClustering() if self.clusterer is None else self.clusterer
@@ -358,7 +349,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             If no row had an answer in `fit`.
         """
         check_is_fitted(self)
-        X = self._check_rows(X, reset=False)
+        X = validated(self, X, reset=False)
         if len(self.classes_) == 0:
             raise ValueError(
                 "No row had an answer in fit: give y the classes of some rows, as of "
@@ -370,7 +361,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         found, new = shares[known], known < 0
         if new.any():
             others = X[new]
-            with config_context(array_api_dispatch=False, transform_output="default"):
+            with plain_settings():
                 found[new] = self._mixed(self._votes(others), others)
         return found
 
