@@ -5,6 +5,7 @@ merge.
 """
 
 import copy
+import functools
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -27,6 +28,7 @@ from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_contex
 from skdeepcluster.communities import between
 from skdeepcluster.counting import TOUCHING, touch
 from skdeepcluster.search import GraphFit, Settings, find_clusters
+from skdeepcluster.streams import over_blocks, sampled, takes_any_rows
 from skdeepcluster.tree import ClusterTree
 from skdeepcluster.voting import Voters
 
@@ -80,6 +82,11 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         it gets the distinct rows. None searches exactly, and approximately among more
         than 80,000 rows where pynndescent is installed. Rows with more than 50 features
         are reduced to 50 principal components first.
+    max_samples : int or None, default=100000
+        Rows that the graph is made of, at most: a sample of more, which depends on
+        their number alone. The others are placed by the votes of their neighbours in
+        it, as `predict` does. None takes all. Clusterers that start from a graph have
+        such a parameter of their own, which counts there.
     n_jobs : int or None, default=None
         Processes that the starts are shared by; None is one, -1 all processors.
     random_state : int, RandomState instance or None, default=None
@@ -165,6 +172,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "noise_ratio": [Interval(Real, 1, None, closed="neither"), None],
         "neighbors": [HasMethods("fit_transform"), None],
+        "max_samples": [Interval(Integral, 2, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -178,6 +186,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         n_init: int | str = "auto",
         noise_ratio: float | None = None,
         neighbors: Any = None,
+        max_samples: int | None = 100_000,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -187,6 +196,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         self.n_init = n_init
         self.noise_ratio = noise_ratio
         self.neighbors = neighbors
+        self.max_samples = max_samples
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -227,16 +237,32 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         return self
 
     def _learn(self, X: Any) -> GraphFit:
-        X = validated(self, X, reset=True)
-        if self.n_clusters is not None and X.shape[0] < self.n_clusters:
+        check = functools.partial(validated, self)
+        rows, some = sampled(X, self.max_samples, check)
+        if self.n_clusters is not None and rows.shape[0] < self.n_clusters:
             raise ValueError(
-                f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
+                f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
-        warn_of_units(self, X)
+        warn_of_units(self, rows)
         with plain_settings():
-            found = self._search([X])
+            found = self._search([rows])
             self._keep(found)
+            if some:
+                self._place(X, found)
         return found
+
+    def _place(self, X: Any, found: GraphFit) -> None:
+        """Label all the rows, when a sample of them has been learned from."""
+        agreement = self.row_agreement_[found.nodes.first]
+        places = over_blocks(
+            lambda rows: self._voters.place(validated(self, rows, reset=False)), X
+        )
+        labels, nodes, leaves = places.T
+        self.labels_, self.leaf_labels_ = (
+            labels.astype(np.int32),
+            leaves.astype(np.int32),
+        )
+        self.row_agreement_ = agreement[nodes]
 
     def _labels_of(self, views: Sequence[Any]) -> np.ndarray:
         """Clusters of rows that are known in several ways."""
@@ -365,6 +391,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 model.__dict__.pop(name, None)
         return model
 
+    @takes_any_rows
     def predict(self, X: Any) -> np.ndarray:
         """Cluster of each row: that of a training row it equals, or of its neighbours.
 
@@ -384,8 +411,9 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         check_is_fitted(self)
         X = validated(self, X, reset=False)
         with plain_settings():
-            return self._voters.predict(X)
+            return self._voters.place(X)[:, 0].astype(np.int32)
 
+    @takes_any_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes of a row's neighbours.
 

@@ -1,5 +1,6 @@
 """Predictions for new rows: their nearest training rows vote."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,10 @@ from skdeepcluster.search import GraphFit
 
 # Rows in a block of predictions: always as many, so that rounding is the same.
 BLOCK_ROWS = 256
+
+# scikit-learn sets the number of BLAS threads for a search and back: of two searches at
+# a time, as dask makes them, the later end would leave it changed for good.
+_search_lock = threading.Lock()
 
 
 @dataclass(eq=False)
@@ -93,49 +98,59 @@ class Voters:
         return np.where(self.noise, -1, self.clusters[self.leaves])
 
     @np.errstate(under="ignore")
-    def predict(self, X: Any) -> np.ndarray:
-        """Cluster of each row, -1 for noise."""
-        known = known_rows(X, self.keys, self.unit)
-        predicted = self.labels[known]
-        for rows, votes, farthest in self._vote(X, np.flatnonzero(known < 0)):
-            found = votes.argmax(1)
+    def place(self, X: Any) -> np.ndarray:
+        """Tell where rows belong.
+
+        Parameters
+        ----------
+        X : {ndarray, CSR matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, 3)
+            Cluster of each row, -1 for noise; the nearest node of that cluster, or of
+            the one that it is noise of, or the node that equals the row; and its leaf.
+        """
+        nodes = known_rows(X, self.keys, self.unit)
+        labels = self.labels[nodes]
+        for rows, ballot in self._vote(X, np.flatnonzero(nodes < 0)):
+            found = ballot.shares.argmax(1)
+            nodes[rows] = ballot.nearest_of(found, self.clusters[self.leaves])
             if self.noise_ratio is not None:
+                farthest = ballot.lengths.max(1)
                 noise = farthest > self.noise_ratio * self.usual[found]
                 found = np.where(noise, -1, found)
-            predicted[rows] = found
-        return predicted.astype(np.int32)
+            labels[rows] = found
+        return np.column_stack([labels, nodes, self.leaves[nodes]])
 
     @np.errstate(under="ignore")
     def shares(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes on each row."""
         known = known_rows(X, self.keys, self.unit)
         shares = np.empty((X.shape[0], len(self.usual)))
-        for rows, votes, _ in self._vote(X, np.arange(X.shape[0])):
-            shares[rows] = votes
+        for rows, ballot in self._vote(X, np.arange(X.shape[0])):
+            shares[rows] = ballot.shares
         # What smoothing decided otherwise than a row's neighbours is right there.
         own = np.where(known >= 0, self.labels[known], -1)
         rows = np.flatnonzero(own >= 0)
         shares[rows, own[rows]] = np.nextafter(shares[rows].max(1), 2)
         return shares / shares.sum(1, keepdims=True)
 
-    def _vote(
-        self, X: Any, rows: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield rows, the votes on them, and how far their farthest voters are."""
+    def _vote(self, X: Any, rows: np.ndarray) -> Iterator[tuple[np.ndarray, "Ballot"]]:
+        """Yield rows and the votes on them."""
         n_neighbors = min(self.n_neighbors, len(self.keys))
         search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
         search.fit(self.space.rows)
         for first in range(0, len(rows), BLOCK_ROWS):
             part = rows[first : first + BLOCK_ROWS]
             block = np.pad(part, (0, BLOCK_ROWS - len(part)), mode="edge")
-            votes, farthest = self._votes(self.space.transform(X[block]), search)
-            yield part, votes[: len(part)], farthest[: len(part)]
+            ballot = self._ballot(self.space.transform(X[block]), search)
+            yield part, ballot.of_first(len(part))
 
-    def _votes(
-        self, Z: np.ndarray, search: NearestNeighbors
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Votes on rows in the space, and how far the farthest voter is."""
-        near: Any = search.kneighbors(Z, return_distance=False)
+    def _ballot(self, Z: np.ndarray, search: NearestNeighbors) -> "Ballot":
+        """Votes on rows in the space."""
+        with _search_lock:
+            near: Any = search.kneighbors(Z, return_distance=False)
         lengths = np.linalg.norm(Z[:, None] - self.space.rows[near], axis=2)
         weights = vote_weights(lengths) * self.mass[near]
         votes = np.zeros((len(Z), len(self.usual)))
@@ -146,7 +161,37 @@ class Voters:
         first = np.take_along_axis(near, lengths.argmin(1)[:, None], 1)[:, 0]
         reach = self.farthest[first] + np.finfo(np.float32).tiny
         trust = np.exp(np.minimum(1 - lengths.min(1) / reach, 0))[:, None]
-        return trust * votes + (1 - trust) / len(self.usual), lengths.max(1)
+        shares = trust * votes + (1 - trust) / len(self.usual)
+        return Ballot(shares, near, lengths)
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """Votes on rows.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_rows, n_clusters)
+        Share of each cluster.
+    voters : ndarray of shape (n_rows, n_neighbors)
+        Nodes that voted.
+    lengths : ndarray of shape (n_rows, n_neighbors)
+        Their distances.
+    """
+
+    shares: np.ndarray
+    voters: np.ndarray
+    lengths: np.ndarray
+
+    def of_first(self, n_rows: int) -> "Ballot":
+        """Return the votes on the first rows."""
+        return Ballot(self.shares[:n_rows], self.voters[:n_rows], self.lengths[:n_rows])
+
+    def nearest_of(self, wanted: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+        """Return the nearest voter of the wanted cluster of each row."""
+        others = clusters[self.voters] != wanted[:, None]
+        first = np.where(others, np.inf, self.lengths).argmin(1)
+        return np.take_along_axis(self.voters, first[:, None], 1)[:, 0]
 
 
 def known_rows(X: Any, keys: np.ndarray, unit: float) -> np.ndarray:

@@ -52,6 +52,8 @@ def test_files_of_every_format_are_read(name, number, X):
     model = load(DATA / f"{name}-{number}.skops")
     expected = np.load(DATA / f"{name}-{number}.npz")
     assert set(expected) <= set(METHODS)
+    # Parameters that came later have their defaults.
+    assert set(model.get_params()) >= set(type(model)().get_params(deep=False))
     for method, value in expected.items():
         result = getattr(model, method)(X)
         if result.dtype.kind == "i":

@@ -17,6 +17,7 @@ from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
+    MAX_SAMPLES_CONSTRAINT,
     BaseDecodingEstimator,
     BaseDeepEstimator,
     Learned,
@@ -32,6 +33,7 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.model_selection import modularity_scorer
+from skdeepcluster.streams import apply_in_blocks, takes_any_rows
 from skdeepcluster.training import resolve_device
 
 
@@ -48,6 +50,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "max_samples": MAX_SAMPLES_CONSTRAINT,
         "checkpoint": CHECKPOINT_CONSTRAINT,
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -83,7 +86,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
     def _learn(self, X: Any) -> Learned:
         autoencoder = self._given_autoencoder()
-        rows = self._check_input(X, reset=True)
+        rows, some = self._rows_to_learn(X)
         if is_fitted(autoencoder):
             # As its own predictions would: the names of columns are checked as well.
             validate_data(autoencoder, X, reset=False, skip_check_array=True)
@@ -96,7 +99,10 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             learned = learned.cut_short("the search for initial clusters")
         learned = self._cluster(rows, learned, clusters, seeds)
         self._take(learned)
-        return learned.adding(labels_=self._settled_labels(rows))
+        labels = self._settled_labels(rows)
+        if some:
+            labels = apply_in_blocks(self, X)
+        return learned.adding(labels_=labels)
 
     def _given_autoencoder(self) -> Any:
         """Return the autoencoder to use, fitted or not; never change the user's own."""
@@ -207,6 +213,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
                 stacklevel=4,
             )
 
+    @takes_any_rows
     def predict(self, X: Any) -> np.ndarray:
         """Cluster of each row.
 
@@ -271,7 +278,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             if autoencoder.random_state is None:
                 seed = spawn_seeds(self.random_state, 1)[0]
                 autoencoder.set_params(random_state=seed)
-            autoencoder.fit(X)
+            autoencoder.set_params(max_samples=self.max_samples).fit(X)
         return clone(self).set_params(autoencoder=autoencoder)
 
 
@@ -285,6 +292,7 @@ class BaseSoftClusterer(BaseDeepClusterer):
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         return self._assignments(Z).argmax(1).astype(np.int32)
 
+    @takes_any_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each cluster for each row.
 
@@ -314,6 +322,7 @@ class BaseGenerativeClusterer(BaseSoftClusterer, BaseDecodingEstimator):
         """Latent rows, and the component of each."""
         raise NotImplementedError
 
+    @takes_any_rows
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each row, or a lower bound of it; higher is more normal.
 
