@@ -1,8 +1,8 @@
 """Distances between rows that are given in place of the rows.
 
 A graph of distances has an entry for each neighbour of a row, as those of
-`sklearn.neighbors.KNeighborsTransformer` and of scanpy have; one that is stored and zero
-is a neighbour as well. Whether a row is among its own neighbours makes no difference.
+`sklearn.neighbors.KNeighborsTransformer` and of scanpy have; one that is stored and
+zero is a neighbour as well. Whether a row is its own neighbour makes no difference.
 """
 
 from typing import Any

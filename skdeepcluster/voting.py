@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from skdeepcluster.neighbors import units_of_rows, usual_reach
 from skdeepcluster.distances import GivenDistances
+from skdeepcluster.neighbors import units_of_rows, usual_reach
 from skdeepcluster.rows import Neighbors, RowSpace, row_keys
 from skdeepcluster.search import GraphFit
 

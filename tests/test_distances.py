@@ -69,7 +69,9 @@ class Checked(GraphClustering):
     metric = "precomputed"
 
 
-@parametrize_with_checks([Checked(3, neighbors="precomputed")], expected_failed_checks=expected_failures)
+@parametrize_with_checks(
+    [Checked(3, neighbors="precomputed")], expected_failed_checks=expected_failures
+)
 def test_sklearn_checks(estimator, check):
     check(estimator)
 
@@ -154,9 +156,7 @@ def test_new_rows(blobs, transformer):
     assert_array_equal(model.predict(distances), name[classes])
     assert_array_equal(model.predict(distances[[3]]), name[classes[[3]]])
     whole = given(4).fit(pairwise_distances(X))
-    assert (
-        clustering_accuracy(classes, whole.predict(pairwise_distances(new, X))) == 1
-    )
+    assert clustering_accuracy(classes, whole.predict(pairwise_distances(new, X))) == 1
 
 
 def test_votes_by_hand(blobs, digits):
