@@ -10,6 +10,7 @@ import skops.io
 from discovery import ESTIMATORS, fitted, tiny, tiny_autoencoder
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import pairwise_distances
 from test_common import METHODS, outputs
 from test_networks import Pair
 
@@ -88,8 +89,12 @@ def test_the_trusted_types_are_complete_and_needed(X):
         for change in changes:
             data = skops.io.dumps(fitted(tiny(cls, max_epochs=1, **change), X))
             needed |= set(skops.io.get_untrusted_types(data=data))
-    graph = GraphClustering(3, random_state=0).fit(X)
-    needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(graph)))
+    graphs = [
+        GraphClustering(3, random_state=0).fit(X),
+        GraphClustering(3, neighbors="precomputed").fit(pairwise_distances(X)),
+    ]
+    for graph in graphs:
+        needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(graph)))
     assert needed == set(TRUSTED_TYPES)
 
 
