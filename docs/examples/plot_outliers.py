@@ -166,11 +166,11 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# New rows
-# --------
+# Further rows
+# ------------
 #
-# The fitted pipeline scores rows that it hasn't seen: a benign row as it was written,
-# and the same with one slip.
+# The fitted pipeline scores one row as well as many: here a benign row as it is, and
+# the same row with one value made three times as large.
 
 new = benign.iloc[[0, 0]].copy()
 new.iloc[1, new.columns.get_loc("worst area")] *= 3
