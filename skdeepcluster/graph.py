@@ -55,15 +55,16 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     as they are many. The Louvain method finds communities of high resolution [2]_, in
     this graph and, up to 20,000 distinct rows, in one to which the neighbours on its
     diffusion map [3]_ are added.
-    They are merged by gain of modularity, which likes clusters of one size, and by the
-    mean tie of two rows. Those clusters are kept that a step on the graph leaves most
-    seldom, compared with what their sizes would lead to expect. Where a step leaves the
-    clusters of k-means nearly as seldom, those of k-means are taken.
+    They are merged in two ways: by gain of modularity, which likes clusters of one
+    size, and by the mean tie of two rows. Of both results the one is kept whose
+    clusters a random step along the graph leaves most seldom for their sizes. If such a
+    step leaves the clusters of k-means about as seldom, those of k-means are taken.
 
-    The number of clusters, where it isn't given, is that of communities which do not
-    touch as the communities of one cluster do; in one or two dimensions, that of the
-    peaks of density. It is one where nothing is apart. Clusters that are far from all
-    others are counted together with what they touch.
+    With ``n_clusters=None``, communities are joined that touch each other as the
+    communities of one cluster do, and the results are counted. In one or two
+    dimensions, the peaks of density are counted instead. The number is one where
+    nothing is apart. Where groups of clusters that touch lie far apart, the groups are
+    counted.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Resolution of the communities before merging; larger makes more of them. It is
         doubled while it makes fewer than ``n_clusters``.
     n_init : int or "auto", default="auto"
-        Starts of the search for communities; the one is kept whose clusters tell most.
+        Starts of the search for communities; the clusters of the best start are kept.
         "auto" is 200,000 divided by the number of distinct rows, at least 10 and at
         most 30: the communities of few rows vary more.
     noise_ratio : float or None, default=None

@@ -66,7 +66,7 @@ def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
 def clustering_accuracy_scorer(estimator: Any, X: Any, y: Any) -> float:
     """Score a fitted clusterer by `clustering_accuracy` of its labels.
 
-    A scorer for ``cross_validate`` and searches, where labels exist to look at.
+    A scorer for ``cross_validate`` and searches, where labels exist.
 
     Parameters
     ----------

@@ -329,9 +329,9 @@ class Autoencoder(BaseDecodingEstimator):
     def partial_fit(self, X: Any, y: Any = None) -> "Autoencoder":
         """Go on learning, by one pass over further rows of a stream.
 
-        The first rows decide the scale of the data, and should be like the others. What
-        `fit` makes of None for ``hidden_units``, ``batch_size`` and ``lr`` is here what
-        it makes of it for many rows; the learning rate doesn't fall.
+        The first rows decide the scale of the data, and should be like the others.
+        Where ``hidden_units``, ``batch_size`` or ``lr`` is None, it has the value that
+        `fit` takes for many rows. The learning rate doesn't fall.
 
         Parameters
         ----------

@@ -236,9 +236,9 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
         It is the modularity of the predicted clusters in a graph of neighbours of
         ``X``, as :func:`skdeepcluster.model_selection.modularity_scorer` computes it.
-        It looks at every model in the one space of ``X``: the objective of a training
-        is a value in a space of the model's own, and best where there is one cluster
-        or nothing to learn.
+        Every model is scored in the space of ``X``, so that scores compare. The loss of
+        a training doesn't: it is measured in a latent space of the model's own, and is
+        lowest where there is one cluster or nothing to learn.
 
         Parameters
         ----------
@@ -360,8 +360,8 @@ class BaseGenerativeClusterer(BaseSoftClusterer, BaseDecodingEstimator):
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Draw new rows: latent rows from the mixture, decoded.
 
-        Every call draws the same rows where ``random_state`` is an integer, and others
-        where it is an instance, which moves on, or None.
+        With an integer ``random_state``, every call draws the same rows. With None, or
+        an instance, which moves on, every call draws other rows.
 
         Parameters
         ----------

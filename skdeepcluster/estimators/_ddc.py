@@ -81,9 +81,9 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     likes clusters of one size.
 
     The network is taught the clusters of a graph of neighbours first, and trained
-    gently from there. In [1]_ it starts from random assignments, which
-    ``init="k-means", lr=1e-3, max_epochs=100`` is close to: results vary with the
-    start, so the best of ``n_init`` trainings is kept, by the divergence alone.
+    gently from there. In [1]_ it starts from random assignments, and results vary with
+    the start. ``init="k-means", lr=1e-3, max_epochs=100`` comes close to that; give
+    ``n_init`` too, and the training with the lowest divergence is kept.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
 
     See Also
     --------
-    DECClustering : Starts from an autoencoder and k-means.
+    DECClustering : Pretrains an autoencoder, and has centroids.
 
     References
     ----------

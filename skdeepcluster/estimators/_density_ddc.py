@@ -167,8 +167,9 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     the clusters are density peaks there, merged where they touch [1]_. The paper is on
     images, for which take ``autoencoder=Autoencoder(network="conv")``.
 
-    Fewer than ten distinct rows are clusters of their own, unless they are closer than
-    that distance in the latent space.
+    Fewer than ten distinct rows have no densities. Each of them is a cluster of its own
+    then, but rows share one that are nearer to each other in the latent space than
+    ``distance_ratio`` times the mean distance.
 
     Time and memory of the embedding are those of ``max_embedded`` rows. A fitted model
     keeps their latent rows, each once, and any row belongs to the cluster of the

@@ -71,12 +71,12 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
     """Classifier that learns from clusters and few answers.
 
     A clusterer, which never sees the answers, finds clusters in all the rows. The
-    answers tell what the clusters are [1]_, then what the communities are that each
-    cluster is made of, so that a cluster is split where its answers disagree. From the
-    rows with answers and from what is told of communities, probabilities are spread
-    along a graph of nearest neighbours [2]_. Another classifier, which learns from the
-    answers alone, is mixed in as far as it has proved right about answers that both
-    were not told. `query` chooses what to ask next.
+    answers give each cluster its classes [1]_. Where answers within a cluster disagree,
+    the smaller communities that it is made of get classes of their own. From the rows
+    with answers and from these communities, probabilities are spread along a graph of
+    nearest neighbours [2]_. Another classifier learns from the answers alone. Answers
+    that are left out in turn tell how much each of the two is to be trusted, and their
+    probabilities are mixed accordingly. `query` chooses what to ask next.
 
     Parameters
     ----------

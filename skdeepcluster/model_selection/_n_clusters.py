@@ -107,13 +107,13 @@ def select_n_clusters(
 ) -> NClustersSelection:
     """Choose the number of clusters without labels.
 
-    One candidate a number is fitted, and several times for its stability. A deep
-    clusterer pretrains its autoencoder once, on all the rows, for all of them. A
-    :class:`~skdeepcluster.graph.GraphClustering` is fitted once, and once more for each
-    further run: its candidates are the cuts of one tree. The tree leads through the
-    clusters of the estimator as it is given, whose number it finds if that is None;
-    the first row of the table has the time of the fit. Numbers above that of its leaves
-    have fits of their own.
+    A candidate is fitted for each number, and again to subsamples, which tell how
+    stable its clusters are. A deep clusterer pretrains its autoencoder once, on all the
+    rows, for all of them. A :class:`~skdeepcluster.graph.GraphClustering` is fitted
+    once, and once more for each further run: its candidates are the cuts of one tree.
+    The tree leads through the clusters of the estimator as it is given, whose number it
+    finds if that is None; the first row of the table has the time of the fit. Numbers
+    above that of its leaves have fits of their own.
 
     The choice is 1 where nothing shows that the rows have clusters: neither a valley of
     their density nor scores above those of rows without clusters. `compare_clusterers`

@@ -143,9 +143,10 @@ class ConfidenceDisplay:
     """How sure a clusterer is of its assignments, cluster by cluster.
 
     A box holds the middle half of the rows of a cluster, the line in it is the median,
-    and the whiskers reach from 5 to 95 % of the rows. The scale is that of doubt: from
-    .9 to .99 is as far as from 0 to .9. Above .9999 all is one. A cluster that no row
-    is assigned to has no box. The dotted line is what guessing would give. Make it with
+    and the whiskers reach from 5 to 95 % of the rows. The scale is
+    logarithmic in the doubt, one less the confidence: 0, .9, .99 and .999 are equally
+    far apart, and all that is above .9999 is drawn there. A cluster that no row is
+    assigned to has no box. The dotted line is what guessing would give. Make it with
     `from_estimator` or `from_predictions`.
 
     Parameters
