@@ -141,9 +141,11 @@ plt.show()
 
 detector = make_pipeline(StandardScaler(), DeepOutlierDetector(patient, random_state=0))
 detector.fit(slips)
-reasons = describe_outliers(detector, slips, n_outliers=12, n_features=2)
-reasons["slip"] = [cause.get(row, "") for row in reasons.index]
-print(reasons.drop(columns="outlier").to_string())
+reasons = describe_outliers(detector, slips, n_outliers=8, n_features=2)
+for row, reason in reasons.iterrows():
+    shares = [f"{name} {share:.0%}" for name, share in reason["features"].items()]
+    print(f"{reason['score']:5.2f}: {', '.join(shares)}")
+    print(f"       slip: {cause.get(row, 'none')}")
 
 # %%
 # Each slip is a cross in the picture of the shares, which is darkest where a column
@@ -159,7 +161,7 @@ print(f"the slip is among the first three columns of {right} of {len(rows)} rows
 
 figure, ax = plt.subplots(figsize=(8, 5.5), layout="constrained")
 ax.imshow(shares, cmap="Blues", vmin=0, aspect="auto")
-ax.plot(columns, range(len(rows)), "x", color="tab:red", label="the slip")
+ax.plot(columns, range(len(rows)), "x", color="red", ms=7, mew=2, label="the slip")
 ax.set_xticks(range(30), slips.columns, rotation=90, fontsize=8)
 ax.set(yticks=[], ylabel="rows with a slip")
 ax.legend(loc="lower right")

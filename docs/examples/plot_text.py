@@ -74,11 +74,11 @@ topics = pipeline.fit_predict(texts)
 # One table has the size of each topic, the terms that set it apart from the others, and
 # its most typical texts.
 
-table = describe_topics(pipeline, texts, n_terms=5, n_texts=3)
+table = describe_topics(pipeline, texts, n_terms=4, n_texts=2)
 for topic, row in table.iterrows():
     typical = ", ".join(names[text] for text in row["typical_texts"])
     print(f"{topic:2d}: {row['size']:3d} texts, {', '.join(row['terms'])}")
-    print(f"      as in {typical}")
+    print(f"    as {typical}")
 
 # %%
 
@@ -100,11 +100,9 @@ plt.show()
 
 graph = pipeline[-1]
 wide = graph.cut(10)
-for each, terms in top_terms(None, n=5, X=texts, labels=wide).items():
+for each, terms in top_terms(None, n=4, X=texts, labels=wide).items():
     inside = np.unique(topics[wide == each]).tolist()
-    print(
-        f"{each}: {(wide == each).sum():3d} texts, {', '.join(terms)}; topics {inside}"
-    )
+    print(f"{each}: topics {inside}: {', '.join(terms)}")
 
 # %%
 # How far to trust it
