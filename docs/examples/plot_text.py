@@ -57,7 +57,7 @@ print(texts[0][:200])
 # ``TfidfVectorizer`` makes a sparse row of word weights of each text: words in more
 # than three in ten texts say nothing of the subject, and words in one or two texts say
 # nothing of others. ``GraphClustering`` ties each text to the 15 that are nearest to it
-# and looks for groups with many ties. It needs no network and takes about two seconds.
+# and looks for groups with many ties. It needs no network and takes about a second.
 
 vectorizer = TfidfVectorizer(
     max_features=2000,
