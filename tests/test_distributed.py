@@ -1,0 +1,428 @@
+"""Several processes make of the same script what one makes of it."""
+
+import contextlib
+import io
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.dataset import ValidSplit
+from torch import nn
+from torch.utils.data import DataLoader
+
+from skdeepcluster import (
+    Autoencoder,
+    AutoencoderGMM,
+    AutoencoderKMeans,
+    DCNClustering,
+    DDCClustering,
+    DECClustering,
+    DKMClustering,
+    IDECClustering,
+    VaDEClustering,
+    distributed,
+)
+from skdeepcluster.estimators import _joint
+from skdeepcluster.graph import GraphClustering
+
+
+class Normalized(nn.Module):
+    """A user's network, with batch normalisation and, if wanted, dropout."""
+
+    def __init__(self, n_features, latent_dim, dropout=0.0):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(n_features, 16),
+            nn.BatchNorm1d(16),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(16, latent_dim),
+        )
+        self.decoder = nn.Linear(latent_dim, n_features)
+
+
+class Dropping(Normalized):
+    """One whose masks are drawn from torch's global generator."""
+
+    def __init__(self, n_features, latent_dim):
+        super().__init__(n_features, latent_dim, dropout=0.2)
+
+
+class Recorder(Callback):
+    """Notes the rows of each batch, by epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        seen.append([])
+
+    def on_epoch_begin(self, net, **kwargs):
+        seen[-1].append([])
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        if training:
+            seen[-1][-1].append(batch[1].numpy().copy())
+
+
+class Ending(Callback):
+    """Ends the second process, or the training, in an epoch after the first."""
+
+    def __init__(self, hook="on_epoch_end", how="interrupt"):
+        self.hook = hook
+        self.how = how
+
+    def on_epoch_end(self, net, **kwargs):
+        self.end("on_epoch_end", net)
+
+    def on_batch_end(self, net, **kwargs):
+        self.end("on_batch_end", net)
+
+    def end(self, hook, net):
+        if hook != self.hook or len(net.history) < 2:
+            return
+        if self.how == "raise" and armed:
+            raise EndedError
+        if distributed.rank() == 1 and self.how == "interrupt":
+            raise KeyboardInterrupt
+        if distributed.rank() == 1 and self.how == "kill" and armed:
+            os._exit(9)
+
+
+class EndedError(Exception):
+    """What ends all the processes."""
+
+
+armed: list = []
+seen: list = []
+
+
+def rows():
+    return load_digits().data[:600].astype(np.float32)
+
+
+def network(**settings):
+    small = {"hidden_units": (32,), "latent_dim": 5, "max_epochs": 3, "batch_size": 100}
+    return Autoencoder(**{**small, "random_state": 0, **settings})
+
+
+def clusterer(cls, **settings):
+    small = {"max_epochs": 3, "batch_size": 100, "random_state": 0, "init": "k-means"}
+    settings = {"autoencoder": network(random_state=None), "n_init": 2, **settings}
+    return cls(10, **{**small, **settings})
+
+
+GRAPH = GraphClustering(n_init=2)
+
+# What is the same in one process and in several, but for rounding.
+SAME = {
+    "adam": network(),
+    "sgd": network(optimizer="sgd", lr=0.01),
+    "noise": network(noise=0.3),
+    "one row in a batch": network(batch_size=1, max_epochs=1, optimizer="sgd", lr=1e-3),
+    "held-out rows": network(net_params={"train_split": ValidSplit(5)}),
+    "batch normalisation": network(
+        network=Normalized, hidden_units=None, optimizer="sgd", lr=0.01
+    ),
+    "DataLoader": network(
+        net_params={"iterator_train": DataLoader, "iterator_train__shuffle": True}
+    ),
+    "early stopping": network(
+        max_epochs=9,
+        callbacks=[EarlyStopping("train_loss", patience=1, threshold=0.2)],
+    ),
+    "listener": network(callbacks=[Recorder()], verbose=1),
+    "DEC": clusterer(DECClustering, init=GRAPH, update_interval=1, tol=0.0),
+    "IDEC": clusterer(IDECClustering, autoencoder=network(noise=0.2)),
+    "DCN": clusterer(DCNClustering, tol=0.0),
+    "DKM": clusterer(DKMClustering),
+    "VaDE": clusterer(VaDEClustering),
+    "DDC": clusterer(DDCClustering, autoencoder=None, n_hidden=20, optimizer="sgd"),
+    "clusterer": clusterer(IDECClustering, init=AgglomerativeClustering(10)),
+}
+
+# What is the same in all the processes only.
+EQUAL = {
+    "no seed": network(random_state=None),
+    "an instance": network(random_state=np.random.RandomState(3)),
+    "dropout": network(network=Dropping, hidden_units=None, noise=0.2),
+    "shuffled split": network(
+        net_params={"train_split": ValidSplit(0.2, stratified=False)}
+    ),
+    "interrupted": network(callbacks=[Ending()], max_epochs=9),
+    "interrupted in a batch": network(callbacks=[Ending("on_batch_end")], max_epochs=9),
+    "k-means": AutoencoderKMeans(10, autoencoder=network(), n_init=2),
+    "mixture": AutoencoderGMM(10, autoencoder=network(), init=GRAPH),
+    "taught DDC": clusterer(DDCClustering, init=GRAPH, autoencoder=None, n_hidden=20),
+}
+
+# What another process is to end, or all of them are.
+KILLED = clusterer(
+    DECClustering,
+    autoencoder=network(network=Dropping, hidden_units=None, noise=0.2),
+    callbacks=[Ending("on_batch_end", "kill")],
+    tol=0.0,
+)
+RAISING = clusterer(
+    VaDEClustering,
+    autoencoder=network(noise=0.2),
+    callbacks=[Ending("on_batch_end", "raise")],
+)
+
+
+def outcome(estimator, X):
+    """All that a fit gives."""
+    seen.clear()
+    said = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X)
+    modules = [estimator.module_, getattr(estimator, "head_", nn.Module())]
+    return {
+        "weights": [
+            value.cpu().numpy().copy()
+            for module in modules
+            for value in module.state_dict().values()
+        ],
+        "labels": getattr(estimator, "labels_", None),
+        "history": {
+            phase: [
+                {name: value for name, value in epoch.items() if name != "dur"}
+                for epoch in epochs
+            ]
+            for phase, epochs in estimator.history_.items()
+        },
+        "seen": list(seen),
+        "said": said.getvalue(),
+    }
+
+
+def failing(Z, n_clusters, random_state):
+    raise ArithmeticError("No centroids here.")
+
+
+def message(estimator, X):
+    """What a fit is refused with."""
+    try:
+        estimator.fit(X)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def all_fits(X, folder):
+    results = {
+        name: outcome(clone(each), X) for name, each in {**SAME, **EQUAL}.items()
+    }
+    results["killed"] = outcome(clone(KILLED), X)
+    rank = distributed.rank()
+    armed.append(True)
+    raising = clone(RAISING).set_params(checkpoint=folder / f"raised-{rank}")
+    results["raised"] = message(raising, X)
+    armed.clear()
+    results["other rows"] = message(network(), X[rank:])
+    results["other parameters"] = message(network(lr=0.1 + rank), X)
+    results["no centroids"] = message(clusterer(DCNClustering, init=failing), X)
+    with distributed.alone():
+        results["alone"] = outcome(network(random_state=rank), X)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distributed, "sum_gradients", lambda *args: None)
+        results["not exchanged"] = outcome(network(), X)
+    return results
+
+
+def checkpointed(X, folder):
+    place = folder / f"killed-{distributed.rank()}"
+    return outcome(clone(KILLED).set_params(checkpoint=place), X)
+
+
+def killed(X, folder):
+    armed.append(True)
+    return checkpointed(X, folder)
+
+
+def start(job, folder, world=2):
+    """Run a job of this file in several processes, as torchrun would."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    processes = []
+    for rank in range(world):
+        told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world}
+        told |= {"MASTER_ADDR": "localhost", "MASTER_PORT": port}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, __file__, job, folder],
+                env={
+                    **os.environ,
+                    **{name: str(value) for name, value in told.items()},
+                },
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    return [(process, process.communicate(timeout=120)[1]) for process in processes]
+
+
+def results(job, folder):
+    return [pickle.loads((folder / f"{job}-{rank}").read_bytes()) for rank in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Folder with what two processes made of all the fits, by the real torchrun."""
+    folder = tmp_path_factory.mktemp("processes")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", __file__, "all_fits", folder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fits(folder):
+    return results("all_fits", folder)
+
+
+def assert_equal(first, second):
+    for value, other in zip(first["weights"], second["weights"], strict=True):
+        assert_array_equal(value, other)
+    assert_array_equal(first["labels"], second["labels"])
+    assert first["history"] == second["history"]
+
+
+@pytest.mark.parametrize("name", [*SAME, *EQUAL, "killed"])
+def test_processes_end_with_the_same_bits(name, fits):
+    assert_equal(*(results[name] for results in fits))
+
+
+def assert_close(several, one):
+    for value, other in zip(several["weights"], one["weights"], strict=True):
+        assert_allclose(value, other, atol=1e-5)
+    assert_array_equal(several["labels"], one["labels"])
+    for phase, epochs in one["history"].items():
+        for epoch, other in zip(several["history"][phase], epochs, strict=True):
+            assert epoch == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_several_processes_do_what_one_does(name, fits, short_teaching):
+    assert_close(fits[0][name], outcome(clone(SAME[name]), rows()))
+
+
+def test_each_row_is_seen_once_an_epoch(fits, short_teaching):
+    (first,), (second,) = (results["listener"]["seen"] for results in fits)
+    (alone,) = outcome(clone(SAME["listener"]), rows())["seen"]
+    assert len(first) == len(second) == len(alone) == 3
+    for epoch, other, whole in zip(first, second, alone, strict=True):
+        assert_array_equal(np.sort(np.concatenate(epoch + other)), np.arange(600))
+        for share, rest, batch in zip(epoch, other, whole, strict=True):
+            assert_array_equal(share, batch[::2])
+            assert_array_equal(rest, batch[1::2])
+
+
+def test_weights_differ_where_gradients_are_not_exchanged(fits):
+    first, second = (results["not exchanged"]["weights"] for results in fits)
+    gaps = [np.abs(a - b).max() for a, b in zip(first, second, strict=True)]
+    assert max(gaps) > 1e-3
+
+
+def test_the_first_process_alone_prints(fits):
+    assert "train_loss" in fits[0]["listener"]["said"]
+    assert fits[1]["listener"]["said"] == ""
+
+
+def test_an_interruption_is_of_all(fits):
+    for result in fits:
+        assert len(result["interrupted"]["history"]["pretraining"]) == 2
+        assert len(result["interrupted in a batch"]["history"]["pretraining"]) == 2
+
+
+def test_masks_of_a_users_network_differ_between_processes():
+    masks = []
+    for rank in (0, 0, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(distributed, "world", lambda: 2)
+            patch.setattr(distributed, "rank", lambda rank=rank: rank)
+            before = torch.get_rng_state()
+            with distributed.own_draws(1, 2, 3):
+                masks.append(torch.rand(5).tolist())
+            assert_array_equal(torch.get_rng_state(), before)
+    assert masks[0] == masks[1] != masks[2]
+
+
+def test_other_fits_are_refused_by_all(fits):
+    for result in fits:
+        assert "2 processes of this fit differ in data:" in result["other rows"]
+        assert "this fit differ in parameters:" in result["other parameters"]
+
+
+def test_an_error_of_the_first_process_is_one_of_all(fits):
+    for result in fits:
+        assert result["no centroids"] == "ArithmeticError: No centroids here."
+
+
+def test_alone_is_as_without_others(fits, short_teaching):
+    for seed, result in enumerate(fits):
+        assert_equal(result["alone"], outcome(network(random_state=seed), rows()))
+
+
+def test_one_process_goes_on_where_several_ended(fits, folder, short_teaching):
+    assert [result["raised"] for result in fits] == ["EndedError: "] * 2
+    assert (folder / "raised-0" / "clustering.state").exists()
+    assert not (folder / "raised-1").exists()
+    model = clone(RAISING).set_params(checkpoint=folder / "raised-0")
+    assert_close(outcome(model, rows()), outcome(clone(RAISING), rows()))
+
+
+def test_a_process_that_dies_ends_the_others_and_the_fit_goes_on(fits, folder):
+    (first, said), (second, _) = start("killed", folder)
+    assert (first.returncode, second.returncode) == (1, 9)
+    assert "RuntimeError: This process lost the others" in said
+    assert [process.returncode for process, _ in start("checkpointed", folder)] == [
+        0,
+        0,
+    ]
+    for result, expected in zip(results("checkpointed", folder), fits, strict=True):
+        assert_equal(result, expected["killed"])
+    assert (folder / "killed-0").exists()
+    assert not (folder / "killed-1").exists()
+
+
+def launched(monkeypatch):
+    """Whether this process would join others."""
+    calls = []
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda *a: calls.append(a)
+    )
+    monkeypatch.setattr(distributed.atexit, "register", lambda call: None)
+    distributed.join()
+    return bool(calls)
+
+
+def test_what_a_launcher_started_joins_and_nothing_else(monkeypatch):
+    assert not launched(monkeypatch)
+    for name in distributed.LAUNCHED:
+        monkeypatch.setenv(name, "2")
+    assert launched(monkeypatch)
+    # A worker of joblib has inherited all of it.
+    parent = distributed.multiprocessing.current_process()
+    monkeypatch.setattr(distributed.multiprocessing, "parent_process", lambda: parent)
+    assert not launched(monkeypatch)
+
+
+if __name__ == "__main__":
+    _joint.TEACHING_EPOCHS, _joint.TEACHING_STEPS = 1, 20
+    job, place = sys.argv[1], Path(sys.argv[2])
+    distributed.join()
+    kept = pickle.dumps(globals()[job](rows(), place))
+    (place / f"{job}-{os.environ['RANK']}").write_bytes(kept)
