@@ -69,7 +69,7 @@ def join() -> None:
     nccl = dist.is_nccl_available() and beside <= torch.cuda.device_count()
     with _together():
         dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if nccl else "gloo", None, PATIENCE
+            "cpu:gloo,cuda:nccl" if nccl else "gloo", timeout=PATIENCE
         )
     atexit.register(_leave)
 
@@ -331,7 +331,7 @@ def whole_norms(module: nn.Module) -> Iterator[None]:
 
 
 def _normalized(norm: Any, x: Tensor) -> Tensor:
-    if _Now.rows is None or not (norm.training or norm.running_mean is None):
+    if _Now.rows is None or not (norm.training or not norm.track_running_stats):
         return type(norm).forward(norm, x)
     axes = [0, *range(2, x.dim())]
     shape = [1, -1, *[1] * (x.dim() - 2)]
@@ -369,7 +369,6 @@ def _together() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise RuntimeError(
-            "This process lost the others: one of them ended, by an error of its own or "
-            "killed, or can't be reached. Where the fit has a checkpoint, the same fit "
-            "goes on from there."
+            "This process lost the others: one of them failed, was killed or can't be "
+            "reached. Where the fit has a checkpoint, the same fit goes on from there."
         ) from error

@@ -37,6 +37,7 @@ from skdeepcluster import (
 )
 from skdeepcluster.estimators import _joint
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.training import Net
 
 
 class Normalized(nn.Module):
@@ -163,6 +164,10 @@ EQUAL = {
     "interrupted in a batch": network(callbacks=[Ending("on_batch_end")], max_epochs=9),
     "k-means": AutoencoderKMeans(10, autoencoder=network(), n_init=2),
     "mixture": AutoencoderGMM(10, autoencoder=network(), init=GRAPH),
+    "initial clusters by one of ours": clusterer(
+        DCNClustering,
+        init=AutoencoderKMeans(10, autoencoder=network(), n_init=2, random_state=0),
+    ),
     "taught DDC": clusterer(DDCClustering, init=GRAPH, autoencoder=None, n_hidden=20),
 }
 
@@ -211,11 +216,15 @@ def failing(Z, n_clusters, random_state):
     raise ArithmeticError("No centroids here.")
 
 
+def interrupting(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
 def message(estimator, X):
     """What a fit is refused with."""
     try:
         estimator.fit(X)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         return f"{type(error).__name__}: {error}"
 
 
@@ -223,7 +232,8 @@ def all_fits(X, folder):
     results = {
         name: outcome(clone(each), X) for name, each in {**SAME, **EQUAL}.items()
     }
-    results["killed"] = outcome(clone(KILLED), X)
+    results["not killed"] = outcome(clone(KILLED), X)
+    results["going on"] = going_on(X, folder)
     rank = distributed.rank()
     armed.append(True)
     raising = clone(RAISING).set_params(checkpoint=folder / f"raised-{rank}")
@@ -232,6 +242,9 @@ def all_fits(X, folder):
     results["other rows"] = message(network(), X[rank:])
     results["other parameters"] = message(network(lr=0.1 + rank), X)
     results["no centroids"] = message(clusterer(DCNClustering, init=failing), X)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Net, "train_step", interrupting)
+        results["Ctrl-C"] = message(network(), X)
     with distributed.alone():
         results["alone"] = outcome(network(random_state=rank), X)
     with pytest.MonkeyPatch.context() as patch:
@@ -240,14 +253,14 @@ def all_fits(X, folder):
     return results
 
 
-def checkpointed(X, folder):
+def going_on(X, folder):
     place = folder / f"killed-{distributed.rank()}"
     return outcome(clone(KILLED).set_params(checkpoint=place), X)
 
 
 def killed(X, folder):
     armed.append(True)
-    return checkpointed(X, folder)
+    going_on(X, folder)
 
 
 def start(job, folder, world=2):
@@ -273,24 +286,25 @@ def start(job, folder, world=2):
     return [(process, process.communicate(timeout=120)[1]) for process in processes]
 
 
-def results(job, folder):
-    return [pickle.loads((folder / f"{job}-{rank}").read_bytes()) for rank in (0, 1)]
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """A folder, and the ends of two processes of which the second was killed."""
+    folder = tmp_path_factory.mktemp("processes")
+    ends = start("killed", folder)
+    assert (folder / "killed-0" / "clustering.state").exists()
+    return folder, ends
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Folder with what two processes made of all the fits, by the real torchrun."""
-    folder = tmp_path_factory.mktemp("processes")
+def fits(ended):
+    """What each of two processes makes of all the fits, by the real torchrun."""
+    folder, _ = ended
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2", __file__, "all_fits", folder]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def fits(folder):
-    return results("all_fits", folder)
+    paths = [folder / f"all_fits-{rank}" for rank in (0, 1)]
+    return [pickle.loads(path.read_bytes()) for path in paths]
 
 
 def assert_equal(first, second):
@@ -300,7 +314,7 @@ def assert_equal(first, second):
     assert first["history"] == second["history"]
 
 
-@pytest.mark.parametrize("name", [*SAME, *EQUAL, "killed"])
+@pytest.mark.parametrize("name", [*SAME, *EQUAL, "going on"])
 def test_processes_end_with_the_same_bits(name, fits):
     assert_equal(*(results[name] for results in fits))
 
@@ -347,6 +361,11 @@ def test_an_interruption_is_of_all(fits):
         assert len(result["interrupted in a batch"]["history"]["pretraining"]) == 2
 
 
+def test_ctrl_c_ends_a_fit_of_several(fits):
+    for result in fits:
+        assert result["Ctrl-C"] == "KeyboardInterrupt: "
+
+
 def test_masks_of_a_users_network_differ_between_processes():
     masks = []
     for rank in (0, 0, 1):
@@ -376,7 +395,8 @@ def test_alone_is_as_without_others(fits, short_teaching):
         assert_equal(result["alone"], outcome(network(random_state=seed), rows()))
 
 
-def test_one_process_goes_on_where_several_ended(fits, folder, short_teaching):
+def test_one_process_goes_on_where_several_ended(fits, ended, short_teaching):
+    folder = ended[0]
     assert [result["raised"] for result in fits] == ["EndedError: "] * 2
     assert (folder / "raised-0" / "clustering.state").exists()
     assert not (folder / "raised-1").exists()
@@ -384,25 +404,45 @@ def test_one_process_goes_on_where_several_ended(fits, folder, short_teaching):
     assert_close(outcome(model, rows()), outcome(clone(RAISING), rows()))
 
 
-def test_a_process_that_dies_ends_the_others_and_the_fit_goes_on(fits, folder):
-    (first, said), (second, _) = start("killed", folder)
+def test_a_process_that_dies_ends_the_others(ended):
+    (first, said), (second, _) = ended[1]
     assert (first.returncode, second.returncode) == (1, 9)
     assert "RuntimeError: This process lost the others" in said
-    assert [process.returncode for process, _ in start("checkpointed", folder)] == [
-        0,
-        0,
-    ]
-    for result, expected in zip(results("checkpointed", folder), fits, strict=True):
-        assert_equal(result, expected["killed"])
-    assert (folder / "killed-0").exists()
-    assert not (folder / "killed-1").exists()
+
+
+def test_a_killed_fit_goes_on(ended, fits):
+    for result in fits:
+        assert_equal(result["going on"], result["not killed"])
+    assert not (ended[0] / "killed-1").exists()
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": None}, {"affine": False}])
+@pytest.mark.parametrize(
+    ("norm", "size"), [(nn.BatchNorm1d, (9, 4)), (nn.BatchNorm2d, (9, 4, 3, 2))]
+)
+def test_normalisation_is_that_of_torch(norm, size, settings, monkeypatch):
+    outputs = []
+    for rows_of_batch in (None, 9):
+        layer = norm(4, **settings)
+        monkeypatch.setattr(distributed._Now, "rows", rows_of_batch)
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(3):
+            x = torch.randn(size, generator=generator).mul(3).add(50).requires_grad_()
+            y = distributed._normalized(layer, x)
+            y.square().mul(
+                torch.arange(9).reshape(9, *[1] * (x.dim() - 1))
+            ).sum().backward()
+        own = [parameter.grad for parameter in layer.parameters()]
+        outputs.append([y, x.grad, *own, *layer.buffers()])
+    for expected, actual in zip(*outputs, strict=True):
+        assert_allclose(actual.detach(), expected.detach(), rtol=1e-3, atol=1e-4)
 
 
 def launched(monkeypatch):
     """Whether this process would join others."""
     calls = []
     monkeypatch.setattr(
-        torch.distributed, "init_process_group", lambda *a: calls.append(a)
+        torch.distributed, "init_process_group", lambda *a, **k: calls.append(a)
     )
     monkeypatch.setattr(distributed.atexit, "register", lambda call: None)
     distributed.join()
