@@ -92,8 +92,8 @@ def rank() -> int:
 
 
 def local_gpu() -> torch.device:
-    """Return the GPU of this process; the current one, where it is alone."""
-    if world() == 1:
+    """Return the GPU of this process; the current one, where there are no others."""
+    if not dist.is_available() or not dist.is_initialized():
         return torch.device("cuda")
     local = int(os.environ.get("LOCAL_RANK", rank()))
     return torch.device("cuda", local % torch.cuda.device_count())

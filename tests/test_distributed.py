@@ -35,9 +35,10 @@ from skdeepcluster import (
     VaDEClustering,
     distributed,
 )
+from skdeepcluster.batches import BatchDataset, BatchIterator
 from skdeepcluster.estimators import _joint
 from skdeepcluster.graph import GraphClustering
-from skdeepcluster.training import Net
+from skdeepcluster.training import Net, resolve_device
 
 
 class Normalized(nn.Module):
@@ -438,26 +439,84 @@ def test_normalisation_is_that_of_torch(norm, size, settings, monkeypatch):
         assert_allclose(actual.detach(), expected.detach(), rtol=1e-3, atol=1e-4)
 
 
+class Rows(torch.utils.data.Dataset):
+    def __len__(self):
+        return 7
+
+    def __getitem__(self, index):
+        return np.full(3, index, dtype=np.float32)
+
+
+@pytest.mark.parametrize("dataset", [Rows(), BatchDataset(np.outer(range(7), [1] * 3))])
+def test_shares_make_up_each_batch(dataset):
+    whole = list(BatchIterator(dataset, 3, shuffle=True))
+    shares = [BatchIterator(dataset, 3, shuffle=True).shares(r, 4) for r in range(4)]
+    for (x, index), *parts in zip(whole, *shares, strict=True):
+        assert {count for count, _ in parts} == {len(index)}
+        assert [len(own) for _, (_, own) in parts].count(0) in (1, 2)
+        assert_array_equal(
+            torch.cat([own for _, (_, own) in parts]).sort()[0], index.sort()[0]
+        )
+        for rank, (_, (rows_of_share, own)) in enumerate(parts):
+            assert_array_equal(own, index[rank::4])
+            assert_array_equal(rows_of_share, x[rank::4])
+            assert rows_of_share.shape == (len(own), 3)
+
+
+@pytest.fixture
 def launched(monkeypatch):
-    """Whether this process would join others."""
-    calls = []
+    """Pretend that a launcher started this process, and list the groups it joins."""
+    joined = []
     monkeypatch.setattr(
-        torch.distributed, "init_process_group", lambda *a, **k: calls.append(a)
+        torch.distributed,
+        "init_process_group",
+        lambda backend, **settings: joined.append(backend),
     )
     monkeypatch.setattr(distributed.atexit, "register", lambda call: None)
-    distributed.join()
-    return bool(calls)
-
-
-def test_what_a_launcher_started_joins_and_nothing_else(monkeypatch):
-    assert not launched(monkeypatch)
     for name in distributed.LAUNCHED:
-        monkeypatch.setenv(name, "2")
-    assert launched(monkeypatch)
-    # A worker of joblib has inherited all of it.
+        monkeypatch.setenv(name, "3")
+    return joined
+
+
+def test_what_a_launcher_started_joins(launched):
+    distributed.join()
+    assert launched == ["gloo"]
+
+
+@pytest.mark.parametrize("name", distributed.LAUNCHED)
+def test_what_no_launcher_started_joins_nothing(name, launched, monkeypatch):
+    monkeypatch.delenv(name)
+    distributed.join()
+    assert launched == []
+
+
+def test_a_worker_of_joblib_joins_nothing(launched, monkeypatch):
     parent = distributed.multiprocessing.current_process()
     monkeypatch.setattr(distributed.multiprocessing, "parent_process", lambda: parent)
-    assert not launched(monkeypatch)
+    distributed.join()
+    assert launched == []
+
+
+@pytest.mark.parametrize(
+    ("processes", "backend"), [("2", "cpu:gloo,cuda:nccl"), ("3", "gloo")]
+)
+def test_gpus_are_used_where_each_process_has_one(
+    processes, backend, launched, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+    assert resolve_device("auto") == torch.device("cuda")
+    distributed.join()
+    assert launched == [backend]
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    assert resolve_device("auto") == torch.device("cuda", 1)
+    # A group of NCCL alone exchanges nothing from elsewhere.
+    for group in ("gloo", "nccl"):
+        monkeypatch.setattr(torch.distributed, "get_backend", lambda group=group: group)
+        place = torch.device("cuda", 1) if group == "nccl" else torch.device("cpu")
+        assert distributed._carrier(torch.device("cpu")) == place
 
 
 if __name__ == "__main__":
