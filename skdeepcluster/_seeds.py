@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from skdeepcluster import distributed
-
 
 def spawn_seeds(random_state: Any, count: int) -> list[int]:
     """Seeds for the parts of a fit.
@@ -17,10 +15,3 @@ def spawn_seeds(random_state: Any, count: int) -> list[int]:
     else:
         rng = np.random.RandomState(random_state)
     return [int(seed) for seed in rng.randint(np.iinfo(np.int32).max, size=count)]
-
-
-def fit_seeds(random_state: Any, count: int) -> list[int]:
-    """Seeds for the parts of a fit, the same in all the processes that it has."""
-    distributed.join()
-    seeds = spawn_seeds(random_state, count)
-    return distributed.from_first(seeds)

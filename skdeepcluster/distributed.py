@@ -23,6 +23,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from skdeepcluster._seeds import spawn_seeds
+
 Value = TypeVar("Value")
 
 # What torchrun tells each process, and other launchers as well.
@@ -95,7 +97,7 @@ def local_gpu() -> torch.device:
     """Return the GPU of this process; the current one, where there are no others."""
     if not dist.is_available() or not dist.is_initialized():
         return torch.device("cuda")
-    local = int(os.environ.get("LOCAL_RANK", rank()))
+    local = int(os.environ.get("LOCAL_RANK") or rank())
     return torch.device("cuda", local % torch.cuda.device_count())
 
 
@@ -264,6 +266,12 @@ def copy_from_first(tensors: Iterable[Tensor]) -> None:
 def from_first(value: Value) -> Value:
     """Return what the first process has for it."""
     return first(lambda: value)
+
+
+def fit_seeds(random_state: Any, count: int) -> list[int]:
+    """Return seeds for the parts of a fit, the same in all its processes."""
+    join()
+    return from_first(spawn_seeds(random_state, count))
 
 
 def check_same(facts: dict[str, str]) -> None:

@@ -20,7 +20,6 @@ import skdeepcluster
 from skdeepcluster import distributed, networks
 from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
-from skdeepcluster._seeds import fit_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
@@ -205,7 +204,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         self, X: Any, n_seeds: int, network: nn.Module | None = None
     ) -> tuple[Journal, list[int]]:
         """Open the journal of a fit, and tell the fit's seeds."""
-        seeds = fit_seeds(self.random_state, n_seeds)
+        seeds = distributed.fit_seeds(self.random_state, n_seeds)
         if self.checkpoint is None and distributed.world() == 1:
             return Journal(), seeds
         facts = {

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeepcluster import distributed
 from skdeepcluster._resume import Journal
-from skdeepcluster._seeds import fit_seeds, spawn_seeds
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
 from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
@@ -271,7 +271,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         autoencoder = self._given_autoencoder()
         if not is_fitted(autoencoder):
             if autoencoder.random_state is None:
-                seed = fit_seeds(self.random_state, 1)[0]
+                seed = distributed.fit_seeds(self.random_state, 1)[0]
                 autoencoder.set_params(random_state=seed)
             autoencoder.fit(X)
         return clone(self).set_params(autoencoder=autoencoder)
