@@ -44,6 +44,7 @@ _SUBMODULES = (
     "metrics",
     "model_selection",
     "plotting",
+    "streams",
 )
 
 

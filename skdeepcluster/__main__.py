@@ -1,10 +1,12 @@
-"""A first look at a table from the shell: ``python -m skdeepcluster data.csv``."""
+"""A first look at a table or at images: ``python -m skdeepcluster data.csv``."""
 
 import argparse
 import csv
 import sys
+import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from sklearn.preprocessing import OneHotEncoder
 import skdeepcluster
 from skdeepcluster import graph
 from skdeepcluster._extras import import_extra
+from skdeepcluster._folder import SIDE, feature_rows, pixel_rows, read_images, resized
 
 # By name: torch, which takes seconds to load, is for those that are chosen.
 ESTIMATORS = [
@@ -34,9 +37,36 @@ SUFFIXES = ".csv, .parquet, .npy or .npz"
 # Text that differs in more than this share of the rows names rows and describes none.
 MOST_VALUES = 0.5
 
+# Pixels a side of the images in a report, and images of a cluster.
+SHOWN_SIDE, SHOWN_IMAGES = 64, 12
+
+
+@dataclass
+class Data:
+    """What was read.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_columns)
+    told : str
+        What it is, in words.
+    left_out : dict of str to str, default=<factory>
+        What of it was left out, with the reason.
+    files : list of str or None, default=None
+        Names of the files that the rows were made of.
+    images : list of PIL.Image.Image, default=<factory>
+        What these hold.
+    """
+
+    X: Any
+    told: str
+    left_out: dict[str, str] = field(default_factory=dict)
+    files: list[str] | None = None
+    images: list[Any] = field(default_factory=list)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Cluster a file and tell what was found.
+    """Cluster a file or a folder of images and tell what was found.
 
     Parameters
     ----------
@@ -62,10 +92,20 @@ def parser() -> argparse.ArgumentParser:
     """Make the parser of the command's arguments."""
     command = argparse.ArgumentParser(
         prog="python -m skdeepcluster",
-        description="Cluster the rows of a file, print what was found and how sure it "
-        "is, and write a table of labels and a report.",
+        description="Cluster the rows of a file or the images in a folder, print what "
+        "was found and how sure it is, and write a table of labels and a report.",
     )
-    command.add_argument("data", type=Path, help=f"a table or an array: {SUFFIXES}")
+    command.add_argument(
+        "data",
+        type=Path,
+        help=f"a table or an array, {SUFFIXES}, or a folder of images",
+    )
+    command.add_argument(
+        "--features",
+        help="module:name of a scikit-learn transformer or a function that makes rows "
+        "of a list of images, arrays of shape (height, width, 3) of bytes (default: "
+        f"the pixels of images of {SIDE} x {SIDE})",
+    )
     command.add_argument("--n-clusters", type=positive, help="found if it is not given")
     command.add_argument("--estimator", choices=ESTIMATORS, default="GraphClustering")
     command.add_argument(
@@ -97,15 +137,18 @@ def look(options: argparse.Namespace) -> None:
     )
     if labels_path.resolve() == options.data.resolve():
         raise ValueError(f"{labels_path} is the data: give another --output.")
-    X, left_out = read(options.data)
-    for name, reason in left_out.items():
-        print(f"Note: column {name!r} is left out: {reason}.")
-    print(f"{options.data}: {X.shape[0]} rows, {X.shape[1]} columns")
+    data = read(options.data, options.features)
+    for name, reason in data.left_out.items():
+        print(f"Note: {name} is left out: {reason}.")
+    X = data.X
+    print(f"{options.data}: {data.told}")
 
     estimator = make(options)
+    start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         labels = np.asarray(estimator.fit_predict(X))
+    seconds = time.perf_counter() - start
     for message in dict.fromkeys(str(each.message) for each in caught):
         print(f"Note: {' '.join(message.split())}")
     sure = sureness(estimator, X)
@@ -113,12 +156,13 @@ def look(options: argparse.Namespace) -> None:
 
     with open(labels_path, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["row", "cluster", "sureness"])
-        for row, (label, share) in enumerate(zip(labels, sure, strict=True)):
-            writer.writerow([row, label, f"{share:.3f}"])
+        writer.writerow(["file" if data.files else "row", "cluster", "sureness"])
+        names = data.files or range(len(labels))
+        for name, label, share in zip(names, labels, sure, strict=True):
+            writer.writerow([name, label, f"{share:.3f}"])
     print(f"Labels: {labels_path}")
     if not options.no_report:
-        write_report(report_path, options, X, len(np.unique(labels[labels >= 0])))
+        write_report(report_path, options, data, estimator, seconds)
 
 
 def make(options: argparse.Namespace) -> Any:
@@ -142,13 +186,38 @@ def counts(cls: Any) -> bool:
     return None in cls._parameter_constraints["n_clusters"]
 
 
-def read(path: Path) -> tuple[Any, dict[str, str]]:
-    """Rows of a file as numbers, and columns that were left out with the reason."""
+def read(path: Path, features: str | None = None) -> Data:
+    """Rows of a file, or of the images in a folder, as numbers."""
     if path.is_dir():
-        raise ValueError(
-            f"{path} is a folder: give one file, {SUFFIXES}. Images have to be made "
-            "rows of numbers first, as the features of a pretrained network."
+        return rows_of_images(path, features)
+    if features is not None:
+        raise ValueError(f"{path} is no folder of images: leave out --features.")
+    X, left_out = read_table(path)
+    return Data(
+        X,
+        f"{X.shape[0]} rows, {X.shape[1]} columns",
+        {f"column {name!r}": reason for name, reason in left_out.items()},
+    )
+
+
+def rows_of_images(folder: Path, features: str | None) -> Data:
+    """Rows of images, by their features or else their pixels."""
+    names, images, left_out = read_images(folder)
+    if features is None:
+        X = pixel_rows(images)
+        made = (
+            f"pixels of {SIDE} x {SIDE}, for want of --features; those of a pretrained "
+            "network tell photographs apart much better"
         )
+    else:
+        X = feature_rows(images, features)
+        made = f"{X.shape[1]} features by {features}"
+    told = f"{len(images)} images, {made}"
+    return Data(X, told, left_out, names, images)
+
+
+def read_table(path: Path) -> tuple[Any, dict[str, str]]:
+    """Rows of a file as numbers, and columns that were left out with the reason."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
     suffix = path.suffix.lower()
@@ -261,7 +330,7 @@ def summary(
 
 
 def write_report(
-    path: Path, options: argparse.Namespace, X: Any, n_clusters: int
+    path: Path, options: argparse.Namespace, data: Data, estimator: Any, seconds: float
 ) -> None:
     """Write the report of a comparison with k-means, where its extra is installed."""
     try:
@@ -271,18 +340,42 @@ def write_report(
         print(f"No report: {error}")
         return
     from skdeepcluster.model_selection import compare_clusterers
+    from skdeepcluster.model_selection._fits import AlreadyFitted
 
+    labels = estimator.labels_
+    n_clusters = len(np.unique(labels[labels >= 0]))
     kmeans = KMeans(max(n_clusters, 1), n_init=5, random_state=options.random_state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         comparison = compare_clusterers(
-            {options.estimator: make(options), "k-means": kmeans},
-            X,
+            {options.estimator: AlreadyFitted(estimator, seconds), "k-means": kmeans},
+            data.X,
             random_state=options.random_state,
             progress=False,
         )
-        comparison.to_html(path)
+        page = comparison.to_html()
+    if data.images:
+        shown = images_of_clusters(data.images, labels)
+        page = page.replace("</h1>", f"</h1>{shown}", 1)
+    path.write_text(page, encoding="utf-8")
     print(f"Report: {path}")
+
+
+def images_of_clusters(images: list[Any], labels: np.ndarray) -> str:
+    """Part of a page: a line of images for each cluster."""
+    from matplotlib.figure import Figure
+
+    from skdeepcluster.model_selection._report import to_image
+    from skdeepcluster.plotting import ClusterImagesDisplay
+
+    figure = Figure(figsize=(12, 1 + len(np.unique(labels))), layout="constrained")
+    ClusterImagesDisplay.from_predictions(
+        resized(images, SHOWN_SIDE),
+        labels,
+        n_images=SHOWN_IMAGES,
+        ax=figure.subplots(),
+    )
+    return f"<h2>Images</h2>{to_image(figure, 'Images of each cluster')}"
 
 
 if __name__ == "__main__":

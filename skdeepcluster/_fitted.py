@@ -3,7 +3,9 @@
 import copy
 import re
 import warnings
+from collections.abc import Mapping
 from numbers import Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,32 @@ def refuse_dates(X: Any) -> None:
             )
 
 
+def refuse_holders(X: Any) -> None:
+    """Refuse what holds rows beside other things, and say where it has them."""
+    names = {each.__name__ for each in type(X).__mro__}
+    if "AnnData" in names and hasattr(X, "obsm"):
+        places = ["adata.X", *(f"adata.obsm[{key!r}]" for key in X.obsm)]
+        raise TypeError(
+            "X is an AnnData object: give the rows in it, as adata.obsm['X_pca'] or "
+            f"adata.X. It has {', '.join(places)}."
+        )
+    if isinstance(X, Mapping) and not hasattr(X, "dtypes"):
+        raise TypeError(
+            f"X is a {type(X).__name__} with the keys {', '.join(map(repr, X))}: give "
+            "the rows in it, as X['data'], or a DataFrame of the columns in it."
+        )
+    if isinstance(X, str | PathLike):
+        raise TypeError(
+            f"X is the name {str(X)!r}: read the rows of the file first, as "
+            "numpy.load or pandas.read_csv does."
+        )
+    if names & {"DataLoader", "Dataset"}:
+        raise TypeError(
+            f"X is a {type(X).__name__}: give its rows in one array, as "
+            "numpy.stack([numpy.ravel(row) for row, *_ in dataset]) makes of a Dataset."
+        )
+
+
 def plain_settings() -> Any:
     """Context in which scikit-learn works as estimators inside of ours need it."""
     return config_context(array_api_dispatch=False, transform_output="default")
@@ -89,6 +117,7 @@ def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
         "ensure_min_samples": 2 if reset else 1,
         **settings,
     }
+    refuse_holders(X)
     refuse_dates(X)
     refuse_images(X)
     try:

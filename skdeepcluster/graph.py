@@ -26,7 +26,15 @@ from skdeepcluster._fitted import (
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.communities import between
 from skdeepcluster.counting import TOUCHING, touch
-from skdeepcluster.search import GraphFit, Settings, find_clusters
+from skdeepcluster.distances import checked_distances
+from skdeepcluster.search import (
+    GraphFit,
+    Settings,
+    find_clusters,
+    find_in_graph,
+    usable_neighbors,
+)
+from skdeepcluster.streams import over_blocks, sampled, takes_any_rows
 from skdeepcluster.tree import ClusterTree
 from skdeepcluster.voting import Voters
 
@@ -35,6 +43,8 @@ __all__ = ["GraphClustering"]
 # Clusters are called arbitrary if starts agree less than so, by the adjusted Rand
 # index, and clusters have so many distinct rows on average: fewer prove nothing.
 ARBITRARY, ROWS_TO_JUDGE = 0.5, 100
+
+PRECOMPUTED = "precomputed"
 
 
 class GraphClustering(ClusterMixin, BaseEstimator):
@@ -74,12 +84,18 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         more than this many times farther than it is in the middle of their cluster
         (the median over its rows). Values from 2 to 3 suit most data. None labels
         every row.
-    neighbors : transformer or None, default=None
+    neighbors : transformer, "precomputed" or None, default=None
         Finds the neighbours in place of ``n_neighbors``: a copy of it must turn rows
         into a sparse graph, as :class:`sklearn.neighbors.KNeighborsTransformer` does;
         it gets the distinct rows. None searches exactly, and approximately among more
         than 80,000 rows where pynndescent is installed. Rows with more than 50 features
-        are reduced to 50 principal components first.
+        are reduced to 50 principal components first. With "precomputed", ``X`` holds
+        the distances; see Notes.
+    max_samples : int or None, default=100000
+        Rows that the graph is made of, at most: a sample of more, which depends on
+        their number alone. The others are placed by the votes of their neighbours in
+        it, as `predict` does. None takes all, and so does "precomputed". Clusterers
+        that start from a graph have such a parameter of their own, which counts there.
     n_jobs : int or None, default=None
         Processes that the starts are shared by; None is one, -1 all processors.
     random_state : int, RandomState instance or None, default=None
@@ -136,6 +152,22 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     For predictions the distinct rows are kept as `fit` compared them: at most 50 values
     in single precision each, 200 bytes, and some 30 bytes more.
 
+    With ``neighbors="precomputed"``, `fit` takes the distances between rows in place of
+    the rows: a sparse matrix of shape (n_samples, n_samples) with an entry for each
+    neighbour, as ``KNeighborsTransformer(mode="distance")``,
+    :func:`sklearn.neighbors.radius_neighbors_graph` and ``adata.obsp["distances"]`` of
+    scanpy have it, or a dense one, of which ``n_neighbors`` are used in each row. An
+    entry that is stored and zero is a neighbour at no distance. Connectivities,
+    similarities and kernels are no distances: they are large where distances are
+    small, which can't be told from the numbers in general. `predict` takes the
+    distances of new rows to their neighbours among the training rows, of shape
+    (n_new, n_samples), as many of each row as in `fit`.
+
+    What needs the rows themselves is then left out: every row counts once, even one
+    that another repeats, and k-means is not tried. Give distances between distinct rows
+    where rows are repeated more often than they have neighbours: such copies lead
+    nowhere else and are clusters of their own.
+
     References
     ----------
     .. [1] McInnes, L., Healy, J. and Melville, J. (2018). UMAP: Uniform manifold
@@ -164,7 +196,12 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         "resolution": [Interval(Real, 0, None, closed="neither")],
         "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "noise_ratio": [Interval(Real, 1, None, closed="neither"), None],
-        "neighbors": [HasMethods("fit_transform"), None],
+        "neighbors": [
+            HasMethods("fit_transform"),
+            StrOptions({PRECOMPUTED}),
+            None,
+        ],
+        "max_samples": [Interval(Integral, 2, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -178,6 +215,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         n_init: int | str = "auto",
         noise_ratio: float | None = None,
         neighbors: Any = None,
+        max_samples: int | None = 100_000,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -187,6 +225,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         self.n_init = n_init
         self.noise_ratio = noise_ratio
         self.neighbors = neighbors
+        self.max_samples = max_samples
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -197,7 +236,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to cluster.
+            Rows to cluster; with ``neighbors="precomputed"``, distances between them,
+            of shape (n_samples, n_samples).
         y : object, default=None
             Ignored.
 
@@ -209,7 +249,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are unusable.
+            If a parameter or the data are unusable. Of distances: if they aren't
+            square, one is negative, or a row has no neighbour.
 
         Warns
         -----
@@ -218,7 +259,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         UserWarning
             If the clusters are arbitrary: they are large, starts disagree, and no
             valleys are between most of them. Or if one of three or more columns holds
-            more than 99 % of the variance.
+            more than 99 % of the variance. Or if rows have given distances of zero
+            only.
         """
         model = blank(self)
         found = model._learn(X)
@@ -227,16 +269,43 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         return self
 
     def _learn(self, X: Any) -> GraphFit:
-        X = validated(self, X, reset=True)
-        if self.n_clusters is not None and X.shape[0] < self.n_clusters:
+        given = self.neighbors == PRECOMPUTED
+        most = None if given else self.max_samples
+        rows, some = sampled(X, most, self._validated)
+        if self.n_clusters is not None and rows.shape[0] < self.n_clusters:
             raise ValueError(
-                f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}."
+                f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
-        warn_of_units(self, X)
+        if not given:
+            warn_of_units(self, rows)
         with plain_settings():
-            found = self._search([X])
+            found = self._search([rows])
             self._keep(found)
+            if some:
+                self._place(X, found)
         return found
+
+    def _place(self, X: Any, found: GraphFit) -> None:
+        """Label all the rows, when a sample of them has been learned from."""
+        agreement = self.row_agreement_[found.nodes.first]
+        places = over_blocks(
+            lambda rows: self._voters.place(self._validated(rows, reset=False)), X
+        )
+        labels, nodes, leaves = places.T
+        self.labels_, self.leaf_labels_ = (
+            labels.astype(np.int32),
+            leaves.astype(np.int32),
+        )
+        self.row_agreement_ = agreement[nodes]
+
+    def _validated(self, X: Any, reset: bool, **settings: Any) -> Any:
+        """Rows, or distances between them."""
+        X = validated(self, X, reset=reset, **settings)
+        if self.neighbors != PRECOMPUTED:
+            return X
+        # Of dense distances, with the row itself.
+        kept = usable_neighbors(self.n_neighbors, X.shape[1]) + 1
+        return checked_distances(X, kept, square=reset)
 
     def _labels_of(self, views: Sequence[Any]) -> np.ndarray:
         """Clusters of rows that are known in several ways."""
@@ -250,9 +319,11 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             self.n_neighbors,
             self.resolution,
             self.n_init,
-            self.neighbors,
+            None if self.neighbors == PRECOMPUTED else self.neighbors,
             self.n_jobs,
         )
+        if self.neighbors == PRECOMPUTED:
+            return find_in_graph(views[0], settings, self.random_state)
         return find_clusters(views, settings, self.random_state)
 
     def _keep(self, found: GraphFit) -> None:
@@ -282,6 +353,14 @@ class GraphClustering(ClusterMixin, BaseEstimator):
 
     def _warn(self, found: GraphFit) -> None:
         wanted = self.n_clusters
+        copies = int((found.graph.farthest == 0).sum())
+        if self.neighbors == PRECOMPUTED and copies:
+            warnings.warn(
+                f"{copies} rows of X have distances of zero only: copies of one row "
+                "that lead nowhere else are a cluster of their own. Give distances "
+                "between distinct rows, or of more neighbours.",
+                stacklevel=3,
+            )
         if wanted is not None and self.n_clusters_ < wanted:
             warnings.warn(
                 f"{len(found.nodes.first)} distinct rows make up {self.n_clusters_} "
@@ -365,6 +444,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 model.__dict__.pop(name, None)
         return model
 
+    @takes_any_rows
     def predict(self, X: Any) -> np.ndarray:
         """Cluster of each row: that of a training row it equals, or of its neighbours.
 
@@ -374,7 +454,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+            Rows in the units of the training data; with ``neighbors="precomputed"``,
+            their distances to the training rows.
 
         Returns
         -------
@@ -382,10 +463,11 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             Cluster of each row; on the training data, ``labels_``.
         """
         check_is_fitted(self)
-        X = validated(self, X, reset=False)
+        X = self._validated(X, reset=False)
         with plain_settings():
-            return self._voters.predict(X)
+            return self._voters.place(X)[:, 0].astype(np.int32)
 
+    @takes_any_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes of a row's neighbours.
 
@@ -396,7 +478,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+            Rows in the units of the training data; with ``neighbors="precomputed"``,
+            their distances to the training rows.
 
         Returns
         -------
@@ -405,11 +488,12 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             gives, but for noise.
         """
         check_is_fitted(self)
-        X = validated(self, X, reset=False)
+        X = self._validated(X, reset=False)
         with plain_settings():
             return self._voters.shares(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.pairwise = self.neighbors == PRECOMPUTED
         return tags

@@ -23,6 +23,7 @@ TRUSTED_TYPES = (
     "skdeepcluster.estimators._n2d.N2DClustering",
     "skdeepcluster.estimators._outliers.DeepOutlierDetector",
     "skdeepcluster.estimators._vade.VaDEClustering",
+    "skdeepcluster.distances.GivenDistances",
     "skdeepcluster.graph.GraphClustering",
     "skdeepcluster.heads.CentroidHead",
     "skdeepcluster.heads.MixtureHead",

@@ -273,12 +273,21 @@ class View:
     ) -> "View":
         """Make the graph of nodes in the space ``Z``."""
         graph = neighbor_graph(Z, n_neighbors, neighbors, seed)
-        lengths = edge_lengths(Z, graph)
+        return cls.of_edges(graph, edge_lengths(Z, graph), mass)
+
+    @classmethod
+    def of_edges(
+        cls, graph: sp.csr_array, lengths: np.ndarray, mass: np.ndarray
+    ) -> "View":
+        """Make the graph of edges with their lengths, in the order of its indices."""
         weights = fuzzy_union(graph, lengths)
         shared = shared_neighbors(graph, mass)
         farthest = np.maximum.reduceat(lengths, graph.indptr[:-1])
         n_dims = filled_dims(lengths, graph.indptr)
-        reach = np.maximum(farthest, np.finfo(np.float32).tiny)
+        # Copies of a row, between which there is nothing, are no denser than the rest.
+        tiny = np.finfo(np.float32).tiny
+        reach = np.maximum(farthest, farthest[farthest > tiny].min(initial=np.inf))
+        reach = np.where(np.isfinite(reach), reach, tiny)
         return cls(
             by_mass(weights, weights, mass),
             by_mass(shared, weights, mass),

@@ -5,12 +5,15 @@ each other's neighbours and make up a cluster of their own. How many rows a node
 for is its mass, which its edges are weighed by.
 """
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.neighbors import NearestNeighbors
 
 # Distances in more dimensions cost time and tell neighbours no better.
 MAX_DIMS = 50
@@ -28,6 +31,10 @@ ROWS_AT_ONCE = 4096
 # Farther from the centre, in units of the rows, values are as good as infinite: their
 # squares have to fit single precision.
 MOST_UNITS = 1e12
+
+# scikit-learn sets the number of BLAS threads for a search and back: of two searches at
+# a time, as dask makes them, the later end would leave it changed for good.
+_search_lock = threading.Lock()
 
 # Odd constants of a mixing function of whole numbers (splitmix64).
 MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
@@ -121,6 +128,26 @@ class Nodes:
         return cls(keys, first, inverse, np.bincount(inverse).astype(float), unit)
 
 
+class Neighbors(NamedTuple):
+    """Nodes near some rows, as a CSR matrix holds them.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_edges,), float32
+        Their distances.
+    nodes : ndarray of shape (n_edges,)
+    begins : ndarray of shape (n_rows + 1,)
+        Where those of each row begin.
+    """
+
+    lengths: np.ndarray
+    nodes: np.ndarray
+    begins: np.ndarray
+
+
+NeighborSearch = Callable[[Any], Neighbors]
+
+
 class RowSpace:
     """Space in which distances between rows are taken, float32.
 
@@ -187,6 +214,25 @@ class RowSpace:
         else:
             rows = self._scaled(X) - self.mean
         return rows if self.components is None else rows @ self.components.T
+
+    def keys(self, X: Any, unit: float) -> np.ndarray:
+        """Give equal rows a whole number that no others share."""
+        return row_keys(X, unit)
+
+    def search(self, n_neighbors: int) -> NeighborSearch:
+        """Prepare to find the nodes nearest to other rows."""
+        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
+        search.fit(self.rows)
+
+        def neighbors(X: Any) -> Neighbors:
+            Z = self.transform(X)
+            with _search_lock:
+                near: Any = search.kneighbors(Z, return_distance=False)
+            lengths = np.linalg.norm(Z[:, None] - self.rows[near], axis=2)
+            begins = np.arange(0, near.size + 1, n_neighbors)
+            return Neighbors(lengths.ravel(), near.ravel(), begins)
+
+        return neighbors
 
 
 def unit_of(values: np.ndarray) -> float:

@@ -11,7 +11,7 @@ Other ways to know the rows are added where the clusters of the first way show i
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from skdeepcluster.communities import (
     walk_ends,
 )
 from skdeepcluster.counting import TINY, count_clusters
+from skdeepcluster.distances import GivenDistances
 from skdeepcluster.neighbors import View, diffusion_map
 from skdeepcluster.rows import Nodes, RowSpace
 
@@ -87,7 +88,7 @@ class GraphFit:
     Parameters
     ----------
     nodes : Nodes
-    space : RowSpace
+    space : RowSpace or GivenDistances
         Of the first way that the rows are known in.
     views : list of View
         Graphs that the clusters were found in.
@@ -103,7 +104,7 @@ class GraphFit:
     """
 
     nodes: Nodes
-    space: RowSpace
+    space: RowSpace | GivenDistances
     views: list[View]
     graph: View
     starts: list[Start]
@@ -169,13 +170,10 @@ def find_clusters(
     random_state : int, RandomState instance or None
     """
     nodes = Nodes.of(ways[0], ordered=settings.neighbors is not None)
-    n_nodes, n_init = len(nodes.first), settings.n_init
-    if isinstance(n_init, str):
-        n_init = min(max(ROWS_OF_STARTS // n_nodes, FEWEST_STARTS), MOST_STARTS)
-    seed, *seeds = spawn_seeds(random_state, 1 + n_init)
+    seed, *seeds = seeds_of(settings, len(nodes.first), random_state)
     spaces = [RowSpace(X, nodes.first, seed) for X in ways]
     search = Search(settings, nodes, spaces[0], seed, seeds)
-    if n_nodes == 1:
+    if len(nodes.first) == 1:
         return search.of_one_node()
     views = [search.view(space.rows, settings.neighbors) for space in spaces]
     found = search.clusters(views[:1])
@@ -188,6 +186,35 @@ def find_clusters(
     return search.clusters([views[0], *told]) if told else found
 
 
+@np.errstate(under="ignore")
+def find_in_graph(
+    graph: sp.csr_array, settings: Settings, random_state: Any
+) -> GraphFit:
+    """Find the clusters of rows of which some distances are known, and nothing else.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_samples, n_samples)
+        `checked_distances`.
+    settings : Settings
+        The smoothed graph is as `Settings.n_neighbors` says.
+    random_state : int, RandomState instance or None
+    """
+    space = GivenDistances(graph)
+    nodes = space.nodes(graph)
+    seed, *seeds = seeds_of(settings, len(nodes.first), random_state)
+    search = Search(settings, nodes, space, seed, seeds)
+    return search.clusters([View.of_edges(*space.edges(graph), nodes.mass)])
+
+
+def seeds_of(settings: Settings, n_nodes: int, random_state: Any) -> list[int]:
+    """Seed of the neighbours, and those of the starts."""
+    n_init = settings.n_init
+    if isinstance(n_init, str):
+        n_init = min(max(ROWS_OF_STARTS // n_nodes, FEWEST_STARTS), MOST_STARTS)
+    return spawn_seeds(random_state, 1 + n_init)
+
+
 @dataclass(frozen=True)
 class Search:
     """What searches in several graphs of the same nodes share.
@@ -196,8 +223,8 @@ class Search:
     ----------
     settings : Settings
     nodes : Nodes
-    space : RowSpace
-        Where k-means looks for clusters.
+    space : RowSpace or GivenDistances
+        Where k-means looks for clusters, if there are rows.
     seed : int
         Seed of the neighbours.
     seeds : list of int
@@ -208,7 +235,7 @@ class Search:
 
     settings: Settings
     nodes: Nodes
-    space: RowSpace
+    space: RowSpace | GivenDistances
     seed: int
     seeds: list[int]
     centers: dict[int, np.ndarray] = field(default_factory=dict)
@@ -250,22 +277,17 @@ class Search:
             for index, seed in enumerate(self.seeds)
         )
         labels = smooth(graph.weights, best_of(starts).labels)
+        found = GraphFit(self.nodes, self.space, views, graph, starts, labels, counts)
+        if isinstance(self.space, GivenDistances):
+            return found
         if n_clusters not in self.centers:
             self.centers[n_clusters] = center_labels(
                 self.space.rows, mass, n_clusters, self.seeds[0]
             )
         centers = self.centers[n_clusters]
-        clearer = is_clearer(graph.weights, self.space.rows, mass, labels, centers)
-        return GraphFit(
-            self.nodes,
-            self.space,
-            views,
-            graph,
-            starts,
-            labels if clearer else centers,
-            counts,
-            by_centers=not clearer,
-        )
+        if is_clearer(graph.weights, self.space.rows, mass, labels, centers):
+            return found
+        return replace(found, labels=centers, by_centers=True)
 
     def _count(self, graph: View, seed: int) -> int:
         mass = self.nodes.mass

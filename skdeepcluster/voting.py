@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
+from skdeepcluster.distances import GivenDistances
 from skdeepcluster.neighbors import units_of_rows, usual_reach
-from skdeepcluster.rows import RowSpace, row_keys
+from skdeepcluster.rows import Neighbors, RowSpace, row_keys
 from skdeepcluster.search import GraphFit
 
 # Rows in a block of predictions: always as many, so that rounding is the same.
@@ -21,8 +21,8 @@ class Voters:
 
     Parameters
     ----------
-    space : RowSpace
-        With the distinct rows.
+    space : RowSpace or GivenDistances
+        With the distinct rows, or else new rows come with their distances to them.
     keys : ndarray of shape (n_nodes,), uint64
         What equal rows are known by.
     unit : float
@@ -48,7 +48,7 @@ class Voters:
         How far neighbours usually are in each cluster.
     """
 
-    space: RowSpace
+    space: RowSpace | GivenDistances
     keys: np.ndarray
     unit: float
     mass: np.ndarray
@@ -93,24 +93,36 @@ class Voters:
         return np.where(self.noise, -1, self.clusters[self.leaves])
 
     @np.errstate(under="ignore")
-    def predict(self, X: Any) -> np.ndarray:
-        """Cluster of each row, -1 for noise."""
-        known = known_rows(X, self.keys, self.unit)
-        predicted = self.labels[known]
-        for rows, votes, farthest in self._vote(X, np.flatnonzero(known < 0)):
+    def place(self, X: Any) -> np.ndarray:
+        """Tell where rows belong.
+
+        Parameters
+        ----------
+        X : {ndarray, CSR matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, 3)
+            Cluster of each row, -1 for noise; the nearest node of that cluster, or of
+            the one that it is noise of, or the node that equals the row; and its leaf.
+        """
+        nodes = self._known(X)
+        labels = self.labels[nodes]
+        for rows, votes, nearest, farthest in self._vote(X, np.flatnonzero(nodes < 0)):
             found = votes.argmax(1)
+            nodes[rows] = nearest
             if self.noise_ratio is not None:
                 noise = farthest > self.noise_ratio * self.usual[found]
                 found = np.where(noise, -1, found)
-            predicted[rows] = found
-        return predicted.astype(np.int32)
+            labels[rows] = found
+        return np.column_stack([labels, nodes, self.leaves[nodes]])
 
     @np.errstate(under="ignore")
     def shares(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes on each row."""
-        known = known_rows(X, self.keys, self.unit)
+        known = self._known(X)
         shares = np.empty((X.shape[0], len(self.usual)))
-        for rows, votes, _ in self._vote(X, np.arange(X.shape[0])):
+        for rows, votes, *_ in self._vote(X, np.arange(X.shape[0])):
             shares[rows] = votes
         # What smoothing decided otherwise than a row's neighbours is right there.
         own = np.where(known >= 0, self.labels[known], -1)
@@ -118,57 +130,71 @@ class Voters:
         shares[rows, own[rows]] = np.nextafter(shares[rows].max(1), 2)
         return shares / shares.sum(1, keepdims=True)
 
-    def _vote(
-        self, X: Any, rows: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield rows, the votes on them, and how far their farthest voters are."""
-        n_neighbors = min(self.n_neighbors, len(self.keys))
-        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
-        search.fit(self.space.rows)
+    def _known(self, X: Any) -> np.ndarray:
+        """Node that each row is, or -1."""
+        wanted = self.space.keys(X, self.unit)
+        # Equal rows of given distances are different nodes.
+        if np.array_equal(wanted, self.keys):
+            return np.arange(len(wanted))
+        return known_keys(wanted, self.keys)
+
+    def _vote(self, X: Any, rows: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """Yield rows, and what `_votes` says of them."""
+        search = self.space.search(min(self.n_neighbors, len(self.keys)))
         for first in range(0, len(rows), BLOCK_ROWS):
             part = rows[first : first + BLOCK_ROWS]
             block = np.pad(part, (0, BLOCK_ROWS - len(part)), mode="edge")
-            votes, farthest = self._votes(self.space.transform(X[block]), search)
-            yield part, votes[: len(part)], farthest[: len(part)]
+            found = self._votes(search(X[block]))
+            yield [part, *(each[: len(part)] for each in found)]
 
-    def _votes(
-        self, Z: np.ndarray, search: NearestNeighbors
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Votes on rows in the space, and how far the farthest voter is."""
-        near: Any = search.kneighbors(Z, return_distance=False)
-        lengths = np.linalg.norm(Z[:, None] - self.space.rows[near], axis=2)
-        weights = vote_weights(lengths) * self.mass[near]
-        votes = np.zeros((len(Z), len(self.usual)))
-        # Votes of noise go to the cluster that it is noise of.
+    def _votes(self, voters: Neighbors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Votes on rows, the nearest voter for what is elected, the farthest's length.
+
+        The votes of noise go to the cluster that it is noise of.
+        """
+        lengths, near, begins = voters
+        row = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
+        weights = vote_weights(lengths, begins) * self.mass[near]
+        votes = np.zeros((len(begins) - 1, len(self.usual)))
         clusters = self.clusters[self.leaves[near]]
-        np.add.at(votes, (np.arange(len(Z))[:, None], clusters), weights)
+        np.add.at(votes, (row, clusters), weights)
         votes /= votes.sum(1, keepdims=True)
-        first = np.take_along_axis(near, lengths.argmin(1)[:, None], 1)[:, 0]
-        reach = self.farthest[first] + np.finfo(np.float32).tiny
-        trust = np.exp(np.minimum(1 - lengths.min(1) / reach, 0))[:, None]
-        return trust * votes + (1 - trust) / len(self.usual), lengths.max(1)
+        nearest = np.lexsort((lengths, row))[begins[:-1]]
+        reach = self.farthest[near[nearest]] + np.finfo(np.float32).tiny
+        trust = np.exp(np.minimum(1 - lengths[nearest] / reach, 0))[:, None]
+        shares = trust * votes + (1 - trust) / len(self.usual)
+        others = clusters != shares.argmax(1)[row]
+        elector = np.lexsort((lengths, others, row))[begins[:-1]]
+        return shares, near[elector], np.maximum.reduceat(lengths, begins[:-1])
 
 
 def known_rows(X: Any, keys: np.ndarray, unit: float) -> np.ndarray:
     """Index of the row among those with some keys that each row equals, or -1."""
-    wanted = row_keys(X, unit)
+    return known_keys(row_keys(X, unit), keys)
+
+
+def known_keys(wanted: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Index of each wanted key among some keys, or -1."""
     order = keys.argsort()
     place = np.searchsorted(keys, wanted, sorter=order)
     known = order[np.minimum(place, len(order) - 1)]
     return np.where(keys[known] == wanted, known, -1)
 
 
-def vote_weights(lengths: np.ndarray) -> np.ndarray:
+def vote_weights(lengths: np.ndarray, begins: np.ndarray) -> np.ndarray:
     """Weights of the nearest rows in votes, from their distances, as in the graph.
 
     Parameters
     ----------
-    lengths : ndarray of shape (n_rows, n_neighbors)
+    lengths : ndarray of shape (n_edges,)
+    begins : ndarray of shape (n_rows + 1,)
+        Where those of each row begin.
 
     Returns
     -------
-    ndarray of shape (n_rows, n_neighbors)
+    ndarray of shape (n_edges,)
     """
-    begins = np.arange(0, lengths.size + 1, lengths.shape[1])
-    nearest, unit = units_of_rows(lengths.ravel(), begins)
-    return np.exp(-(lengths - nearest[:, None]) / unit[:, None]).astype(np.float64)
+    counts = np.diff(begins)
+    nearest, unit = units_of_rows(lengths, begins)
+    excess = lengths - np.repeat(nearest, counts)
+    return np.exp(-excess / np.repeat(unit, counts)).astype(np.float64)

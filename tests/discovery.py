@@ -48,7 +48,7 @@ def tiny(cls, **changes):
         "autoencoder": tiny_autoencoder(),
         "n_clusters": 4,
         "n_init": 2,
-        "max_samples": 150,
+        "max_embedded": 150,
         "max_epochs": 3,
         "random_state": 0,
     }

@@ -513,7 +513,7 @@ class TestOnTheGPU:
 
     def test_searches_stay_there(self, cls, autoencoder, X):
         model = tiny(cls, autoencoder=autoencoder)
-        name = "n_clusters" if settings_for(cls, n_clusters=1) else "max_samples"
+        name = "n_clusters" if settings_for(cls, n_clusters=1) else "max_embedded"
         grid = {name: [3, getattr(model, name)]}
         search = GridSearchCV(model, grid, cv=2, scoring=spread, error_score="raise")
         assert device_of(fitted(search, X).best_estimator_) == "cuda"

@@ -149,7 +149,7 @@ def autoencoder(X):
 @pytest.fixture(scope="module")
 def ddc(X, autoencoder):
     model = DensityDDCClustering(
-        autoencoder=autoencoder, max_samples=400, random_state=0
+        autoencoder=autoencoder, max_embedded=400, random_state=0
     )
     return fitted(model, X)
 
@@ -175,7 +175,7 @@ def test_quality_floor(ddc, X, digits_target):
 
 def test_no_limit_embeds_every_distinct_row(X, autoencoder):
     twice = np.vstack([X[:80], X[:80]])
-    ddc = DensityDDCClustering(autoencoder=autoencoder, max_samples=None)
+    ddc = DensityDDCClustering(autoencoder=autoencoder, max_embedded=None)
     fitted(ddc, twice)
     assert len(ddc.embedded_rows_) == 80
     assert_array_equal(ddc.labels_[:80], ddc.labels_[80:])

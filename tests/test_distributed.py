@@ -187,12 +187,13 @@ RAISING = clusterer(
 
 
 def outcome(estimator, X):
-    """All that a fit gives."""
+    """All that a fit gives, or has given."""
     seen.clear()
     said = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(said):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(X)
+        if X is not None:
+            estimator.fit(X)
     modules = [estimator.module_, getattr(estimator, "head_", nn.Module())]
     return {
         "weights": [
@@ -221,10 +222,10 @@ def interrupting(*args, **kwargs):
     raise KeyboardInterrupt
 
 
-def message(estimator, X):
+def message(estimator, X, method="fit"):
     """What a fit is refused with."""
     try:
-        estimator.fit(X)
+        getattr(estimator, method)(X)
     except (Exception, KeyboardInterrupt) as error:
         return f"{type(error).__name__}: {error}"
 
@@ -242,6 +243,11 @@ def all_fits(X, folder):
     armed.clear()
     results["other rows"] = message(network(), X[rank:])
     results["other parameters"] = message(network(lr=0.1 + rank), X)
+    stream = network(random_state=None)
+    for part in (X[:300], X[300:]):
+        stream.partial_fit(part)
+    results["stream"] = outcome(stream, None)
+    results["other streams"] = message(stream, X[rank:], "partial_fit")
     results["no centroids"] = message(clusterer(DCNClustering, init=failing), X)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Net, "train_step", interrupting)
@@ -315,7 +321,7 @@ def assert_equal(first, second):
     assert first["history"] == second["history"]
 
 
-@pytest.mark.parametrize("name", [*SAME, *EQUAL, "going on"])
+@pytest.mark.parametrize("name", [*SAME, *EQUAL, "going on", "stream"])
 def test_processes_end_with_the_same_bits(name, fits):
     assert_equal(*(results[name] for results in fits))
 
@@ -382,7 +388,8 @@ def test_masks_of_a_users_network_differ_between_processes():
 
 def test_other_fits_are_refused_by_all(fits):
     for result in fits:
-        assert "2 processes of this fit differ in data:" in result["other rows"]
+        for name in ("other rows", "other streams"):
+            assert "2 processes of this fit differ in data:" in result[name]
         assert "this fit differ in parameters:" in result["other parameters"]
 
 

@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 
 from skdeepcluster.__main__ import ESTIMATORS, main, numbers_of
+from skdeepcluster._folder import feature_rows, read_images
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.model_selection import compare_clusterers
+from skdeepcluster.model_selection._fits import AlreadyFitted
 
 
 @pytest.fixture
@@ -163,10 +169,148 @@ def test_unusable_arrays_and_folders_are_named(tmp_path, monkeypatch, capsys):
     for name, message in [
         ("cube.npy", "shape (3, 2, 2)"),
         ("two.npz", "arrays a, b"),
-        (".", "is a folder"),
+        (".", "holds no image"),
     ]:
         assert main([name]) == 1
         assert message in capsys.readouterr().err
+
+
+COLORS = {"red": (200, 40, 30), "green": (40, 180, 60), "blue": (30, 50, 210)}
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """Tiny images of three colours, of different sizes, in a folder of each."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    rng = np.random.default_rng(0)
+    for name, color in COLORS.items():
+        folder = Path("pictures", name)
+        folder.mkdir(parents=True)
+        for i in range(20):
+            pixels = rng.normal(color, 12, size=(8 + i % 3, 10, 3)).clip(0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i:02}.png")
+    Path("pictures", "notes.txt").write_text("no image")
+    Path("pictures", ".hidden.png").write_bytes(b"junk")
+    return Path("pictures")
+
+
+def clusters_of_files(path):
+    with open(path) as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["file", "cluster", "sureness"]
+    classes = [row["file"].split("/")[0] for row in rows]
+    return classes, [int(row["cluster"]) for row in rows], [row["file"] for row in rows]
+
+
+def test_a_folder_of_images(pictures, capsys):
+    Path(pictures, "broken.PNG").write_bytes(b"junk")
+    assert main(["pictures", "--n-clusters", "3"]) == 0
+    told = capsys.readouterr().out
+    assert "Note: broken.PNG is left out: Pillow can't read it." in told
+    assert "pictures: 60 images, pixels of 32 x 32, for want of --features" in told
+    classes, clusters, files = clusters_of_files("pictures-clusters.csv")
+    assert clustering_accuracy(classes, clusters) == 1
+    assert files == sorted(files)
+    assert len(files) == 60
+    report = Path("pictures-clusters.html").read_text()
+    assert report.count("<h2>Images</h2>") == 1
+    assert 'alt="Images of each cluster"' in report
+
+
+@pytest.mark.parametrize("name", ["extract", "Means", "means"])
+def test_features_of_images(pictures, name, capsys):
+    Path("own_features.py").write_text(
+        "import numpy as np\n"
+        "def extract(images):\n"
+        "    assert all(i.dtype == np.uint8 and i.shape[2] == 3 for i in images)\n"
+        "    return [i.mean((0, 1)) for i in images]\n"
+        "class Means:\n"
+        "    def fit_transform(self, images, y=None):\n"
+        "        return np.array(extract(images))\n"
+        "means = Means()\n"
+    )
+    options = ["--features", f"own_features:{name}", "--no-report"]
+    assert main(["pictures", *options]) == 0
+    assert f"60 images, 3 features by own_features:{name}" in capsys.readouterr().out
+    classes, clusters, _ = clusters_of_files("pictures-clusters.csv")
+    assert clustering_accuracy(classes, clusters) == 1
+
+
+def test_images_are_upright_in_colour_and_not_large(tmp_path):
+    pixels = np.zeros((300, 600), dtype=np.uint8)
+    pixels[:, :300] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6  # Shown after a quarter turn to the right.
+    Image.fromarray(pixels).save(tmp_path / "grey.png", exif=turned)
+    names, images, left_out = read_images(tmp_path)
+    assert names == ["grey.png"]
+    assert left_out == {}
+    assert images[0].mode == "RGB"
+    assert images[0].size == (128, 256)
+    assert images[0].getpixel((64, 10)) == (255, 255, 255)
+    assert images[0].getpixel((64, 250)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ("own", "must be module:name"),
+        ("no_such_module:f", "No module named 'no_such_module'"),
+        ("math:no_such_name", "no attribute 'no_such_name'"),
+        ("builtins:len", r"shape () for 60 images"),
+    ],
+)
+def test_unusable_features_are_named(pictures, features, message, capsys):
+    assert main(["pictures", "--features", features]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_features_of_a_table_are_refused(blobs, capsys):
+    np.save("data.npy", blobs[0])
+    assert main(["data.npy", "--features", "builtins:len"]) == 1
+    assert "no folder of images" in capsys.readouterr().err
+
+
+def test_features_may_be_tensors(pictures):
+    Path("torch_features.py").write_text(
+        "import torch\n"
+        "def extract(images):\n"
+        "    means = [torch.tensor(i).float().mean((0, 1)) for i in images]\n"
+        "    return torch.stack(means).requires_grad_()\n"
+    )
+    images = read_images(pictures)[1]
+    rows = feature_rows(images, "torch_features:extract")
+    np.testing.assert_allclose(rows[3], np.asarray(images[3]).mean((0, 1)), rtol=1e-5)
+
+
+def test_the_report_is_of_the_fit_at_hand(blobs, monkeypatch):
+    X, _ = blobs
+    fits = []
+    fit = GraphClustering.fit
+
+    def counted(self, rows, y=None):
+        fits.append(len(rows))
+        return fit(self, rows, y)
+
+    monkeypatch.setattr(GraphClustering, "fit", counted)
+    graph = GraphClustering(random_state=0)
+    fresh = compare_clusterers([graph, KMeans(3, random_state=0)], X, progress=False)
+    assert fits == [150, 120, 120]
+    fitted = {
+        "graphclustering": AlreadyFitted(graph.fit(X), 1.25),
+        "kmeans": KMeans(3, random_state=0),
+    }
+    fits.clear()
+    known = compare_clusterers(fitted, X, progress=False)
+    assert fits == [120, 120]
+    assert known.table.loc["graphclustering", "fit_seconds"] == 1.25
+    costs = ["fit_seconds", "predict_seconds", "peak_memory_mb"]
+    pd.testing.assert_frame_equal(
+        known.table.drop(columns=costs), fresh.table.drop(columns=costs)
+    )
 
 
 def test_the_data_are_not_overwritten(blobs, capsys):

@@ -95,7 +95,8 @@ CHOICES = {
     "n_neighbors": [2, 5, 100, 0],
     "min_dist": [0.0, 0.5, 1.0, 2.0],
     "manifold_dim": [None, 1, 3, 0],
-    "max_samples": [None, 1, 5, 0],
+    "max_samples": [None, 40, 1],
+    "max_embedded": [None, 1, 5, 0],
     "perplexity": [0.5, 5.0, 100.0, 0.0],
     "distance_ratio": [0.01, 0.1, 3.0, 0.0],
     "method": [

@@ -10,6 +10,7 @@ import skops.io
 from discovery import ESTIMATORS, fitted, tiny, tiny_autoencoder
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import pairwise_distances
 from test_common import METHODS, outputs
 from test_networks import Pair
 
@@ -52,6 +53,8 @@ def test_files_of_every_format_are_read(name, number, X):
     model = load(DATA / f"{name}-{number}.skops")
     expected = np.load(DATA / f"{name}-{number}.npz")
     assert set(expected) <= set(METHODS)
+    # Parameters that came later have their defaults.
+    assert set(model.get_params()) >= set(type(model)().get_params(deep=False))
     for method, value in expected.items():
         result = getattr(model, method)(X)
         if result.dtype.kind == "i":
@@ -86,8 +89,12 @@ def test_the_trusted_types_are_complete_and_needed(X):
         for change in changes:
             data = skops.io.dumps(fitted(tiny(cls, max_epochs=1, **change), X))
             needed |= set(skops.io.get_untrusted_types(data=data))
-    graph = GraphClustering(3, random_state=0).fit(X)
-    needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(graph)))
+    graphs = [
+        GraphClustering(3, random_state=0).fit(X),
+        GraphClustering(3, neighbors="precomputed").fit(pairwise_distances(X)),
+    ]
+    for graph in graphs:
+        needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(graph)))
     assert needed == set(TRUSTED_TYPES)
 
 

@@ -2,12 +2,14 @@
 
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+import torch
 from discovery import (
     CLUSTERERS,
     ESTIMATORS,
@@ -24,9 +26,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
+from sklearn.utils import Bunch
 from skorch.callbacks import Checkpoint, EarlyStopping
 from skorch.dataset import ValidSplit
 from torch.optim import LBFGS
+from torch.utils.data import DataLoader, TensorDataset
 
 from skdeepcluster import (
     Autoencoder,
@@ -72,7 +76,8 @@ BAD_PARAMETERS = {
     "n_neighbors": [1, 2.5],
     "min_dist": [-0.1, 2],
     "manifold_dim": [0, 2.5],
-    "max_samples": [0, 2.5],
+    "max_samples": [1, 2.5],
+    "max_embedded": [0, 2.5],
     "perplexity": [0],
     "distance_ratio": [0],
     "callbacks": [["EarlyStopping"], [print], 3],
@@ -423,6 +428,34 @@ def test_a_refit_that_fails_leaves_the_model_as_it_was(cls, how, X):
 
 
 # what is given instead of a name
+
+
+class AnnData:
+    """Rows beside other things, as the class of that name has them."""
+
+    def __init__(self, X):
+        self.X = X
+        self.obsm = {"X_pca": X[:, :5]}
+        self.shape = X.shape
+
+
+class Cells(TensorDataset):
+    pass
+
+
+@pytest.mark.parametrize("cls", [*ESTIMATORS, GraphClustering])
+def test_what_holds_the_rows_is_refused_with_their_place(cls, X):
+    tensors = Cells(torch.tensor(X))
+    for holder, message in [
+        (AnnData(X), r"give the rows .* adata.obsm\['X_pca'\] or adata.X"),
+        (Bunch(data=X, target=X[:, 0]), r"a Bunch with the keys 'data', 'target'"),
+        ("cells.csv", "the name 'cells.csv': read"),
+        (Path("cells.csv"), "the name 'cells.csv': read"),
+        (tensors, "X is a Cells: give its rows in one array"),
+        (DataLoader(tensors), "X is a DataLoader: give its rows in one array"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            tiny(cls).fit(holder)
 
 
 def test_init_of_the_wrong_shape(X):

@@ -1,20 +1,26 @@
 """The autoencoder as a scikit-learn transformer."""
 
+import copy
 import math
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from skdeepcluster import distributed
+from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._images import channel_axis, checked_shape
-from skdeepcluster._resume import Journal
+from skdeepcluster._resume import Journal, Page, fingerprint
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
-from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
+from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, own_settings
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
+    MAX_SAMPLES_CONSTRAINT,
     TRAINING_CONSTRAINTS,
     BaseDecodingEstimator,
     Learned,
@@ -30,6 +36,7 @@ from skdeepcluster.networks import (
     build,
     input_moments,
 )
+from skdeepcluster.streams import takes_any_rows
 from skdeepcluster.training import CosineAnnealing, Net, resolve_device
 
 # Fewer rows than these are few, for what is left to the estimator. A narrow last layer
@@ -100,6 +107,29 @@ def square(n_features: int) -> tuple[int, int]:
     return side, side
 
 
+class GoingOn(Callback):
+    """What an optimizer remembers of gradients, from one training to the next.
+
+    Parameters
+    ----------
+    momenta : dict
+        Of the training before, and afterwards of this one.
+    """
+
+    def __init__(self, momenta: dict[Any, Any]) -> None:
+        self.momenta = momenta
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Remember, but with the learning rate of today."""
+        if self.momenta:
+            state = {**net.optimizer_.state_dict(), "state": self.momenta}
+            net.optimizer_.load_state_dict(copy.deepcopy(state))
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Keep it for the next."""
+        self.momenta = net.optimizer_.state_dict()["state"]
+
+
 class Autoencoder(BaseDecodingEstimator):
     """Autoencoder that maps rows to a small latent space and back.
 
@@ -160,6 +190,9 @@ class Autoencoder(BaseDecodingEstimator):
         cosine.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet`.
+    max_samples : int or None, default=100000
+        Rows to learn from, at most: of more, a sample that depends on their number
+        alone. None learns from all.
     checkpoint : str, path or None, default=None
         Folder to keep the state of the training in, after each epoch: the same `fit` on
         the same data goes on from there, and ends as if nothing had stopped it. One
@@ -217,6 +250,7 @@ class Autoencoder(BaseDecodingEstimator):
         "noise": [Interval(Real, 0, 1, closed="left")],
         "precision": [StrOptions({"float32", "bf16"})],
         "device": [str, torch.device],
+        "max_samples": MAX_SAMPLES_CONSTRAINT,
         "checkpoint": CHECKPOINT_CONSTRAINT,
     }
 
@@ -236,6 +270,7 @@ class Autoencoder(BaseDecodingEstimator):
         device: Any = "auto",
         callbacks: Any = None,
         net_params: dict | None = None,
+        max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -253,6 +288,7 @@ class Autoencoder(BaseDecodingEstimator):
         self.device = device
         self.callbacks = callbacks
         self.net_params = net_params
+        self.max_samples = max_samples
         self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
@@ -285,9 +321,96 @@ class Autoencoder(BaseDecodingEstimator):
         return self
 
     def _learn(self, X: Any) -> Learned:
-        X = self._check_input(X, reset=True)
+        X, _ = self._rows_to_learn(X)
         self._check_fit(X)
         return self._train_network(X, *self._open_journal(X, 3))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None) -> "Autoencoder":
+        """Go on learning, by one pass over further rows of a stream.
+
+        The first rows decide the scale of the data, and should be like the others. What
+        `fit` makes of None for ``hidden_units``, ``batch_size`` and ``lr`` is here what
+        it makes of it for many rows; the learning rate doesn't fall.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator. Saved and loaded, it goes on without the optimizer's
+            memory of the gradients.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are unusable, before any training; if training
+            diverges.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdeepcluster import Autoencoder
+        >>> stream = np.random.default_rng(0).normal(size=(5, 200, 8))
+        >>> encoder = Autoencoder((16,), 2, random_state=0)
+        >>> for rows in stream:
+        ...     encoder = encoder.partial_fit(rows)
+        >>> encoder.n_iter_
+        5
+        """
+        going_on = hasattr(self, "module_")
+        model = copy.copy(self) if going_on else blank(self)
+        with own_settings():
+            rows = model._check_input(X, reset=not going_on)
+            self._check_training()
+            learned = model._learn_more(rows)
+            model._take(learned)
+        take_over(self, model)
+        if learned.interrupted:
+            warn_interrupted(self, learned.interrupted)
+        return self
+
+    def _learn_more(self, X: Any) -> Learned:
+        """Train a copy of the network, or a new one, by a pass over the rows."""
+        seeds = distributed.fit_seeds(self.random_state, 3)
+        weights_seed, order_seed, noise_seed = seeds
+        if distributed.world() > 1:
+            distributed.check_same({"data": fingerprint(X)})
+        device = resolve_device(self.device)
+        epochs, momenta = [], {}
+        if hasattr(self, "module_"):
+            module = copy.deepcopy(self.module_).to(device)
+            epochs = self.history_["pretraining"]
+            momenta = getattr(self, "_momenta_", momenta)
+        else:
+            module = self._new_module(X, weights_seed, FEW_ROWS)
+        going_on = GoingOn(momenta)
+        batch_size, _, lr = self._schedule(FEW_ROWS)
+        trained = self._train(
+            ReconstructionNet,
+            Reconstruction(module, self.noise, noise_seed + len(epochs)),
+            X,
+            order_seed + len(epochs),
+            Page(),
+            own_callbacks=[going_on],
+            max_epochs=1,
+            batch_size=batch_size,
+            lr=lr,
+            device=device,
+            precision=self.precision,
+        )
+        history = [*epochs]
+        for row in trained.history:
+            history.append({**row, "epoch": len(history) + 1})
+        learned = Learned(module, {}, Journal()).after(
+            "pretraining", "training", replace(trained, history=history)
+        )
+        return learned.adding(n_iter_=len(history), _momenta_=going_on.momenta)
 
     def _check_fit(self, X: Any) -> None:
         """Refuse what can't be fitted, before any training."""
@@ -346,9 +469,7 @@ class Autoencoder(BaseDecodingEstimator):
     def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
         """Build and train the network."""
         weights_seed, order_seed, noise_seed = seeds
-        network, config = self._network(*X.shape)
-        module = build(network, weights_seed, **config)
-        module.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
+        module = self._new_module(X, weights_seed, X.shape[0])
         batch_size, epochs, lr = self._schedule(X.shape[0])
         trained = self._train(
             ReconstructionNet,
@@ -366,6 +487,13 @@ class Autoencoder(BaseDecodingEstimator):
         learned = Learned(module, {}, journal).after("pretraining", "training", trained)
         return learned.adding(n_iter_=len(trained.history))
 
+    def _new_module(self, X: Any, seed: int, n_samples: int) -> AutoencoderModule:
+        """Build the network for so many rows like these."""
+        network, config = self._network(n_samples, X.shape[1])
+        module = build(network, seed, **config)
+        module.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
+        return module
+
     def _schedule(self, n_samples: int) -> tuple[int, int, float]:
         """Rows of a step, passes and learning rate for so many rows."""
         few = n_samples < FEW_ROWS
@@ -380,6 +508,7 @@ class Autoencoder(BaseDecodingEstimator):
             lr = LR_OF_FEW if few else LR
         return batch_size, epochs, lr
 
+    @takes_any_rows
     def score_samples(self, X: Any) -> np.ndarray:
         """How well each row is reconstructed; higher is more normal.
 

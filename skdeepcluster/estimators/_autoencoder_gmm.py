@@ -46,6 +46,9 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         The mixture has converged when its mean log-likelihood gains less.
     max_iter : int, default=500
         Iterations of the mixture, at most.
+    max_samples : int or None, default=100000
+        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
+        are what `predict` says of all the rows. None learns from all.
     checkpoint : str, path or None, default=None
         Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
@@ -116,6 +119,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         n_init: int = 1,
         tol: float = 1e-3,
         max_iter: int = 500,
+        max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -128,6 +132,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         self.n_init = n_init
         self.tol = tol
         self.max_iter = max_iter
+        self.max_samples = max_samples
         self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state

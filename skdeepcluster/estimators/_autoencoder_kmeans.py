@@ -43,6 +43,9 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         The autoencoder, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means; the tightest clusters are kept.
+    max_samples : int or None, default=100000
+        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
+        are what `predict` says of all the rows. None learns from all.
     checkpoint : str, path or None, default=None
         Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
@@ -104,6 +107,7 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         *,
         autoencoder: Any = None,
         n_init: int = 20,
+        max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -111,6 +115,7 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         self.n_clusters = n_clusters
         self.autoencoder = autoencoder
         self.n_init = n_init
+        self.max_samples = max_samples
         self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state

@@ -23,6 +23,7 @@ from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
+from skdeepcluster.streams import sampled, takes_any_rows
 from skdeepcluster.training import (
     OPTIMIZERS,
     CosineAnnealing,
@@ -40,6 +41,7 @@ from skdeepcluster.training import (
 INPUT_DTYPES = [np.float64, np.float32, np.uint8]
 
 CHECKPOINT_CONSTRAINT: list[Any] = [str, os.PathLike, None]
+MAX_SAMPLES_CONSTRAINT: list[Any] = [Interval(Integral, 2, None, closed="left"), None]
 
 TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "max_epochs": [Interval(Integral, 0, None, closed="left")],
@@ -123,16 +125,24 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
             **learned.attributes,
         )
 
-    def _check_input(self, X: Any, reset: bool = False) -> Any:
+    def _rows_to_learn(self, X: Any) -> tuple[Any, bool]:
+        """Check all the rows, and return those to learn from and whether they are some.
+
+        Of few rows these are all; of many, a sample that depends on their number alone.
+        """
+        rows, some = sampled(X, self.max_samples, self._check_input)
+        warn_of_units(self, rows)
+        return rows, some
+
+    def _check_input(self, X: Any, reset: bool = False, **settings: Any) -> Any:
         X = validated(
             self,
             X,
             reset=reset,
             dtype=INPUT_DTYPES,
             order="C",
+            **settings,
         )
-        if reset:
-            warn_of_units(self, X)
         # An unsorted or repeated index densifies to the same rows, but not to the same
         # bits in every version of scipy.
         if hasattr(X, "sum_duplicates") and not X.has_canonical_format:
@@ -223,6 +233,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
             lambda: open_journal(self.checkpoint, facts, seeds, seeded)
         )
 
+    @takes_any_rows
     def transform(self, X: Any) -> np.ndarray:
         """Map rows to the latent space.
 
@@ -275,6 +286,8 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         return {
             name: networks.to_state(value) if isinstance(value, nn.Module) else value
             for name, value in super().__getstate__().items()
+            # Of an optimizer that may go on, and may do so without.
+            if name != "_momenta_"
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

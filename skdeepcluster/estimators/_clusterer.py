@@ -18,6 +18,7 @@ from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
+    MAX_SAMPLES_CONSTRAINT,
     BaseDecodingEstimator,
     BaseDeepEstimator,
     Learned,
@@ -33,6 +34,7 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.model_selection import modularity_scorer
+from skdeepcluster.streams import apply_in_blocks, takes_any_rows
 from skdeepcluster.training import resolve_device
 
 
@@ -49,6 +51,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "max_samples": MAX_SAMPLES_CONSTRAINT,
         "checkpoint": CHECKPOINT_CONSTRAINT,
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -84,7 +87,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
     def _learn(self, X: Any) -> Learned:
         autoencoder = self._given_autoencoder()
-        rows = self._check_input(X, reset=True)
+        rows, some = self._rows_to_learn(X)
         if is_fitted(autoencoder):
             # As its own predictions would: the names of columns are checked as well.
             validate_data(autoencoder, X, reset=False, skip_check_array=True)
@@ -98,6 +101,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         learned = self._cluster(rows, learned, clusters, seeds)
         self._take(learned)
         labels = self._settled_labels(rows)
+        if some:
+            labels = apply_in_blocks(self, X)
         return learned.adding(labels_=distributed.from_first(labels))
 
     def _given_autoencoder(self) -> Any:
@@ -209,6 +214,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
                 stacklevel=4,
             )
 
+    @takes_any_rows
     def predict(self, X: Any) -> np.ndarray:
         """Cluster of each row.
 
@@ -273,7 +279,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             if autoencoder.random_state is None:
                 seed = distributed.fit_seeds(self.random_state, 1)[0]
                 autoencoder.set_params(random_state=seed)
-            autoencoder.fit(X)
+            autoencoder.set_params(max_samples=self.max_samples).fit(X)
         return clone(self).set_params(autoencoder=autoencoder)
 
 
@@ -287,6 +293,7 @@ class BaseSoftClusterer(BaseDeepClusterer):
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         return self._assignments(Z).argmax(1).astype(np.int32)
 
+    @takes_any_rows
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each cluster for each row.
 
@@ -316,6 +323,7 @@ class BaseGenerativeClusterer(BaseSoftClusterer, BaseDecodingEstimator):
         """Latent rows, and the component of each."""
         raise NotImplementedError
 
+    @takes_any_rows
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each row, or a lower bound of it; higher is more normal.
 

@@ -166,6 +166,9 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
         Copies of them listen to the teaching and to the clustering phase.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
+    max_samples : int or None, default=100000
+        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
+        are what `predict` says of all the rows. None learns from all.
     checkpoint : str, path or None, default=None
         Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
@@ -239,6 +242,7 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
         optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -256,6 +260,7 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.max_samples = max_samples
         self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state

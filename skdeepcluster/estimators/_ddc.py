@@ -121,6 +121,9 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         Copies of them listen to the teaching and to each training.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet`.
+    max_samples : int or None, default=100000
+        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
+        are what `predict` says of all the rows. None learns from all.
     checkpoint : str, path or None, default=None
         Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
@@ -202,6 +205,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -218,6 +222,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.max_samples = max_samples
         self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state

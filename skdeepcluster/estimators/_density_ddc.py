@@ -171,7 +171,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     Fewer than ten distinct rows are clusters of their own, unless they are closer than
     that distance in the latent space.
 
-    Time and memory of the embedding are those of ``max_samples`` rows. A fitted model
+    Time and memory of the embedding are those of ``max_embedded`` rows. A fitted model
     keeps their latent rows, each once, and any row belongs to the cluster of the
     nearest of them: 44 bytes a row with 10 latent dimensions, and the embedding.
 
@@ -181,13 +181,16 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         One that is fitted is used as it is, and stays so in clones, so that its
         training is shared by all the fits of a search; one that isn't is cloned and
         fitted. None is ``Autoencoder()``.
-    max_samples : int or None, default=5000
+    max_embedded : int or None, default=5000
         Rows to embed, drawn at random where there are more. None embeds all.
     perplexity : float, default=30.0
         Perplexity of t-SNE.
     distance_ratio : float, default=0.1
         The distance within which points are dense and clusters touch, as a share of
         the mean distance in the plane. Larger finds fewer clusters.
+    max_samples : int or None, default=100000
+        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
+        are what `predict` says of all the rows. None learns from all.
     checkpoint : str, path or None, default=None
         Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
@@ -235,7 +238,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     >>> X, _ = load_digits(return_X_y=True)
     >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=20)
     >>> ddc = DensityDDCClustering(
-    ...     autoencoder=autoencoder, max_samples=500, random_state=0
+    ...     autoencoder=autoencoder, max_embedded=500, random_state=0
     ... ).fit(X)
     >>> 5 <= ddc.n_clusters_ <= 20
     True
@@ -247,7 +250,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
             for name, constraint in BaseDeepClusterer._parameter_constraints.items()
             if name != "n_clusters"
         },
-        "max_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "max_embedded": [Interval(Integral, 1, None, closed="left"), None],
         "perplexity": [Interval(Real, 0, None, closed="neither")],
         "distance_ratio": [Interval(Real, 0, None, closed="neither")],
     }
@@ -256,17 +259,19 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         self,
         *,
         autoencoder: Any = None,
-        max_samples: int | None = 5000,
+        max_embedded: int | None = 5000,
         perplexity: float = 30.0,
         distance_ratio: float = 0.1,
+        max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.autoencoder = autoencoder
-        self.max_samples = max_samples
+        self.max_embedded = max_embedded
         self.perplexity = perplexity
         self.distance_ratio = distance_ratio
+        self.max_samples = max_samples
         self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
@@ -280,7 +285,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     ) -> Learned:
         sample_seed, embedding_seed = spawn_seeds(seeds[1], 2)
         Z = encode(learned.module, X, shared=True)
-        sample = sample_rows(len(Z), self.max_samples, sample_seed)
+        sample = sample_rows(len(Z), self.max_embedded, sample_seed)
         rows = np.unique(Z[sample], axis=0)
         points = distributed.first(
             lambda: tsne_embedding(rows, self.perplexity, embedding_seed)

@@ -1,6 +1,7 @@
 """A fitted estimator given as a parameter: used as it is, shared, never changed."""
 
 import copy
+import inspect
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,9 @@ class Saved(BaseEstimator):
                 f"skdeepcluster, in format {written}; this one reads up to "
                 f"{SAVED_FORMAT}. Upgrade skdeepcluster."
             )
+        # Older files know fewer parameters.
+        for parameter in inspect.signature(type(self)).parameters.values():
+            state.setdefault(parameter.name, parameter.default)
         super().__setstate__(state)
 
 

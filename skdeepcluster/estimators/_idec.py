@@ -56,6 +56,9 @@ class IDECClustering(DECClustering):
         Copies of them listen to the teaching and to the clustering phase.
     net_params : dict or None, default=None
         Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
+    max_samples : int or None, default=100000
+        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
+        are what `predict` says of all the rows. None learns from all.
     checkpoint : str, path or None, default=None
         Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
@@ -126,6 +129,7 @@ class IDECClustering(DECClustering):
         optimizer: Any = "adam",
         callbacks: Any = None,
         net_params: dict | None = None,
+        max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -145,6 +149,7 @@ class IDECClustering(DECClustering):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.net_params = net_params
+        self.max_samples = max_samples
         self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state

@@ -32,6 +32,7 @@ from skdeepcluster.estimators._embedded import (
     principal_start,
     unit_scale,
 )
+from skdeepcluster.streams import takes_any_rows
 
 # Some of numba's threading layers end the process where two threads enter them.
 _umap_lock = threading.Lock()
@@ -135,6 +136,9 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         Restarts of the mixture; the most likely is kept.
     reg_covar : float, default=1e-6
         Added to the diagonal of the covariances.
+    max_samples : int or None, default=100000
+        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
+        are what `predict` says of all the rows. None learns from all.
     checkpoint : str, path or None, default=None
         Folder that lets a killed fit go on, as in :class:`Autoencoder`.
     verbose : int, default=0
@@ -205,6 +209,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         manifold_dim: int | None = None,
         n_init: int = 1,
         reg_covar: float = 1e-6,
+        max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -216,6 +221,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self.manifold_dim = manifold_dim
         self.n_init = n_init
         self.reg_covar = reg_covar
+        self.max_samples = max_samples
         self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
@@ -260,6 +266,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         return array_over_rows(self.mixture_.predict_proba, self._place(Z))
 
+    @takes_any_rows
     def embed(self, X: Any) -> np.ndarray:
         """Places of rows in the embedding where the clusters are.
 

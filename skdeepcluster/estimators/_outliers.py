@@ -32,6 +32,7 @@ from skdeepcluster.estimators._given import (
     unwrapped,
 )
 from skdeepcluster.networks import FARTHEST
+from skdeepcluster.streams import sampled, takes_any_rows
 
 # Of the autoencoder where no estimator is given. One that learns for long, in small
 # batches, reconstructs outliers as well as other rows: with the settings for clusters,
@@ -307,8 +308,14 @@ default="auto"
                 estimator.random_state = seed
             estimator.fit(X)
         model = blank(self)
+        # The threshold is that of the rows that were learned from.
+        rows, _ = sampled(
+            X,
+            estimator.max_samples,
+            lambda X, reset, **settings: estimator._check_input(X, **settings),
+        )
         with own_settings():
-            model._learn(X, estimator)
+            model._learn(rows, estimator)
         take_over(self, model)
         return self
 
@@ -320,12 +327,11 @@ default="auto"
         whole = self.method_ == "rank-average"
         self.methods_ = possible if whole else [self.method_]
         if "mahalanobis" in self.methods_:
-            rows = estimator._check_input(X)
-            Z = estimator._encode(rows)
+            Z = estimator._encode(X)
             labels = estimator._labels(Z)
             self.means_, self.whiteners_ = cluster_metrics(Z, labels)
             if not isinstance(estimator, BaseDecodingEstimator):
-                self.column_means_, self.column_spreads_ = column_metrics(rows, labels)
+                self.column_means_, self.column_spreads_ = column_metrics(X, labels)
         scores = self._scores(X)
         self.quantiles_ = {name: quantiles(value) for name, value in scores.items()}
         share: Any = self.contamination
@@ -356,18 +362,17 @@ default="auto"
         return given
 
     def _scores(self, X: Any) -> dict[str, np.ndarray]:
-        """Each of the rows' scores; higher is more normal."""
+        """Each of the scores of checked rows; higher is more normal."""
         estimator = self.estimator_
-        rows = estimator._check_input(X)
         scores = {}
         if "likelihood" in self.methods_:
-            scores["likelihood"] = estimator.score_samples(X)
+            scores["likelihood"] = estimator._log_densities(X)
         if "mahalanobis" in self.methods_:
-            Z = estimator._encode(rows)
+            Z = estimator._encode(X)
             distances = cluster_distances(Z, self.means_, self.whiteners_)
             scores["mahalanobis"] = -distances.min(1)
         if "reconstruction" in self.methods_:
-            scores["reconstruction"] = -estimator._reconstruction_errors(rows)
+            scores["reconstruction"] = -estimator._reconstruction_errors(X)
         return {name: value.astype(np.float64) for name, value in scores.items()}
 
     def _combine(self, scores: dict[str, np.ndarray]) -> np.ndarray:
@@ -376,6 +381,7 @@ default="auto"
         known = self.quantiles_
         return np.mean([ranks(scores[name], known[name]) for name in scores], axis=0)
 
+    @takes_any_rows
     def score_samples(self, X: Any) -> np.ndarray:
         """Score of each row by ``method``; higher is more normal.
 
@@ -392,8 +398,9 @@ default="auto"
             training data, 0 for the least, a little less for what is beyond them.
         """
         check_is_fitted(self)
-        return self._combine(self._scores(X))
+        return self._combine(self._scores(self.estimator_._check_input(X)))
 
+    @takes_any_rows
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each row above the threshold; negative for outliers.
 
@@ -409,6 +416,7 @@ default="auto"
         """
         return self.score_samples(X) - self.offset_
 
+    @takes_any_rows
     def predict(self, X: Any) -> np.ndarray:
         """Whether each row is an inlier.
 
@@ -424,6 +432,7 @@ default="auto"
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    @takes_any_rows
     def explain(self, X: Any) -> np.ndarray:
         """How much each column makes each row odd.
 

@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
-from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import assert_all_finite, check_array
@@ -394,13 +393,12 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         n_neighbors = min(self.n_neighbors, n_nodes)
         votes = np.zeros((X.shape[0], len(self.classes_)))
         for space, view in zip(graph.spaces, views, strict=True):
-            search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
-            search.fit(space.rows)
+            search = space.search(n_neighbors)
             for part, rows in blocks(X.shape[0]):
-                Z = space.transform(view[rows])
-                near: Any = search.kneighbors(Z, return_distance=False)
-                lengths = np.linalg.norm(Z[:, None] - space.rows[near], axis=2)
-                weights = vote_weights(lengths) * graph.nodes.mass[near]
+                lengths, near, begins = search(view[rows])
+                near = near.reshape(-1, n_neighbors)
+                weights = vote_weights(lengths, begins).reshape(near.shape)
+                weights *= graph.nodes.mass[near]
                 weights /= weights.sum(1, keepdims=True)
                 block = np.einsum("rn,rnc->rc", weights, self._node_shares[near])
                 votes[part] += block[: part.stop - part.start]

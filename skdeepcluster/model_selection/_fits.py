@@ -82,6 +82,25 @@ class TreeCut:
         return piped
 
 
+@dataclass(frozen=True)
+class AlreadyFitted:
+    """A candidate that was fitted to all the rows before.
+
+    Parameters
+    ----------
+    estimator : clusterer
+        Its seeds are set.
+    fit_seconds : float
+    """
+
+    estimator: Any
+    fit_seconds: float
+
+    def fit_seeded(self, X: Any, seed: int, only_unset: bool) -> Any:
+        """Return the fit to all the rows, or else a fit of a clone."""
+        return self.estimator if only_unset else fit_seeded(self.estimator, X, seed)
+
+
 def fit_candidate(
     estimator: Any, X: Any, n_runs: int, subsample: float, seed: int
 ) -> CandidateFit:
@@ -90,6 +109,8 @@ def fit_candidate(
         start = time.perf_counter()
         fitted = fit_seeded(estimator, X, seed, only_unset=True)
         fit_seconds = time.perf_counter() - start
+    if isinstance(estimator, AlreadyFitted):
+        fit_seconds, memory.megabytes = estimator.fit_seconds, np.nan
     start = time.perf_counter()
     labels = fitted_labels(fitted, X)
     predict_seconds = time.perf_counter() - start
@@ -129,8 +150,8 @@ def as_text(error: Exception) -> str:
 
 
 def fit_seeded(estimator: Any, X: Any, seed: int, only_unset: bool = False) -> Any:
-    """Fit a clone of a candidate that has a seed, or cut the tree that it is of."""
-    if isinstance(estimator, TreeCut):
+    """Fit a clone of a candidate that has a seed, or do as it does itself."""
+    if isinstance(estimator, TreeCut | AlreadyFitted):
         return estimator.fit_seeded(X, seed, only_unset)
     return seeded(estimator, seed, only_unset).fit(X)
 
