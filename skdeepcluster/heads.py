@@ -6,6 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster.networks import AlignedLinear, AutoencoderModule, Draws
 
@@ -171,11 +172,15 @@ class Mixing(nn.Module):
         self.draws = Draws(seed)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-        """Give assignments, error or None, second rows and their shares."""
+        """Give assignments, error or None, second rows and their shares.
+
+        Second rows may be any of the batch, of other processes as well.
+        """
         x = self.module.autoencoder.standardize(x)
-        other = self.draws.order(len(x), x.device)
+        other = distributed.mine(self.draws.order(len(x), x.device))
         share = self.draws.uniform([len(x)], x.device) ** MIXING_POWER / 2
-        q, error = self.module.view(torch.lerp(x, x[other], share[:, None]))
+        second = distributed.gathered(x)[other]
+        q, error = self.module.view(torch.lerp(x, second, share[:, None]))
         return q, error, other, share
 
 

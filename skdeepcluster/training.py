@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,9 @@ from skorch.callbacks import (
     PrintLog,
 )
 from torch import Tensor, nn
+from torch.utils.data import Subset
 
+from skdeepcluster import distributed
 from skdeepcluster._resume import Page, plain
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator
 from skdeepcluster.networks import ForeignAutoencoder, global_generator
@@ -31,6 +34,8 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adamw": (torch.optim.AdamW, {}),
     "sgd": (torch.optim.SGD, {"momentum": 0.9}),
 }
+
+CPU = torch.device("cpu")
 
 # Arguments of optimizers that can't be had together with fused kernels.
 NOT_FUSED = ("foreach", "capturable", "differentiable")
@@ -44,11 +49,16 @@ def autocast(device: torch.device | str, precision: str) -> Any:
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Device of that name, ``"auto"`` being the GPU where there is one."""
+    """Device of that name, ``"auto"`` being the GPU where there is one.
+
+    Of several processes on a machine, each has a GPU of its own, if there are as many.
+    """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return distributed.local_gpu() if torch.cuda.is_available() else CPU
     try:
         resolved = torch.device(device)
+        if resolved == torch.device("cuda"):
+            resolved = distributed.local_gpu()
         # Some names, like "meta", are of devices that hold no numbers.
         torch.zeros((), device=resolved).item()
     except Exception as error:
@@ -179,8 +189,9 @@ class Net(NeuralNet):
     # Keywords that a subclass adds, which become attributes.
     own: tuple[str, ...] = ()
 
-    # Where the state of the training is kept.
+    # Where the state of the training is kept, and its seed.
     page = Page()
+    seed = 0
 
     def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
         own = {name: kwargs.pop(name) for name in self.own}
@@ -202,6 +213,8 @@ class Net(NeuralNet):
                 # Early stopping raises what a user's Ctrl-C raises.
                 self.stopping = True
                 self.interrupted |= not isinstance(callback, EarlyStopping)
+        flags = self.stopping, self.interrupted
+        self.stopping, self.interrupted = distributed.agreed(*flags)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **kw: Any) -> Any:
         """Train, and remember whether the user interrupted it in ``interrupted``."""
@@ -213,6 +226,9 @@ class Net(NeuralNet):
             self.notify("on_train_begin", X=X, y=y)
             self.fit_loop(X, y, **kw)
         except KeyboardInterrupt:
+            if distributed.world() > 1:
+                # The others are at some other place.
+                raise
             self.interrupted = True
         if self.history and not self._is_whole(self.history[-1]):
             self.history.pop()
@@ -222,6 +238,9 @@ class Net(NeuralNet):
     def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **kwargs: Any) -> Any:
         """Run epochs until the last, or until something sets ``stopping``."""
         data, held_out = self.get_split_datasets(X, y)
+        for part in (data, held_out):
+            if isinstance(part, Subset):
+                part.indices = distributed.from_first(part.indices)
         told = {"dataset_train": data, "dataset_valid": held_out}
         iterator = self.get_iterator(data, training=True)
         validation = held_out and self.get_iterator(held_out, training=False)
@@ -232,6 +251,8 @@ class Net(NeuralNet):
             self.run_single_epoch(iterator, True, "train", self.train_step)
             if not self.interrupted:
                 self.run_single_epoch(validation, False, "valid", self.validation_step)
+            if self.is_foreign():
+                distributed.copy_from_first(self.module.buffers())
             if self._is_whole(self.history[-1]):
                 self.notify("on_epoch_end", **told)
             if not self.interrupted:
@@ -297,28 +318,38 @@ class Net(NeuralNet):
         total = torch.zeros((), device=self.device, dtype=torch.float32)
         rows = 0
         try:
-            for batch in iterator:
+            for number, (count, batch) in enumerate(shares(iterator)):
                 if hears:
                     self.notify("on_batch_begin", batch=batch, training=training)
-                count = len(batch[0] if isinstance(batch, (tuple, list)) else batch)
                 if training and count == 1:
                     self._check_single_row()
-                step = step_fn(batch, **kwargs)
-                total += step["loss"].detach() * count
+                with distributed.sharing(count), self._draws(number):
+                    step = step_fn(batch, **kwargs)
+                    loss = distributed.weighted(step["loss"].detach())
+                total += loss * count
                 rows += count
                 if hears:
-                    self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+                    loss = distributed.summed(loss).item()
+                    self.history.record_batch(f"{prefix}_loss", loss)
                     self.history.record_batch(f"{prefix}_batch_size", count)
                     self.notify("on_batch_end", batch=batch, training=training, **step)
                 if self.interrupted:
                     break
         except KeyboardInterrupt:
+            if distributed.world() > 1:
+                raise
             self.stopping = self.interrupted = True
         if rows:
-            self._record_loss(prefix, total.item() / rows)
+            self._record_loss(prefix, distributed.summed(total).item() / rows)
             if not hears:
                 # Checkpoints look the last batch up, to name their files.
                 self.history.new_batch()
+
+    def _draws(self, number: int) -> Any:
+        """Context of a step, in which parts of a user's draw what no others do."""
+        if distributed.world() == 1 or not self.is_foreign():
+            return contextlib.nullcontext()
+        return distributed.own_draws(self.seed, len(self.history), number)
 
     def check_end(self, X: Any) -> None:
         """Refuse a network whose last step led it astray, which no loss has told."""
@@ -361,7 +392,8 @@ class Net(NeuralNet):
         """One step of the optimizer."""
         self.optimizer_.zero_grad(set_to_none=True)
         step = self.validation_step(batch)
-        step["loss"].backward()
+        distributed.weighted(step["loss"]).backward()
+        distributed.sum_gradients(self.module_.parameters(), self.is_foreign)
         if self._hears_gradients:
             named = list(self.get_all_learnable_params())
             self.notify(
@@ -459,8 +491,13 @@ def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
         module.load_state_dict(state["module"])
         module.eval()
         return Trained(state["history"], interrupted=False)
-    net.page = page
-    with global_generator(seed) if net.is_foreign() else contextlib.nullcontext():
+    net.page, net.seed = page, seed
+    distributed.copy_from_first([*module.parameters(), *module.buffers()])
+    foreign = net.is_foreign()
+    with (
+        global_generator(seed) if foreign else contextlib.nullcontext(),
+        distributed.whole_norms(module),
+    ):
         net.partial_fit(X)
     module.eval()
     if net.history:
@@ -472,6 +509,24 @@ def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
         state = {"finished": True, "history": trained.history}
         page.write(lambda: {**state, "module": module.state_dict()})
     return trained
+
+
+def shares(iterator: Any) -> Iterator[tuple[int, Any]]:
+    """Yield the number of rows of each batch, and this process's share of them."""
+    rank, world = distributed.rank(), distributed.world()
+    if type(iterator) is BatchIterator:
+        yield from iterator.shares(rank, world)
+        return
+    for batch in iterator:
+        several = isinstance(batch, (tuple, list))
+        count = len(batch[0] if several else batch)
+        if world > 1:
+            batch = (
+                tuple(part[rank::world] for part in batch)
+                if several
+                else (batch[rank::world])
+            )
+        yield count, batch
 
 
 def order_of(iterator: Any) -> Any:

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from skdeepcluster import distributed
 from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._images import channel_axis, checked_shape
-from skdeepcluster._resume import Journal, Page
-from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster._resume import Journal, Page, fingerprint
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, own_settings
 from skdeepcluster.estimators._base import (
@@ -377,7 +377,10 @@ class Autoencoder(BaseDecodingEstimator):
 
     def _learn_more(self, X: Any) -> Learned:
         """Train a copy of the network, or a new one, by a pass over the rows."""
-        weights_seed, order_seed, noise_seed = spawn_seeds(self.random_state, 3)
+        seeds = distributed.fit_seeds(self.random_state, 3)
+        weights_seed, order_seed, noise_seed = seeds
+        if distributed.world() > 1:
+            distributed.check_same({"data": fingerprint(X)})
         device = resolve_device(self.device)
         epochs, momenta = [], {}
         if hasattr(self, "module_"):

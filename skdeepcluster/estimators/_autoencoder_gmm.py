@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster import distributed
 from skdeepcluster.batches import array_over_rows, own_settings
 from skdeepcluster.estimators._base import Learned, encode
 from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
@@ -167,14 +168,18 @@ class AutoencoderGMM(BaseGenerativeClusterer):
             name: getattr(self, name)
             for name in ("covariance_type", "reg_covar", "tol", "max_iter")
         }
-        Z = encode(learned.module, X)
+        Z = encode(learned.module, X, shared=True)
         n_clusters = self.n_clusters if clusters is None else len(clusters.centers)
         mixture = GaussianMixture(n_clusters, random_state=seeds[1], **settings)
-        if clusters is None:
-            mixture.set_params(n_init=self.n_init).fit(Z.astype(np.float64))
-        else:
-            fit_about(mixture, Z, clusters)
-        return learned.adding(mixture_=mixture)
+
+        def fitted() -> GaussianMixture:
+            if clusters is None:
+                mixture.set_params(n_init=self.n_init).fit(Z.astype(np.float64))
+            else:
+                fit_about(mixture, Z, clusters)
+            return mixture
+
+        return learned.adding(mixture_=distributed.first(fitted))
 
     def _keep_clusters(self, kept: np.ndarray) -> None:
         mixture = self.mixture_.set_params(n_components=len(kept))

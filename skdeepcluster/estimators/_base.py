@@ -17,10 +17,9 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 import skdeepcluster
-from skdeepcluster import networks
+from skdeepcluster import distributed, networks
 from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
-from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
@@ -109,6 +108,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
 
     def _fit(self, X: Any) -> str | None:
         """Learn, then take over all of it; name the phase that was interrupted."""
+        distributed.join()
         model = blank(self)
         with own_settings():
             learned = model._learn(X)
@@ -198,7 +198,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
             "max_epochs": self.max_epochs,
             "batch_size": self.batch_size,
             "net_params": self.net_params,
-            "verbose": int(self.verbose),
+            "verbose": int(self.verbose) if distributed.rank() == 0 else 0,
             **settings,
         }
         net = make_net(
@@ -214,8 +214,8 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         self, X: Any, n_seeds: int, network: nn.Module | None = None
     ) -> tuple[Journal, list[int]]:
         """Open the journal of a fit, and tell the fit's seeds."""
-        seeds = spawn_seeds(self.random_state, n_seeds)
-        if self.checkpoint is None:
+        seeds = distributed.fit_seeds(self.random_state, n_seeds)
+        if self.checkpoint is None and distributed.world() == 1:
             return Journal(), seeds
         facts = {
             "estimator": type(self).__name__,
@@ -227,8 +227,11 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         if network is not None:
             arrays = networks.to_state(network)["arrays"].values()
             facts["given network"] = " ".join(fingerprint(a[None]) for a in arrays)
+        distributed.check_same(facts)
         seeded = self.random_state is not None
-        return open_journal(self.checkpoint, facts, seeds, seeded)
+        return distributed.first(
+            lambda: open_journal(self.checkpoint, facts, seeds, seeded)
+        )
 
     @takes_any_rows
     def transform(self, X: Any) -> np.ndarray:
@@ -340,13 +343,18 @@ class BaseDecodingEstimator(BaseDeepEstimator):
         return X
 
 
-def encode(module: networks.AutoencoderModule, X: Any) -> np.ndarray:
-    """Latent rows that a network makes of rows in the units of the data, float32."""
+def encode(
+    module: networks.AutoencoderModule, X: Any, shared: bool = False
+) -> np.ndarray:
+    """Latent rows that a network makes of rows in the units of the data, float32.
+
+    The work is ``shared`` among the processes of a fit, or done by each.
+    """
 
     def latent(x: torch.Tensor) -> torch.Tensor:
         return module.encode(module.standardize(x))
 
-    return finite(over_rows(latent, X, module.shift.device).cpu().numpy())
+    return finite(over_rows(latent, X, module.shift.device, shared).cpu().numpy())
 
 
 def reconstruction_errors(module: networks.AutoencoderModule, X: Any) -> np.ndarray:

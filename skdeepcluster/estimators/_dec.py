@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
@@ -70,7 +71,8 @@ class DECNet(Net):
         q, error = y_pred
         if training:
             p = self.memory["target"][y_true]
-            self._doubt += 1 - q.detach().max(1).values.mean()
+            doubt = 1 - q.detach().max(1).values.mean()
+            self._doubt += distributed.weighted(doubt)
             self._steps += 1
         else:
             # Held-out rows may be none of those that the target was computed for.
@@ -93,7 +95,8 @@ class DECNet(Net):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Update the target when it is due, and stop when labels have settled."""
         super().on_epoch_end(net, **kwargs)
-        self.history.record("uncertainty", self._doubt.item() / self._steps)
+        doubt = distributed.summed(self._doubt).item()
+        self.history.record("uncertainty", doubt / self._steps)
         if len(self.history) % self.interval == 0:
             earlier = self.memory["labels"]
             self._update_target()
@@ -105,7 +108,7 @@ class DECNet(Net):
         device = torch.device(self.device)
         module = self.module_
         with evaluating(module), autocast(device, self.precision):
-            q = over_rows(module.assign, self._rows, device)
+            q = over_rows(module.assign, self._rows, device, shared=True)
         self.memory = {
             "target": F.target_distribution(q),
             "frequencies": q.sum(0),

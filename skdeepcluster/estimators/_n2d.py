@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster import distributed
 from skdeepcluster._extras import import_extra
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval
@@ -233,14 +234,16 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
     ) -> Learned:
         manifold_seed, mixture_seed = spawn_seeds(seeds[1], 2)
-        Z = encode(learned.module, X)
+        Z = encode(learned.module, X, shared=True)
         rows = np.unique(Z, axis=0)
-        places = umap_embedding(
-            rows,
-            self.n_neighbors,
-            self.min_dist,
-            self.manifold_dim or self.n_clusters,
-            manifold_seed,
+        places = distributed.first(
+            lambda: umap_embedding(
+                rows,
+                self.n_neighbors,
+                self.min_dist,
+                self.manifold_dim or self.n_clusters,
+                manifold_seed,
+            )
         )
         mixture = GaussianMixture(
             self.n_clusters,
@@ -248,7 +251,8 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
             n_init=self.n_init,
             max_iter=500,
             random_state=mixture_seed,
-        ).fit(place(Z, rows, places))
+        )
+        mixture = distributed.first(lambda: mixture.fit(place(Z, rows, places)))
         return learned.adding(
             embedded_rows_=rows,
             embedding_=places,

@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster import distributed
 from skdeepcluster._fitted import blank, mean_and_variance, take_over
-from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.batches import array_over_rows, own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
@@ -304,7 +304,8 @@ default="auto"
         estimator = self._given_estimator()
         if not is_fitted(estimator):
             if estimator.random_state is None:
-                estimator.random_state = spawn_seeds(self.random_state, 1)[0]
+                seed = distributed.fit_seeds(self.random_state, 1)[0]
+                estimator.random_state = seed
             estimator.fit(X)
         model = blank(self)
         # The threshold is that of the rows that were learned from.

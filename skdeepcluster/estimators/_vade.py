@@ -69,8 +69,8 @@ class VaDEModule(JointModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Loss of each row in the units of the data, at one draw."""
-        size = 1, len(x), self.autoencoder.latent_dim
-        return self.bound(x, self.draws.normal(size, x.device))
+        size = len(x), self.autoencoder.latent_dim
+        return self.bound(x, self.draws.normal(size, x.device)[None])
 
     def bound(self, x: Tensor, noise: Tensor) -> Tensor:
         """Loss of each row in the units of the data.
@@ -298,7 +298,7 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     def _start_head(
         self, X: Any, learned: Learned, clusters: Clusters, seed: int
     ) -> MixtureHead:
-        Z = encode(learned.module, X)
+        Z = encode(learned.module, X, shared=True)
         centers = clusters.centers
         mixture = GaussianMixture(len(centers), covariance_type="diag")
         with warnings.catch_warnings():
