@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _SUBMODULES = (
+    "distributed",
     "explain",
     "graph",
     "io",

@@ -88,7 +88,8 @@ def refuse_holders(X: Any) -> None:
             "X is an AnnData object: give the rows in it, as adata.obsm['X_pca'] or "
             f"adata.X. It has {', '.join(places)}."
         )
-    if isinstance(X, Mapping) and not hasattr(X, "dtypes"):
+    # Some frames and sparse matrices are mappings as well.
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):
         raise TypeError(
             f"X is a {type(X).__name__} with the keys {', '.join(map(repr, X))}: give "
             "the rows in it, as X['data'], or a DataFrame of the columns in it."
