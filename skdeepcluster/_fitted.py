@@ -2,7 +2,6 @@
 
 import copy
 import re
-import warnings
 from collections.abc import Mapping
 from numbers import Real
 from os import PathLike
@@ -18,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from skdeepcluster._images import refuse_images
 from skdeepcluster._sklearn import _num_samples, _safe_indexing, is_pandas_na
+from skdeepcluster._warnings import warn
 
 # Rows that variances are taken of, about, and the share that is told of. Four of 63
 # labelled sets have a column with more: scaling gives k-means .26 to .34 in accuracy in
@@ -164,12 +164,10 @@ def warn_of_units(estimator: Any, X: Any) -> None:
     names = getattr(estimator, "feature_names_in_", None)
     named = f"{column} ({names[column]})" if names is not None else f"{column}"
     name = type(estimator).__name__
-    warnings.warn(
+    warn(
         f"Column {named} holds {100 * shares[column]:.1f} % of the variance of X, and "
         f"{name} sees little else. If the units of the columns differ, scale them: "
         f"make_pipeline(StandardScaler(), {name}(...)).",
-        UserWarning,
-        stacklevel=2,
     )
 
 

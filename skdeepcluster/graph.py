@@ -5,7 +5,6 @@ merge.
 """
 
 import copy
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -24,6 +23,7 @@ from skdeepcluster._fitted import (
     warn_of_units,
 )
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from skdeepcluster._warnings import warn
 from skdeepcluster.communities import between
 from skdeepcluster.counting import TOUCHING, touch
 from skdeepcluster.distances import checked_distances
@@ -356,30 +356,27 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         wanted = self.n_clusters
         copies = int((found.graph.farthest == 0).sum())
         if self.neighbors == PRECOMPUTED and copies:
-            warnings.warn(
+            warn(
                 f"{copies} rows of X have distances of zero only: copies of one row "
                 "that lead nowhere else are a cluster of their own. Give distances "
                 "between distinct rows, or of more neighbours.",
-                stacklevel=3,
             )
         if wanted is not None and self.n_clusters_ < wanted:
-            warnings.warn(
+            warn(
                 f"{len(found.nodes.first)} distinct rows make up {self.n_clusters_} "
                 f"clusters, fewer than n_clusters={wanted}.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         elif (
             1 < self.n_clusters_ <= len(found.labels) // ROWS_TO_JUDGE
             and self.agreement_ < ARBITRARY
             and np.median(self.valleys_) < 1 - TOUCHING
         ):
-            warnings.warn(
+            warn(
                 f"These {self.n_clusters_} clusters are arbitrary: no valleys are "
                 f"between most of them, and starts agree by {self.agreement_:.2f} "
                 "only (adjusted Rand index). n_clusters=None counts those that the "
                 "data have.",
-                stacklevel=3,
             )
 
     def cut(self, n_clusters: int) -> np.ndarray:

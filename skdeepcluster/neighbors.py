@@ -2,7 +2,6 @@
 
 import functools
 import operator
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +13,7 @@ from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 
 from skdeepcluster._extras import import_extra
+from skdeepcluster._warnings import warn
 from skdeepcluster.density import filled_dims
 
 # Exact search grows with the square of the rows; from here on it takes longer than an
@@ -42,10 +42,9 @@ def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:
         try:
             pynndescent = import_extra("pynndescent", "graph", "An approximate search")
         except ImportError:
-            warnings.warn(
+            warn(
                 f"An exact search among {n_samples} rows is slow: pip install "
                 "'skdeepcluster[graph]' for an approximate one, or give neighbors.",
-                stacklevel=2,
             )
         else:
             return pynndescent.PyNNDescentTransformer(

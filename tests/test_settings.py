@@ -10,9 +10,11 @@ import sklearn
 import torch
 from discovery import ESTIMATORS, can_dispatch, fitted, tiny
 from numpy.testing import assert_array_equal
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from test_common import outputs, weights
 
-from skdeepcluster import DECClustering
+from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.graph import GraphClustering
 
 
@@ -86,3 +88,12 @@ def test_the_graph_within_a_fit_hears_no_settings(X):
     before = fitted(model, X).labels_
     with sklearn.config_context(transform_output="pandas"):
         assert_array_equal(fitted(model, X).labels_, before)
+
+
+@pytest.mark.parametrize("model", [GraphClustering(2), Autoencoder(max_epochs=1)])
+def test_a_warning_names_the_line_of_the_user(model):
+    X = np.random.default_rng(0).normal(size=(60, 3)) * [1e4, 1, 1]
+    for fit in (model.fit, make_pipeline(FunctionTransformer(), model).fit):
+        with pytest.warns(UserWarning, match="variance") as found:
+            fit(X)
+        assert [each.filename for each in found] == [__file__]

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
@@ -21,6 +20,7 @@ from skdeepcluster import distributed, networks
 from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._sklearn import Interval, StrOptions
+from skdeepcluster._warnings import warn
 from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
 from skdeepcluster.streams import sampled, takes_any_rows
@@ -409,9 +409,8 @@ def as_output(values: np.ndarray, X: Any) -> np.ndarray:
 
 def warn_interrupted(estimator: Any, phase: str) -> None:
     """Say that a fit ended early by the user's will."""
-    warnings.warn(
+    warn(
         f"{type(estimator).__name__}.fit was interrupted during {phase}: it keeps what "
         "was learned so far.",
         ConvergenceWarning,
-        stacklevel=4,
     )

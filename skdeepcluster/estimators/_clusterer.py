@@ -1,7 +1,6 @@
 """What the clusterers share: a fit told as a story over hooks."""
 
 import copy
-import warnings
 from numbers import Integral
 from typing import Any
 
@@ -14,6 +13,7 @@ from skdeepcluster import distributed
 from skdeepcluster._resume import Journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
+from skdeepcluster._warnings import warn
 from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
@@ -206,12 +206,11 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         found = len(np.unique(self.labels_))
         wanted = self._n_wanted
         if wanted is not None and found < wanted:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} found {found} distinct clusters, fewer than "
                 f"n_clusters={wanted}: the data may hold fewer, or the "
                 "network may have collapsed (see history_).",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     @takes_any_rows

@@ -1,6 +1,5 @@
 """Comparison of clusterers of any kind, with and without labels."""
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
@@ -27,6 +26,7 @@ from skdeepcluster._fitted import (
     sample_rows,
 )
 from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
+from skdeepcluster._warnings import warn
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection._fits import CandidateFit, as_text, fit_candidate
 from skdeepcluster.model_selection._reference import Reference, make_reference
@@ -293,11 +293,10 @@ def compare_clusterers(
             if not fits:
                 raise
             left = [each for each in candidates if each not in records]
-            warnings.warn(
+            warn(
                 f"The comparison was interrupted: it keeps {', '.join(fits)} and leaves"
                 f" {', '.join(left)} out.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
             break
 
