@@ -1,6 +1,7 @@
 """Training through skorch: the lean loop, stopping, seeds, devices."""
 
 import contextlib
+import functools
 import inspect
 import math
 from collections.abc import Iterator
@@ -43,9 +44,20 @@ NOT_FUSED = ("foreach", "capturable", "differentiable")
 
 def autocast(device: torch.device | str, precision: str) -> Any:
     """Context in which matrix products run in the wanted precision."""
-    if precision == "float32":
+    kind = torch.device(device).type
+    if precision == "float32" or (precision == "auto" and not multiplies_bf16(kind)):
         return contextlib.nullcontext()
-    return torch.autocast(torch.device(device).type, torch.bfloat16)
+    return torch.autocast(kind, torch.bfloat16)
+
+
+@functools.cache
+def multiplies_bf16(kind: str) -> bool:
+    """Tell whether a kind of device has instructions for products in bfloat16."""
+    if kind == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    # Not every version of torch has both.
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return kind == "cpu" and any(getattr(torch.cpu, name, bool)() for name in asked)
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -182,7 +194,7 @@ class Net(NeuralNet):
 
     Parameters
     ----------
-    precision : {"float32", "bf16"}, default="float32"
+    precision : {"auto", "float32", "bf16"}, default="auto"
         Precision of the matrix products in training.
     """
 
@@ -193,7 +205,7 @@ class Net(NeuralNet):
     page = Page()
     seed = 0
 
-    def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, precision: str = "auto", **kwargs: Any) -> None:
         own = {name: kwargs.pop(name) for name in self.own}
         super().__init__(*args, **kwargs)
         self.precision = precision

@@ -23,6 +23,7 @@ from skdeepcluster import (
     DECClustering,
     DKMClustering,
     IDECClustering,
+    training,
 )
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection import modularity_scorer
@@ -85,7 +86,7 @@ def targets(X):
 def test_target_is_of_all_the_rows_and_refreshed_on_time(dec, X, targets):
     # Seven steps an epoch: an interval of 14 is two epochs.
     dec.set_params(update_interval=14, max_epochs=5, callbacks=[targets])
-    fitted(dec, X)
+    fitted(dec.set_params(autoencoder__precision="float32"), X)
     assert len(seen) == 5 * 7
     for start in range(0, len(seen), 14):
         held, q = seen[start]
@@ -401,6 +402,17 @@ def test_precision_of_the_autoencoder_is_used(X, precision):
     difference = np.abs(dec.transform(X) - exact.transform(X)).max()
     assert (difference > 0) == (precision == "bf16")
     assert difference < 0.2 * np.abs(exact.transform(X)).max()
+
+
+@pytest.mark.parametrize("has_instructions", [True, False])
+def test_precision_follows_the_processor(X, monkeypatch, has_instructions):
+    monkeypatch.setattr(training, "multiplies_bf16", lambda kind: has_instructions)
+    wanted = "bf16" if has_instructions else "float32"
+    ours, same = (
+        fitted(tiny(Autoencoder, precision=each), X).transform(X)
+        for each in ("auto", wanted)
+    )
+    assert_array_equal(ours, same)
 
 
 @pytest.mark.parametrize("cls", [DECClustering, IDECClustering])

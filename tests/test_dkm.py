@@ -1,5 +1,7 @@
 """Deep k-means: its loss, its clusters, what its parameters do."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -41,7 +43,7 @@ def test_loss_is_the_objective(digits, autoencoder):
     # A step that moves nothing, on all the rows at once.
     dkm = DKMClustering(
         4,
-        autoencoder=autoencoder,
+        autoencoder=copy.copy(autoencoder).set_params(precision="float32"),
         init="k-means",
         cluster_weight=0.5,
         inverse_temperature=0.3,

@@ -76,7 +76,7 @@ CHOICES = {
     "batch_size": [1, 2, 3, 7, 256, 0],
     "lr": [1e-3, 1e-2, 0.0, 1e30],
     "optimizer": ["adam", "adamw", "sgd", "lbfgs"],
-    "precision": ["float32", "bf16", "float8"],
+    "precision": ["auto", "float32", "bf16", "float8"],
     "init": ["graph", "k-means", "random", GraphClustering(n_init=1, n_neighbors=3)],
     "n_init": [1, 2, 0],
     "alpha": [0.1, 1.0, 10.0, 0.0],

@@ -180,9 +180,10 @@ class Autoencoder(BaseDecodingEstimator):
         Optimizer; "sgd" has momentum 0.9. Any subclass of
         :class:`torch.optim.Optimizer` can be given. Its other arguments go through
         ``net_params``, as in ``{"optimizer__weight_decay": 1e-4}``.
-    precision : {"float32", "bf16"}, default="float32"
-        Precision of the matrix products in training. "bf16" is up to twice as fast on
-        processors that have it. Predictions are always made in float32.
+    precision : {"auto", "float32", "bf16"}, default="auto"
+        Precision of the matrix products in training. "auto" is "bf16" on processors
+        with instructions for it, where it takes a third to two thirds of the time, and
+        "float32" on others. Predictions are always made in float32.
     device : str, default="auto"
         torch device; "auto" takes the GPU where there is one.
     callbacks : list of skorch callbacks or None, default=None
@@ -248,7 +249,7 @@ class Autoencoder(BaseDecodingEstimator):
         "network": [StrOptions({"mlp", "conv"}), callable],
         "image_shape": ["array-like", None],
         "noise": [Interval(Real, 0, 1, closed="left")],
-        "precision": [StrOptions({"float32", "bf16"})],
+        "precision": [StrOptions({"auto", "float32", "bf16"})],
         "device": [str, torch.device],
         "max_samples": MAX_SAMPLES_CONSTRAINT,
         "checkpoint": CHECKPOINT_CONSTRAINT,
@@ -266,7 +267,7 @@ class Autoencoder(BaseDecodingEstimator):
         batch_size: int | None = None,
         lr: float | None = None,
         optimizer: Any = "adam",
-        precision: str = "float32",
+        precision: str = "auto",
         device: Any = "auto",
         callbacks: Any = None,
         net_params: dict | None = None,

@@ -196,7 +196,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
     @property
     def _precision(self) -> str:
         given = unwrapped(self.autoencoder)
-        return "float32" if given is None else given.precision
+        return "auto" if given is None else given.precision
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         """Cluster of each latent row, int32."""
