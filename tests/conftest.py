@@ -8,7 +8,6 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 # Threads that wait for each other at every small step stall a machine with other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -20,13 +19,6 @@ def _close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _lasting_workers():
-    """Keep joblib's workers: where they end as a search begins, that waits for ever."""
-    with joblib.parallel_config("loky", idle_worker_timeout=7200):
-        yield
 
 
 @pytest.fixture(scope="session")
