@@ -407,7 +407,9 @@ def main():
     parser.add_argument(
         "--network", choices=["mlp", "conv"], default="mlp", help="that is shared"
     )
-    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
+    parser.add_argument(
+        "--precision", choices=["auto", "float32", "bf16"], default="auto"
+    )
     parser.add_argument("--epochs", type=int, help="of the shared pretraining")
     parser.add_argument(
         "--noise", type=float, default=0.0, help="of the shared pretraining"

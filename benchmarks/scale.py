@@ -158,7 +158,7 @@ def sample(methods):
     from _data import LOADERS
     from sklearn.metrics import normalized_mutual_info_score
 
-    from skdeepcluster import Autoencoder, DECClustering
+    from skdeepcluster import DECClustering
     from skdeepcluster.graph import GraphClustering
     from skdeepcluster.metrics import clustering_accuracy
 
@@ -169,8 +169,7 @@ def sample(methods):
         for method in methods:
             settings = {"max_samples": max_samples, "random_state": 0}
             if method == "dec":
-                network = Autoencoder(precision="bf16")
-                model = DECClustering(10, autoencoder=network, **settings)
+                model = DECClustering(10, **settings)
             else:
                 model = GraphClustering(10, **settings)
             start = time.perf_counter()
