@@ -137,6 +137,9 @@ def _read(X: Any) -> Iterator[Any]:
         for batch in batches:
             yield batch.to_pandas()
     else:
+        if sp.issparse(X):
+            # Of the other formats, most have no slices.
+            X = X.tocsr()
         n_rows, size = X.shape[0], rows_of_block(X, X.shape[1])
         take = X.__getitem__ if is_lazy(X) else functools.partial(_safe_indexing, X)
         for start in range(0, n_rows, size):
@@ -156,9 +159,12 @@ def sampled(
     check : callable
         Validates rows, with the settings of :func:`skdeepcluster._fitted.validated`.
     """
-    shape = shape_of(X) if is_lazy(X) or hasattr(X, "shape") else None
-    many = shape is not None and max_samples is not None and shape[0] > max_samples
-    if shape is None or not (many or is_lazy(X)):
+    if isinstance(X, list | tuple) and len(X) > (max_samples or len(X)):
+        X = np.asarray(X)
+    lazy = is_lazy(X)
+    shape = shape_of(X) if lazy or hasattr(X, "shape") else None
+    many = shape is not None and shape[0] > (max_samples or shape[0])
+    if shape is None or not (many or lazy):
         return check(X, reset=True), False
     if shape[0] < 2:
         return check(np.zeros(shape), reset=True), False
@@ -179,21 +185,19 @@ def sampled(
 
 def over_blocks(function: Callable[[Any], Any], X: Any, out: Any = None) -> Any:
     """Apply a function of rows to all the rows, a block at a time."""
-    n_rows, filled = None, 0
+    X = np.asarray(X) if isinstance(X, list | tuple) else X
     for start, rows in blocks(X):
         part = function(rows)
-        if n_rows is None:
-            shape: Any = shape_of(X)
-            n_rows = shape[0]
+        if start == 0:
+            whole: Any = shape_of(X)
+            shape = (whole[0], *part.shape[1:])
             if out is None:
-                out = np.empty((n_rows, *part.shape[1:]), dtype=part.dtype)
-            elif tuple(out.shape) != (n_rows, *part.shape[1:]):
+                out = np.empty(shape, dtype=part.dtype)
+            elif tuple(out.shape) != shape:
                 raise ValueError(
-                    f"out has shape {tuple(out.shape)}, but the results have "
-                    f"{(n_rows, *part.shape[1:])}."
+                    f"out has shape {tuple(out.shape)}, but the results have {shape}."
                 )
-        filled = start + len(part)
-        out[start:filled] = part
+        out[start : start + len(part)] = part
     return out
 
 

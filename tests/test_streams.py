@@ -14,6 +14,7 @@ import h5py
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
@@ -136,8 +137,13 @@ def test_a_sample_is_learned_from_and_all_are_labelled(cls, X, small_blocks):
     frame = fitted(clone(model), pd.DataFrame(X, columns=NAMES))
     assert_array_equal(frame.labels_, whole.labels_)
     assert list(frame.feature_names_in_) == NAMES
-    matrix = fitted(clone(model), sp.csr_array(X))
-    assert (matrix.labels_ == whole.labels_).mean() > 0.9
+    for rows in (X.tolist(), pl.DataFrame(X)):
+        assert_array_equal(fitted(clone(model), rows).labels_, whole.labels_)
+    matrices = [
+        fitted(clone(model), kind(X)).labels_ for kind in (sp.csr_array, sp.coo_array)
+    ]
+    assert_array_equal(*matrices)
+    assert (matrices[0] == whole.labels_).mean() > 0.9
 
 
 @pytest.mark.parametrize("cls", CLUSTERERS)
