@@ -44,7 +44,11 @@ spans = []
 def train(rows, batch_size, epochs):
     """Train, and tell the least seconds of an epoch and the last loss."""
     network = Autoencoder(
-        batch_size=batch_size, max_epochs=epochs, random_state=0, callbacks=[Clock()]
+        batch_size=batch_size,
+        max_epochs=epochs,
+        precision="float32",
+        random_state=0,
+        callbacks=[Clock()],
     ).fit(mnist()[0][:rows])
     loss = network.history_["pretraining"][-1]["train_loss"]
     return [*map(min, zip(*spans, strict=True)), loss]
