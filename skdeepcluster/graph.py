@@ -34,7 +34,7 @@ from skdeepcluster.search import (
     find_in_graph,
     usable_neighbors,
 )
-from skdeepcluster.streams import over_blocks, sampled, takes_any_rows
+from skdeepcluster.streams import over_blocks, rows_name, sampled, takes_any_rows
 from skdeepcluster.tree import ClusterTree
 from skdeepcluster.voting import Voters
 
@@ -274,9 +274,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         most = None if given else self.max_samples
         rows, some = sampled(X, most, self._validated)
         if self.n_clusters is not None and rows.shape[0] < self.n_clusters:
-            raise ValueError(
-                f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}."
-            )
+            which = rows_name(rows, most)
+            raise ValueError(f"{which} should be >= n_clusters={self.n_clusters}.")
         if not given:
             warn_of_units(self, rows)
         with plain_settings():

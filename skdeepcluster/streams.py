@@ -183,6 +183,12 @@ def sampled(
     return parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr"), many
 
 
+def rows_name(rows: Any, max_samples: int | None) -> str:
+    """Name the number of rows that are learned from, for an error."""
+    count = rows.shape[0]
+    return f"{'max_samples' if count == max_samples else 'n_samples'}={count}"
+
+
 def over_blocks(function: Callable[[Any], Any], X: Any, out: Any = None) -> Any:
     """Apply a function of rows to all the rows, a block at a time."""
     X = np.asarray(X) if isinstance(X, list | tuple) else X

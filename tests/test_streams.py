@@ -230,6 +230,9 @@ def test_few_rows_are_refused_as_ever(X):
         GraphClustering(1).fit(Rows(X[:1]))
     with pytest.raises(ValueError, match="n_samples=3"):
         DECClustering(4).fit(Rows(X[:3]))
+    for model in (DECClustering(4, max_samples=3), GraphClustering(4, max_samples=3)):
+        with pytest.raises(ValueError, match="max_samples=3 should be >= n_clusters=4"):
+            model.fit(X)
 
 
 # results elsewhere

@@ -34,7 +34,7 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.model_selection import modularity_scorer
-from skdeepcluster.streams import apply_in_blocks, takes_any_rows
+from skdeepcluster.streams import apply_in_blocks, rows_name, takes_any_rows
 from skdeepcluster.training import resolve_device
 
 
@@ -123,9 +123,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         """Refuse what can't be fitted, before any training."""
         wanted = self._n_wanted
         if wanted is not None and X.shape[0] < wanted:
-            raise ValueError(
-                f"n_samples={X.shape[0]} should be >= n_clusters={wanted}."
-            )
+            which = rows_name(X, self.max_samples)
+            raise ValueError(f"{which} should be >= n_clusters={wanted}.")
         if is_fitted(autoencoder):
             resolve_device(autoencoder.device)
         else:
