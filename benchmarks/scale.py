@@ -119,7 +119,7 @@ def fit(path, cap, method):
     truth = np.load(path.parent / f"truth-{rows}.npy")
     start = time.perf_counter()
     part = (
-        np.load(path.parent / path.name, mmap_mode="r")[:200_000]
+        np.load(path, mmap_mode="r")[:200_000]
         if isinstance(X, Counted)
         else X.head(200_000).to_pandas()
     )

@@ -10,12 +10,6 @@ OURS = ("skdeepcluster", "sklearn", "joblib", "contextlib")
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the innermost line outside of this package and of what calls it."""
     frame, level = inspect.currentframe(), 1
-    while frame is not None and library_of(frame) in OURS:
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in OURS:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
-
-
-def library_of(frame: object) -> str:
-    """Name of the library that a frame's code is of."""
-    names = getattr(frame, "f_globals", {})
-    return names.get("__name__", "").partition(".")[0]

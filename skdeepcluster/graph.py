@@ -34,7 +34,13 @@ from skdeepcluster.search import (
     find_in_graph,
     usable_neighbors,
 )
-from skdeepcluster.streams import over_blocks, rows_name, sampled, takes_any_rows
+from skdeepcluster.streams import (
+    MAX_SAMPLES_CONSTRAINT,
+    check_enough,
+    over_blocks,
+    sampled,
+    takes_any_rows,
+)
 from skdeepcluster.tree import ClusterTree
 from skdeepcluster.voting import Voters
 
@@ -202,7 +208,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             StrOptions({PRECOMPUTED}),
             None,
         ],
-        "max_samples": [Interval(Integral, 2, None, closed="left"), None],
+        "max_samples": MAX_SAMPLES_CONSTRAINT,
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -273,9 +279,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         given = self.neighbors == PRECOMPUTED
         most = None if given else self.max_samples
         rows, some = sampled(X, most, self._validated)
-        if self.n_clusters is not None and rows.shape[0] < self.n_clusters:
-            which = rows_name(rows, most)
-            raise ValueError(f"{which} should be >= n_clusters={self.n_clusters}.")
+        check_enough(rows, most, self.n_clusters)
         if not given:
             warn_of_units(self, rows)
         with plain_settings():
@@ -292,10 +296,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             lambda rows: self._voters.place(self._validated(rows, reset=False)), X
         )
         labels, nodes, leaves = places.T
-        self.labels_, self.leaf_labels_ = (
-            labels.astype(np.int32),
-            leaves.astype(np.int32),
-        )
+        self.labels_ = labels.astype(np.int32)
+        self.leaf_labels_ = leaves.astype(np.int32)
         self.row_agreement_ = agreement[nodes]
 
     def _validated(self, X: Any, reset: bool, **settings: Any) -> Any:

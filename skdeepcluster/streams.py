@@ -12,6 +12,7 @@ them all. Rows may be
 
 import functools
 from collections.abc import Callable, Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import sample_rows
-from skdeepcluster._sklearn import _safe_indexing
+from skdeepcluster._sklearn import Interval, _safe_indexing
 
 __all__ = ["apply_in_blocks", "blocks"]
+
+MAX_SAMPLES_CONSTRAINT: list[Any] = [Interval(Integral, 2, None, closed="left"), None]
 
 # What a block takes as doubles, about; and its rows, by those of a forward pass.
 BLOCK_BYTES = 1 << 25
@@ -71,7 +74,7 @@ def shape_of(X: Any) -> tuple[int, int] | None:
         rows = _data_set(X)
         return rows.count_rows(), len(rows.schema.names)
     if _is_dask_frame(X):
-        return int(sum(X.map_partitions(len).compute())), len(X.columns)
+        return len(X), len(X.columns)
     shape = getattr(X, "shape", ())
     if len(shape) != 2:
         return None
@@ -183,10 +186,12 @@ def sampled(
     return parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr"), many
 
 
-def rows_name(rows: Any, max_samples: int | None) -> str:
-    """Name the number of rows that are learned from, for an error."""
+def check_enough(rows: Any, max_samples: int | None, n_clusters: int | None) -> None:
+    """Refuse to learn more clusters than there are rows."""
     count = rows.shape[0]
-    return f"{'max_samples' if count == max_samples else 'n_samples'}={count}"
+    if n_clusters is not None and count < n_clusters:
+        name = "max_samples" if count == max_samples else "n_samples"
+        raise ValueError(f"{name}={count} should be >= n_clusters={n_clusters}.")
 
 
 def over_blocks(function: Callable[[Any], Any], X: Any, out: Any = None) -> Any:
@@ -270,7 +275,7 @@ def takes_any_rows(method: Callable[[Any, Any], Any]) -> Any:
 def _later(function: Callable[[Any], Any], X: Any) -> Any:
     """Apply a function of rows to those of dask, when it is asked to."""
     if _is_dask_frame(X):
-        pandas = import_extra("pandas", "compare", "A data frame of dask")
+        pandas = import_extra("pandas", "scale", "A data frame of dask")
         zeros = {n: pandas.Series([0], dtype=kind) for n, kind in X.dtypes.items()}
         like = function(pandas.DataFrame(zeros))
         return X.map_partitions(function, meta=like[:0])

@@ -141,11 +141,9 @@ class Voters:
     def _vote(self, X: Any, rows: np.ndarray) -> Iterator[list[np.ndarray]]:
         """Yield rows, and what `_votes` says of them."""
         search = self.space.search(min(self.n_neighbors, len(self.keys)))
-        for first in range(0, len(rows), BLOCK_ROWS):
-            part = rows[first : first + BLOCK_ROWS]
-            block = np.pad(part, (0, BLOCK_ROWS - len(part)), mode="edge")
-            found = self._votes(search(X[block]))
-            yield [part, *(each[: len(part)] for each in found)]
+        for part, padded in padded_parts(len(rows)):
+            found = self._votes(search(X[rows[padded]]))
+            yield [rows[part], *(each[: part.stop - part.start] for each in found)]
 
     def _votes(self, voters: Neighbors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Votes on rows, the nearest voter for what is elected, the farthest's length.
@@ -166,6 +164,13 @@ class Voters:
         others = clusters != shares.argmax(1)[row]
         elector = np.lexsort((lengths, others, row))[begins[:-1]]
         return shares, near[elector], np.maximum.reduceat(lengths, begins[:-1])
+
+
+def padded_parts(n_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield parts of some rows, and as many indices each time: rounding is the same."""
+    for first in range(0, n_rows, BLOCK_ROWS):
+        rows = np.arange(first, first + BLOCK_ROWS).clip(max=n_rows - 1)
+        yield slice(first, min(first + BLOCK_ROWS, n_rows)), rows
 
 
 def known_rows(X: Any, keys: np.ndarray, unit: float) -> np.ndarray:

@@ -13,14 +13,13 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from skdeepcluster import distributed
-from skdeepcluster._fitted import blank, take_over
+from skdeepcluster._fitted import blank
 from skdeepcluster._images import channel_axis, checked_shape
 from skdeepcluster._resume import Journal, Page, fingerprint
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
-from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, own_settings
+from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
-    MAX_SAMPLES_CONSTRAINT,
     TRAINING_CONSTRAINTS,
     BaseDecodingEstimator,
     Learned,
@@ -36,8 +35,8 @@ from skdeepcluster.networks import (
     build,
     input_moments,
 )
-from skdeepcluster.streams import takes_any_rows
-from skdeepcluster.training import CosineAnnealing, Net, resolve_device
+from skdeepcluster.streams import MAX_SAMPLES_CONSTRAINT, takes_any_rows
+from skdeepcluster.training import CosineAnnealing, Net, Trained, resolve_device
 
 # Fewer rows than these are few, for what is left to the estimator. A narrow last layer
 # learns as much of them in less than half the time; with narrower layers, the graph of
@@ -364,46 +363,37 @@ class Autoencoder(BaseDecodingEstimator):
         >>> encoder.n_iter_
         5
         """
-        going_on = hasattr(self, "module_")
-        model = copy.copy(self) if going_on else blank(self)
-        with own_settings():
-            rows = model._check_input(X, reset=not going_on)
-            self._check_training()
-            learned = model._learn_more(rows)
-            model._take(learned)
-        take_over(self, model)
-        if learned.interrupted:
-            warn_interrupted(self, learned.interrupted)
+        model = copy.copy(self) if hasattr(self, "module_") else blank(self)
+        interrupted = self._take_over(model, model._learn_more, X)
+        if interrupted:
+            warn_interrupted(self, interrupted)
         return self
 
     def _learn_more(self, X: Any) -> Learned:
         """Train a copy of the network, or a new one, by a pass over the rows."""
+        going_on = hasattr(self, "module_")
+        X = self._check_input(X, reset=not going_on)
+        self._check_training()
         seeds = distributed.fit_seeds(self.random_state, 3)
         weights_seed, order_seed, noise_seed = seeds
         if distributed.world() > 1:
             distributed.check_same({"data": fingerprint(X)})
-        device = resolve_device(self.device)
         epochs, momenta = [], {}
-        if hasattr(self, "module_"):
-            module = copy.deepcopy(self.module_).to(device)
+        if going_on:
+            module = copy.deepcopy(self.module_).to(resolve_device(self.device))
             epochs = self.history_["pretraining"]
             momenta = getattr(self, "_momenta_", momenta)
         else:
             module = self._new_module(X, weights_seed, FEW_ROWS)
-        going_on = GoingOn(momenta)
+        memory = GoingOn(momenta)
         batch_size, _, lr = self._schedule(FEW_ROWS)
-        trained = self._train(
-            ReconstructionNet,
-            Reconstruction(module, self.noise, noise_seed + len(epochs)),
+        trained = self._train_to_reconstruct(
+            module,
             X,
-            order_seed + len(epochs),
+            [order_seed + len(epochs), noise_seed + len(epochs)],
             Page(),
-            own_callbacks=[going_on],
-            max_epochs=1,
-            batch_size=batch_size,
-            lr=lr,
-            device=device,
-            precision=self.precision,
+            memory,
+            (batch_size, 1, lr),
         )
         history = [*epochs]
         for row in trained.history:
@@ -411,7 +401,7 @@ class Autoencoder(BaseDecodingEstimator):
         learned = Learned(module, {}, Journal()).after(
             "pretraining", "training", replace(trained, history=history)
         )
-        return learned.adding(n_iter_=len(history), _momenta_=going_on.momenta)
+        return learned.adding(n_iter_=len(history), _momenta_=memory.momenta)
 
     def _check_fit(self, X: Any) -> None:
         """Refuse what can't be fitted, before any training."""
@@ -469,24 +459,41 @@ class Autoencoder(BaseDecodingEstimator):
 
     def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
         """Build and train the network."""
-        weights_seed, order_seed, noise_seed = seeds
+        weights_seed, *training_seeds = seeds
         module = self._new_module(X, weights_seed, X.shape[0])
-        batch_size, epochs, lr = self._schedule(X.shape[0])
-        trained = self._train(
+        schedule = self._schedule(X.shape[0])
+        page, fall = journal.page("pretraining"), CosineAnnealing(schedule[1])
+        trained = self._train_to_reconstruct(
+            module, X, training_seeds, page, fall, schedule
+        )
+        learned = Learned(module, {}, journal).after("pretraining", "training", trained)
+        return learned.adding(n_iter_=len(trained.history))
+
+    def _train_to_reconstruct(
+        self,
+        module: AutoencoderModule,
+        X: Any,
+        seeds: list[int],
+        page: Page,
+        callback: Callback,
+        schedule: tuple[int, int, float],
+    ) -> Trained:
+        """Train a network in place, by seeds of the order of rows and of noise."""
+        order_seed, noise_seed = seeds
+        batch_size, epochs, lr = schedule
+        return self._train(
             ReconstructionNet,
             Reconstruction(module, self.noise, noise_seed),
             X,
             order_seed,
-            journal.page("pretraining"),
-            own_callbacks=[CosineAnnealing(epochs)],
+            page,
+            own_callbacks=[callback],
             max_epochs=epochs,
             batch_size=batch_size,
             lr=lr,
             device=resolve_device(self.device),
             precision=self.precision,
         )
-        learned = Learned(module, {}, journal).after("pretraining", "training", trained)
-        return learned.adding(n_iter_=len(trained.history))
 
     def _new_module(self, X: Any, seed: int, n_samples: int) -> AutoencoderModule:
         """Build the network for so many rows like these."""
@@ -508,6 +515,12 @@ class Autoencoder(BaseDecodingEstimator):
         if lr is None:
             lr = LR_OF_FEW if few else LR
         return batch_size, epochs, lr
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The optimizer goes on without its memory, of twice the size of the network.
+        state = super().__getstate__()
+        state.pop("_momenta_", None)
+        return state
 
     @takes_any_rows
     def score_samples(self, X: Any) -> np.ndarray:

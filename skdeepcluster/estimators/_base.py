@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any, Self
@@ -41,7 +41,6 @@ from skdeepcluster.training import (
 INPUT_DTYPES = [np.float64, np.float32, np.uint8]
 
 CHECKPOINT_CONSTRAINT: list[Any] = [str, os.PathLike, None]
-MAX_SAMPLES_CONSTRAINT: list[Any] = [Interval(Integral, 2, None, closed="left"), None]
 
 TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "max_epochs": [Interval(Integral, 0, None, closed="left")],
@@ -107,11 +106,17 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         raise NotImplementedError
 
     def _fit(self, X: Any) -> str | None:
-        """Learn, then take over all of it; name the phase that was interrupted."""
-        distributed.join()
+        """Learn anew; name the phase that was interrupted."""
         model = blank(self)
+        return self._take_over(model, model._learn, X)
+
+    def _take_over(
+        self, model: Any, learn: Callable[[Any], Learned], X: Any
+    ) -> str | None:
+        """Let a copy learn, then have all of it; name what was interrupted."""
+        distributed.join()
         with own_settings():
-            learned = model._learn(X)
+            learned = learn(X)
             model._take(learned)
         take_over(self, model)
         return learned.interrupted
@@ -286,8 +291,6 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         return {
             name: networks.to_state(value) if isinstance(value, nn.Module) else value
             for name, value in super().__getstate__().items()
-            # Of an optimizer that may go on, and may do so without.
-            if name != "_momenta_"
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

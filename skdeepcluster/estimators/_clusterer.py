@@ -18,7 +18,6 @@ from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
-    MAX_SAMPLES_CONSTRAINT,
     BaseDecodingEstimator,
     BaseDeepEstimator,
     Learned,
@@ -34,7 +33,12 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.model_selection import modularity_scorer
-from skdeepcluster.streams import apply_in_blocks, rows_name, takes_any_rows
+from skdeepcluster.streams import (
+    MAX_SAMPLES_CONSTRAINT,
+    apply_in_blocks,
+    check_enough,
+    takes_any_rows,
+)
 from skdeepcluster.training import resolve_device
 
 
@@ -121,10 +125,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""
-        wanted = self._n_wanted
-        if wanted is not None and X.shape[0] < wanted:
-            which = rows_name(X, self.max_samples)
-            raise ValueError(f"{which} should be >= n_clusters={wanted}.")
+        check_enough(X, self.max_samples, self._n_wanted)
         if is_fitted(autoencoder):
             resolve_device(autoencoder.device)
         else:

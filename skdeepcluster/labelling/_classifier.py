@@ -5,7 +5,7 @@ probabilities that the graph spreads, e those of another classifier, and w avera
 how well each weight would have told the answers that were left out in turn.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -39,7 +39,7 @@ from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling._spreading import Graph, choose
 from skdeepcluster.model_selection._fits import seeded
 from skdeepcluster.rows import row_keys
-from skdeepcluster.voting import BLOCK_ROWS, known_rows, vote_weights
+from skdeepcluster.voting import known_rows, padded_parts, vote_weights
 
 # Answers are left out in so many parts, if there are twice as many.
 FOLDS = 5
@@ -320,7 +320,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         if self.estimator_ is None or self.graph_weight_ == 1:
             return shares
         told = np.empty_like(shares)
-        for part, rows in blocks(X.shape[0]):
+        for part, rows in padded_parts(X.shape[0]):
             block = shares_by(self.estimator_, X[rows], shares.shape[1])
             told[part] = block[: part.stop - part.start]
         return self.graph_weight_ * shares + (1 - self.graph_weight_) * told
@@ -394,7 +394,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         votes = np.zeros((X.shape[0], len(self.classes_)))
         for space, view in zip(graph.spaces, views, strict=True):
             search = space.search(n_neighbors)
-            for part, rows in blocks(X.shape[0]):
+            for part, rows in padded_parts(X.shape[0]):
                 lengths, near, begins = search(view[rows])
                 near = near.reshape(-1, n_neighbors)
                 weights = vote_weights(lengths, begins).reshape(near.shape)
@@ -502,13 +502,6 @@ def answers_as_codes(y: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.n
     if len(answers):
         check_classification_targets(answers)
     return np.unique(answers, return_inverse=True)
-
-
-def blocks(n_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield parts of some rows, and as many indices each time: rounding is the same."""
-    for first in range(0, n_rows, BLOCK_ROWS):
-        rows = np.arange(first, first + BLOCK_ROWS).clip(max=n_rows - 1)
-        yield slice(first, min(first + BLOCK_ROWS, n_rows)), rows
 
 
 def shares_by(learner: Any, X: Any, n_classes: int) -> np.ndarray:
