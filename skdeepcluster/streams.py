@@ -197,10 +197,13 @@ def check_enough(rows: Any, max_samples: int | None, n_clusters: int | None) -> 
 def over_blocks(function: Callable[[Any], Any], X: Any, out: Any = None) -> Any:
     """Apply a function of rows to all the rows, a block at a time."""
     X = np.asarray(X) if isinstance(X, list | tuple) else X
+    whole: Any = shape_of(X)
+    if whole and not whole[0]:
+        # It has an error for no rows.
+        return function(np.zeros(whole))
     for start, rows in blocks(X):
         part = function(rows)
         if start == 0:
-            whole: Any = shape_of(X)
             shape = (whole[0], *part.shape[1:])
             if out is None:
                 out = np.empty(shape, dtype=part.dtype)

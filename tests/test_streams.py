@@ -225,6 +225,12 @@ def test_a_file_of_parquet_is_refused_with_the_fix(X, tmp_path):
         GraphClustering(3).fit(file)
 
 
+def test_no_rows_are_refused(X):
+    model = GraphClustering(3, n_init=2).fit(X)
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        model.predict(Rows(X[:0]))
+
+
 def test_few_rows_are_refused_as_ever(X):
     with pytest.raises(ValueError, match="minimum of 2"):
         GraphClustering(1).fit(Rows(X[:1]))
