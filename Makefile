@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # Extras for users, without those of this file.
-EXTRAS := compare,graph,manifold,plot,save,scale
+EXTRAS := compare,graph,interactive,manifold,plot,save,scale
 
 .PHONY: demo test test-lowest test-latest lint types docs snippets package
 
