@@ -73,7 +73,8 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     heavy = GraphClustering(3, random_state=0).fit(unscaled.fit_transform(birds))
 print("\n".join(str(one.message) for one in caught))
-print(f"accuracy against the species: {clustering_accuracy(species, heavy.labels_):.3f}")
+accuracy = clustering_accuracy(species, heavy.labels_)
+print(f"accuracy against the species: {accuracy:.3f}")
 
 # %%
 # The groups are heavy, middling and light birds. With each number in units of its own
@@ -116,13 +117,14 @@ ClusterFeaturesDisplay.from_estimator(pipeline, birds, n_features=5)
 plt.show()
 
 # %%
-# So the groups are females and males of three kinds of birds: one has long flippers, and
-# the bills of the other two are short and long. Below are the medians of the groups in
-# the units of the table, the most typical bird of each, and the species.
+# So the groups are females and males of three kinds of birds: one has long flippers,
+# and the bills of the other two are short and long. Below are the medians of the groups
+# in the units of the table, the most typical bird of each, and the species.
 
 print(birds.groupby(groups)[measures].median().round(1).T.to_string())
 print(birds.iloc[[rows[0] for rows in description["typical_rows"]]].T.to_string())
-print(pd.crosstab([species, birds["Sex"].fillna("unknown")], groups, colnames=["group"]))
+sex = birds["Sex"].fillna("unknown")
+print(pd.crosstab([species, sex], groups, colnames=["group"]))
 
 # %%
 # What the columns decide
@@ -130,8 +132,8 @@ print(pd.crosstab([species, birds["Sex"].fillna("unknown")], groups, colnames=["
 #
 # A word with two values has split every kind in two. Without the words, the groups are
 # the species. k-means on the same columns, and DEC, which trains a network from the
-# graph's clusters, are beside the graph. Only birds whose sex is known count in the first
-# line.
+# graph's clusters, are beside the graph. Only birds whose sex is known count in the
+# first line.
 
 
 def accuracies(table, truth, n_clusters):
