@@ -9,7 +9,9 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.metrics import adjusted_rand_score, pairwise_distances
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
 
 from skdeepcluster import DECClustering
 from skdeepcluster.graph import GraphClustering
@@ -56,6 +58,17 @@ def test_every_clusterer_answers_as_bertopic_asks(model):
     # Classes are given by users of its guided topics; -1 is for none.
     guided, _ = asked_by_bertopic(clone(model), rows, np.arange(60) % 3 - 1)
     np.testing.assert_array_equal(guided, labels)
+
+
+def test_scaled_texts_are_clustered_by_the_cosine():
+    rows = embeddings()
+    longer = rows * np.random.default_rng(0).uniform(0.1, 10, size=(60, 1))
+    graph = GraphClustering(4, random_state=0)
+    scaled = make_pipeline(Normalizer(), graph).fit_predict(longer)
+    given = GraphClustering(4, neighbors="precomputed", random_state=0)
+    by_cosine = given.fit_predict(pairwise_distances(longer, metric="cosine"))
+    assert adjusted_rand_score(by_cosine, scaled) == 1
+    assert adjusted_rand_score(by_cosine, graph.fit_predict(longer)) < 0.9
 
 
 @pytest.mark.parametrize(
