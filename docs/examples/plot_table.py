@@ -194,8 +194,8 @@ for imputer in (SimpleImputer(strategy="median"), KNNImputer()):
 #
 # Two slips are hidden in the table: a mass in kilograms (bird 10), and a bill whose
 # length and depth changed places (bird 200). Both are among the four oddest of the 344.
-# The other two are in the file as they are here. Bird 293 has a bill of 58 mm, a
-# female's longest by 7 mm, with a short flipper.
+# The other two are in the file as they are here. The bill of bird 293, of 58 mm, is
+# 7 mm longer than that of any other female, and its flipper is short.
 
 odd = birds[measures].copy()
 odd.loc[10, "Body Mass (g)"] /= 1000

@@ -151,8 +151,8 @@ plt.show()
 # ------------------
 #
 # The pipeline tells its topic, by the votes of the texts nearest to it, of one text as
-# of many. Each text gets a topic, also one about something else; the shares of the votes
-# tell how sure that is.
+# of many. Each text gets a topic, also one about something else; the shares of the
+# votes tell how sure that is.
 
 new = [
     "Design a low-pass filter that damps frequencies above a threshold.",
@@ -168,8 +168,8 @@ for text, topic, share in zip(new, pipeline.predict(new), shares, strict=True):
 # Saved and loaded
 # ----------------
 #
-# Vectorizer and graph are one object in one file, which any other process can load: here
-# a new one, for one text. Load a joblib file only from a source that you trust;
+# Vectorizer and graph are one object in one file, which any other process can load:
+# here a new one, for one text. Load a joblib file only from a source that you trust;
 # ``skops.io.dump`` and :func:`skdeepcluster.io.load` are for the others.
 
 program = "import joblib, sys; print(joblib.load(sys.argv[1]).predict([sys.argv[2]]))"
