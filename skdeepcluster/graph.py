@@ -278,12 +278,16 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         self._warn(found)
         return self
 
+    @property
+    def _given(self) -> bool:
+        """Whether distances are given in place of rows."""
+        return isinstance(self.neighbors, str) and self.neighbors == PRECOMPUTED
+
     def _learn(self, X: Any) -> GraphFit:
-        given = self.neighbors == PRECOMPUTED
-        most = None if given else self.max_samples
+        most = None if self._given else self.max_samples
         rows, some = sampled(X, most, self._validated)
         check_enough(rows, most, self.n_clusters)
-        if not given:
+        if not self._given:
             warn_of_units(self, rows)
         with plain_settings():
             found = self._search([rows])
@@ -306,7 +310,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     def _validated(self, X: Any, reset: bool, **settings: Any) -> Any:
         """Rows, or distances between them."""
         X = validated(self, X, reset=reset, **settings)
-        if self.neighbors != PRECOMPUTED:
+        if not self._given:
             return X
         # Of dense distances, with the row itself.
         kept = usable_neighbors(self.n_neighbors, X.shape[1]) + 1
@@ -324,10 +328,10 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             self.n_neighbors,
             self.resolution,
             self.n_init,
-            None if self.neighbors == PRECOMPUTED else self.neighbors,
+            None if self._given else self.neighbors,
             self.n_jobs,
         )
-        if self.neighbors == PRECOMPUTED:
+        if self._given:
             return find_in_graph(views[0], settings, self.random_state)
         return find_clusters(views, settings, self.random_state)
 
@@ -359,7 +363,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     def _warn(self, found: GraphFit) -> None:
         wanted = self.n_clusters
         copies = int((found.graph.farthest == 0).sum())
-        if self.neighbors == PRECOMPUTED and copies:
+        if self._given and copies:
             warn(
                 f"{copies} rows of X have distances of zero only: copies of one row "
                 "that lead nowhere else are a cluster of their own. Give distances "
@@ -497,5 +501,5 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.pairwise = self.neighbors == PRECOMPUTED
+        tags.input_tags.pairwise = self._given
         return tags

@@ -8,7 +8,7 @@ import numpy as np
 
 from skdeepcluster.distances import GivenDistances
 from skdeepcluster.neighbors import units_of_rows, usual_reach
-from skdeepcluster.rows import Neighbors, RowSpace, row_keys
+from skdeepcluster.rows import Neighbors, RowSpace
 from skdeepcluster.search import GraphFit
 
 # Rows in a block of predictions: always as many, so that rounding is the same.
@@ -171,11 +171,6 @@ def padded_parts(n_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
     for first in range(0, n_rows, BLOCK_ROWS):
         rows = np.arange(first, first + BLOCK_ROWS).clip(max=n_rows - 1)
         yield slice(first, min(first + BLOCK_ROWS, n_rows)), rows
-
-
-def known_rows(X: Any, keys: np.ndarray, unit: float) -> np.ndarray:
-    """Index of the row among those with some keys that each row equals, or -1."""
-    return known_keys(row_keys(X, unit), keys)
 
 
 def known_keys(wanted: np.ndarray, keys: np.ndarray) -> np.ndarray:

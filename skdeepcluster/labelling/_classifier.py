@@ -39,7 +39,7 @@ from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling._spreading import Graph, choose
 from skdeepcluster.model_selection._fits import seeded
 from skdeepcluster.rows import row_keys
-from skdeepcluster.voting import known_rows, padded_parts, vote_weights
+from skdeepcluster.voting import known_keys, padded_parts, vote_weights
 
 # Answers are left out in so many parts, if there are twice as many.
 FOLDS = 5
@@ -356,7 +356,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             )
         graph = self._graph
         nodes, shares = graph.nodes, self._node_shares
-        known = known_rows(X, nodes.keys, nodes.unit)
+        known = known_keys(row_keys(X, nodes.unit), nodes.keys)
         found, new = shares[known], known < 0
         if new.any():
             others = X[new]
