@@ -27,6 +27,7 @@ from torch.utils.data import Subset
 
 from skdeepcluster import distributed
 from skdeepcluster._resume import Page, plain
+from skdeepcluster.augment import GivenAugmentation
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator
 from skdeepcluster.networks import ForeignAutoencoder, global_generator
 
@@ -312,7 +313,8 @@ class Net(NeuralNet):
         """Whether a part may draw from torch's global generators."""
         iterators = {self.iterator_train, self.iterator_valid}
         return iterators != {BatchIterator} or any(
-            isinstance(part, ForeignAutoencoder) for part in self.module.modules()
+            isinstance(part, (ForeignAutoencoder, GivenAugmentation))
+            for part in self.module.modules()
         )
 
     def _is_whole(self, epoch: dict[str, Any]) -> bool:
@@ -421,6 +423,9 @@ class Net(NeuralNet):
         if index is not None:
             index = index.to(self.device, non_blocking=True)
         training = self.module_.training
+        augmentation = getattr(self.module_, "augmentation", None)
+        if training and augmentation is not None:
+            x = augmentation(x)
         with torch.set_grad_enabled(training):
             with autocast(self.device, self.precision):
                 y_pred = self.infer(x)

@@ -17,6 +17,7 @@ from skdeepcluster._fitted import blank
 from skdeepcluster._images import channel_axis, checked_shape
 from skdeepcluster._resume import Journal, Page, fingerprint
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
+from skdeepcluster.augment import NAMES, Augmentation, augmentation, checked_names
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
@@ -95,13 +96,13 @@ class ReconstructionNet(Net):
         return nn.functional.mse_loss(reconstruction, target)
 
 
-def square(n_features: int) -> tuple[int, int]:
+def square(n_features: int, parameter: str) -> tuple[int, int]:
     """Shape of a square image of so many pixels."""
     side = math.isqrt(n_features)
     if side**2 != n_features:
         raise ValueError(
-            f"network='conv' needs image_shape: {n_features} columns are no square "
-            "grey image."
+            f"{parameter} needs image_shape: {n_features} columns are no square grey "
+            "image."
         )
     return side, side
 
@@ -248,6 +249,7 @@ class Autoencoder(BaseDecodingEstimator):
         "network": [StrOptions({"mlp", "conv"}), callable],
         "image_shape": ["array-like", None],
         "noise": [Interval(Real, 0, 1, closed="left")],
+        "augment": [StrOptions({*NAMES}), "array-like", callable, None],
         "precision": [StrOptions({"auto", "float32", "bf16"})],
         "device": [str, torch.device],
         "max_samples": MAX_SAMPLES_CONSTRAINT,
@@ -262,6 +264,7 @@ class Autoencoder(BaseDecodingEstimator):
         network: Any = "mlp",
         image_shape: Any = None,
         noise: float = 0.0,
+        augment: Any = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         lr: float | None = None,
@@ -280,6 +283,7 @@ class Autoencoder(BaseDecodingEstimator):
         self.network = network
         self.image_shape = image_shape
         self.noise = noise
+        self.augment = augment
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -407,6 +411,7 @@ class Autoencoder(BaseDecodingEstimator):
         """Refuse what can't be fitted, before any training."""
         self._check_training()
         self._network(*X.shape)
+        self._augmentation(X.shape[1], 0)
 
     def _check_training(self) -> None:
         super()._check_training()
@@ -417,6 +422,8 @@ class Autoencoder(BaseDecodingEstimator):
                 "hidden_units must hold positive whole numbers, as in (500, 2000), got "
                 f"{units!r}."
             )
+        if self.augment is not None and not callable(self.augment):
+            checked_names(self.augment)
         if isinstance(self.network, nn.Module):
             raise TypeError(
                 "network is a module that is built already; give its class, or a "
@@ -444,7 +451,7 @@ class Autoencoder(BaseDecodingEstimator):
                 "latent_dim": latent_dim,
                 "image_shape": image_shape,
             }
-        shape = image_shape or square(n_features)
+        shape = image_shape or square(n_features, "network='conv'")
         config: dict[str, Any] = {"image_shape": shape, "latent_dim": latent_dim}
         if len(shape) == 2:
             config["image_shape"] = (1, *shape)
@@ -456,6 +463,12 @@ class Autoencoder(BaseDecodingEstimator):
         if self.image_shape is None:
             return None
         return checked_shape(self.image_shape, n_features)
+
+    def _augmentation(self, n_features: int, seed: int) -> Augmentation | None:
+        if self.augment is None:
+            return None
+        shape = self._image_shape(n_features) or square(n_features, "augment")
+        return augmentation(self.augment, shape, seed)
 
     def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
         """Build and train the network."""
