@@ -1,12 +1,9 @@
-"""Images that are changed a little in training, so that a network learns to disregard it.
+"""Images that training changes a little, so that a network learns to disregard it.
 
-An autoencoder reconstructs the changed image, and the clustering phase pulls the soft
-assignment of the changed image to the target of the image as it is (Guo, Zhu, Liu and
-Yin 2018, Deep embedded clustering with data augmentation, ACML,
-https://proceedings.mlr.press/v95/guo18b.html). Its shifts of up to a tenth of the side
-and rotations of up to ten degrees, and its edges that are repeated beyond themselves,
-are those of this module: repeated edges need no colour for the background, which
-standardised pixels haven't.
+The autoencoder reconstructs the changed image, and the clustering phase pulls the soft
+assignment of the changed image to the target of the image as it is: Guo, Zhu, Liu and
+Yin (2018), https://proceedings.mlr.press/v95/guo18b.html. Strengths are theirs, and so
+are edges that go on beyond the image: they ask for no colour of the background.
 """
 
 import math
@@ -81,14 +78,14 @@ class Moving(Augmentation):
         across, down, turn, side = (2 * numbers - 1).to(images.dtype).unbind(1)
         shift = MOST_SHIFT * ("shift" in self.names)
         angle = math.radians(MOST_DEGREES) * ("rotate" in self.names)
-        mirror = (side < 0) if "flip" in self.names else torch.zeros_like(side).bool()
+        mirror = (side < 0) & ("flip" in self.names)
         return moved(images, shift * across, shift * down, angle * turn, mirror)
 
 
 def moved(
     images: Tensor, across: Tensor, down: Tensor, angle: Tensor, mirror: Tensor
 ) -> Tensor:
-    """Move images, between pixels by linear interpolation; edges go on beyond the image.
+    """Move images, by linear interpolation; edges go on beyond the image.
 
     Parameters
     ----------
@@ -176,7 +173,7 @@ class GivenAugmentation(Augmentation):
 def checked_names(augment: Any) -> tuple[str, ...]:
     """Return the names of changes as a tuple, if they all are some."""
     names = (augment,) if isinstance(augment, str) else tuple(augment)
-    if not names or not {*names} <= {*NAMES}:
+    if not names or not all(name in NAMES for name in names):
         raise ValueError(
             f"augment={augment!r} must be one or several of {', '.join(NAMES)}, as in "
             "('shift', 'rotate'), or a callable (images, generator), or None."
@@ -184,9 +181,7 @@ def checked_names(augment: Any) -> tuple[str, ...]:
     return names
 
 
-def augmentation(
-    augment: Any, image_shape: tuple[int, ...], seed: int
-) -> Augmentation:
+def augmentation(augment: Any, image_shape: tuple[int, ...], seed: int) -> Augmentation:
     """Build the augmentation that a parameter asks for, by name or as a callable."""
     if callable(augment):
         return GivenAugmentation(augment, image_shape, seed)

@@ -161,11 +161,22 @@ class Autoencoder(BaseDecodingEstimator):
         width, channels) in the order of Pillow, scikit-image and matplotlib, or
         (channels, height, width) in that of torch. Up to four at one end are channels;
         with more of them, the image must be square. None takes square grey images for
-        "conv", and gives a network of yours flat rows; otherwise it gets them in this
-        very shape.
+        "conv" and ``augment``, and gives a network of yours flat rows; otherwise it
+        gets them in this very shape.
     noise : float, default=0.0
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).
+    augment : {"shift", "rotate", "flip"}, sequence of them, callable or None, \
+            default=None
+        How training changes images, each time anew, so that the network learns to
+        disregard such changes [4]_: shifts by up to a tenth of the side, rotations by
+        up to ten degrees, and mirror images, which few digits or letters bear. Edges
+        go on beyond the image. The changed image is what is reconstructed; a clusterer
+        around this autoencoder trains on changed images as well, towards the clusters
+        of the images as they are. Predictions change nothing. A callable
+        ``(images, generator)`` gets a tensor of shape (n_samples, channels, height,
+        width) in the units of ``X`` and a :class:`torch.Generator` to draw from, and
+        returns changed images. Any ``network`` can learn from them, the "mlp" as well.
     max_epochs : int or None, default=None
         Passes over the data. None makes 50, or for many rows as many as take 4,000
         steps, as 15 over 70,000 rows; and 30 over fewer than 5,000. The papers train
@@ -226,6 +237,8 @@ class Autoencoder(BaseDecodingEstimator):
        for clustering analysis. ICML. https://arxiv.org/abs/1511.06335
     .. [3] Guo, X., Liu, X., Zhu, E. and Yin, J. (2017). Deep clustering with
        convolutional autoencoders. ICONIP.
+    .. [4] Guo, X., Zhu, E., Liu, X. and Yin, J. (2018). Deep embedded clustering with
+       data augmentation. ACML. https://proceedings.mlr.press/v95/guo18b.html
 
     Examples
     --------

@@ -181,7 +181,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         check_monitors(self.callbacks, self.net_params)
 
     def _augmentation(self, n_features: int, seed: int) -> Augmentation | None:
-        """Changes of images in training, of rows of so many columns; None for none."""
+        """Build what changes images of so many columns in training, if it is wanted."""
         return None
 
     def _train(
@@ -196,9 +196,10 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         **settings: Any,
     ) -> Trained:
         """Train a module in place with this estimator's training parameters."""
-        # As a part of the module, it is kept with the module's state.
-        augmenting_seed = spawn_seeds(seed, 1)[0]
-        module.augmentation = self._augmentation(X.shape[1], augmenting_seed)
+        changing = self._augmentation(X.shape[1], spawn_seeds(seed, 1)[0])
+        if changing is not None:
+            # As a part of the module, it is kept with the module's state.
+            module.add_module("augmentation", changing)
         callbacks = clone_callbacks(self.callbacks)
         if any(isinstance(of_pair(callback), LRScheduler) for callback in callbacks):
             own_callbacks = [
