@@ -188,7 +188,8 @@ class Net(NeuralNet):
     on the device and read once an epoch, unless a callback of the user listens to
     batches; ours don't. A subclass gives the loss of its phase in `get_loss`, where
     ``y_true`` is the index of the batch's rows in the training data, which held-out
-    rows of a user's own have not.
+    rows of a user's own have not. In training, the module sees rows as its part
+    ``augmentation``, where it has one, has changed them.
 
     What ends a phase before its last epoch sets ``stopping``, and what a phase needs
     beyond its module in the next epoch is in ``memory``, tensors by name.
