@@ -3,9 +3,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # Extras for users, without those of this file.
-EXTRAS := compare,graph,manifold,plot,save,scale
+EXTRAS := compare,graph,interactive,manifold,plot,save,scale
 
-.PHONY: demo test test-lowest test-latest lint types docs snippets package
+.PHONY: demo test test-lowest test-latest lint types docs links snippets package
 
 demo: $(VENV)/.installed-plot
 	$(BIN)/python benchmarks/demo.py
@@ -35,6 +35,10 @@ types: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/sphinx-build --fail-on-warning --keep-going docs docs/_build/html
+
+# Whether the addresses in the pages still lead somewhere; needs a network.
+links: $(VENV)/.installed-dev
+	$(BIN)/sphinx-build -q -b linkcheck -D plot_gallery=0 docs docs/_build/links
 
 # The code of the pages that show some, as a reader would run it.
 snippets: $(VENV)/.installed-dev

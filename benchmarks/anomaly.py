@@ -1,4 +1,4 @@
-"""Outlier detection against IsolationForest and LocalOutlierFactor.
+"""Outlier detection against scikit-learn's detectors and PyOD's.
 
     python benchmarks/anomaly.py
 
@@ -9,7 +9,8 @@ arrays `X` and `y`, whose columns are scaled, it is the smallest class of 20 row
 more. The last table is the mean over all the data, each counting once. Detectors are
 fitted on all the rows without labels and score them. Our network is smaller than the
 default, the same for all the data; one clusterer of each kind serves all the methods on
-it.
+it. PyOD's detectors take part where it is installed (`pip install pyod==3.6.7`), at
+their defaults; its isolation forest and local outlier factors are scikit-learn's.
 """
 
 import argparse
@@ -31,6 +32,17 @@ from skdeepcluster import (
     DECClustering,
     DeepOutlierDetector,
 )
+
+try:
+    from pyod.models.auto_encoder import AutoEncoder
+    from pyod.models.ecod import ECOD
+except ImportError:
+    PYOD = {}
+else:
+    PYOD = {
+        "PyOD's ECOD": lambda seed: ECOD(),
+        "PyOD's AutoEncoder": lambda seed: AutoEncoder(random_state=seed, verbose=0),
+    }
 
 CONTAMINATION = 0.05
 METHODS = {
@@ -80,6 +92,9 @@ def scores(X, seed, epochs):
     """Yield each detector's name and scores of the rows; higher is more normal."""
     yield "IsolationForest", IsolationForest(random_state=seed).fit(X).score_samples(X)
     yield "LocalOutlierFactor", LocalOutlierFactor().fit(X).negative_outlier_factor_
+    for name, factory in PYOD.items():
+        # A higher score is odder there.
+        yield name, -factory(seed).fit(X).decision_scores_
     # As the detector has it where no estimator is given.
     autoencoder = Autoencoder(
         (256, 128), max_epochs=epochs, batch_size=256, lr=1e-3, random_state=seed

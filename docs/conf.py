@@ -38,6 +38,12 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
 }
 
+# Publishers answer a program otherwise than a reader; anchors are made by scripts.
+linkcheck_ignore = [r"https://doi\.org/"]
+linkcheck_anchors = False
+linkcheck_timeout = 20
+linkcheck_workers = 4
+
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

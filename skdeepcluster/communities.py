@@ -15,7 +15,7 @@ Information alone wants clusters of one size; the share I / H of the entropy tha
 keeps wants nothing but cuts through which nearly nothing leaks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -352,7 +352,7 @@ class Start:
 def start(
     weights: sp.csr_array,
     shared: sp.csr_array,
-    judges: Sequence[sp.csr_array],
+    judge: sp.csr_array,
     mass: np.ndarray,
     n_clusters: int,
     resolution: float,
@@ -366,8 +366,8 @@ def start(
         Symmetric; each node has an edge.
     shared : csr_array of shape (n_nodes, n_nodes)
         Other weights of the same edges, small across a valley.
-    judges : sequence of csr_array of shape (n_nodes, n_nodes)
-        Graphs in which the clusters must be worth much.
+    judge : csr_array of shape (n_nodes, n_nodes)
+        Graph in which the clusters must be worth much.
     mass : ndarray of shape (n_nodes,)
         Rows of each node.
     n_clusters : int
@@ -379,13 +379,10 @@ def start(
     sizes = np.bincount(parts, mass)
     links, ties = between(weights, parts), between(shared, parts)
     ends = walk_ends(links, WALK)
-    steps = [walk_ends(between(judge, parts), 1) for judge in judges]
+    step = walk_ends(between(judge, parts), 1)
 
     def worth(labels: np.ndarray) -> tuple[bool, float]:
-        return is_clean(merged(ends, labels)), sum(
-            np.log(max(worth_of(merged(step, labels)), np.finfo(float).tiny))
-            for step in steps
-        )
+        return is_clean(merged(ends, labels)), worth_of(merged(step, labels))
 
     ways = ways_to_merge(links, ties, sizes, n_clusters)
     worths = [worth(labels) for labels in ways]

@@ -58,9 +58,10 @@ class GraphClustering(ClusterMixin, BaseEstimator):
 
     Each distinct row is tied to its nearest neighbours, with weights that fall with the
     distance in a unit of each row's own, as in UMAP [1]_; repeated rows weigh as much
-    as they are many. The Louvain method finds communities of high resolution [2]_, in
-    this graph and, up to 20,000 distinct rows, in one to which the neighbours on its
-    diffusion map [3]_ are added.
+    as they are many. The Louvain method finds communities of high resolution [2]_. Up
+    to 20,000 distinct rows, the graph then gets more neighbours: those in the space
+    where its communities are apart by what they vary within (linear discriminant
+    analysis [4]_), and for every second start those on its diffusion map [3]_.
     They are merged in two ways: by gain of modularity, which likes clusters of one
     size, and by the mean tie of two rows. Of both results the one is kept whose
     clusters a random step along the graph leaves most seldom for their sizes. If such a
@@ -184,6 +185,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
        networks. Journal of Statistical Mechanics.
     .. [3] Coifman, R. R. and Lafon, S. (2006). Diffusion maps. Applied and
        Computational Harmonic Analysis 21.
+    .. [4] Fisher, R. A. (1936). The use of multiple measurements in taxonomic problems.
+       Annals of Eugenics 7.
 
     Examples
     --------

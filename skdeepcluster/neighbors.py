@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import eigsh
 from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 
@@ -27,13 +26,6 @@ ENTRIES_AT_ONCE = 8_000_000
 # are as near as the nearest; and steps to find it.
 LEAST_UNIT = 1e-3
 HALVINGS = 40
-
-# Slow motions of a random walk that coordinates are made of, and its steps: those that
-# are forgotten in them are noise.
-DIFFUSION_DIMS, DIFFUSION_STEPS = 60, 8
-
-# Graphs of so many nodes are made dense for that.
-DENSE_NODES = 400
 
 
 def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:
@@ -319,35 +311,3 @@ class View:
 def usual_reach(farthest: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Distance of the farthest neighbour in the middle of each cluster."""
     return np.array([np.median(farthest[labels == c]) for c in range(labels.max() + 1)])
-
-
-def diffusion_map(weights: sp.csr_array, seed: int) -> np.ndarray:
-    """Coordinates in which nodes are near that a random walk leads to the same nodes.
-
-    The graph's own noise, like a single edge across a valley, hardly shows in them
-    (Coifman and Lafon 2006, https://doi.org/10.1016/j.acha.2006.04.006).
-
-    Parameters
-    ----------
-    weights : csr_array of shape (n_nodes, n_nodes)
-        Symmetric; each node has an edge.
-    seed : int
-
-    Returns
-    -------
-    ndarray of shape (n_nodes, n_dims), float32
-    """
-    n_nodes = weights.shape[0]
-    norm = 1 / np.sqrt(weights.sum(1).astype(np.float64))
-    scale = sp.diags_array(norm)
-    steps = sp.csr_array(scale @ weights.astype(np.float64) @ scale)
-    n_dims = min(DIFFUSION_DIMS, n_nodes - 1) + 1
-    if n_nodes <= DENSE_NODES:
-        shares, motions = np.linalg.eigh(steps.toarray())
-        shares, motions = shares[-n_dims:], motions[:, -n_dims:]
-    else:
-        first = np.random.default_rng(seed).normal(size=n_nodes)
-        shares, motions = eigsh(steps, n_dims, which="LA", v0=first, tol=1e-3)
-    coordinates = motions * norm[:, None] * np.maximum(shares, 0) ** DIFFUSION_STEPS
-    # The slowest motion is none at all: it has the same value everywhere.
-    return (coordinates[:, shares.argsort()[-2::-1]] * n_nodes).astype(np.float32)

@@ -3,6 +3,7 @@
     rows -> Nodes, RowSpace            distinct rows, and where they are   `rows`
          -> View                       a graph, the sum of all that tell   `neighbors`
          -> number of clusters         unless it is given                  `counting`
+         -> Views of other spaces      that the graph itself tells of      `maps`
          -> Start, one a seed          communities, merged                 `communities`
          -> GraphFit                   the best, or those of k-means
 
@@ -37,16 +38,17 @@ from skdeepcluster.communities import (
 )
 from skdeepcluster.counting import TINY, count_clusters
 from skdeepcluster.distances import GivenDistances
-from skdeepcluster.neighbors import View, diffusion_map
+from skdeepcluster.maps import diffusion_map, discriminant_map
+from skdeepcluster.neighbors import View
 from skdeepcluster.rows import Nodes, RowSpace
 
 # Starts where none are asked for: communities of few rows vary more, and cost less.
 FEWEST_STARTS, MOST_STARTS = 10, 30
 ROWS_OF_STARTS = 200_000
 
-# Distinct rows up to which the diffusion map's neighbours are looked at too: it takes
-# long for many, whose graph has less noise.
-SMOOTHED_ROWS = 20_000
+# Distinct rows up to which neighbours in other spaces are looked at too: they take long
+# for many, whose graph has less noise.
+MAPPED_ROWS = 20_000
 
 # A row's neighbours are a third of the others, at most: among a few distinct rows, all
 # would be each other's.
@@ -91,9 +93,10 @@ class GraphFit:
     space : RowSpace or GivenDistances
         Of the first way that the rows are known in.
     views : list of View
-        Graphs that the clusters were found in.
+        Graphs of the ways that the rows are known in.
     graph : View
-        Their sum.
+        Their sum, without those of other spaces: these are made to tell clusters apart,
+        and would find signs of them where there are none.
     starts : list of Start
     labels : ndarray of shape (n_nodes,)
         Cluster of each node.
@@ -260,15 +263,13 @@ class Search:
             counts = [self._count(graph, seed) for seed in self.seeds]
             n_clusters = int(np.median(counts))
         n_clusters = min(n_clusters, n_nodes)
-        graphs = [graph]
-        if settings.neighbors is None and 2 < n_nodes <= SMOOTHED_ROWS:
-            smoothed = self.view(diffusion_map(graph.weights, self.seeds[0]))
-            graphs.append(View.sum_of([graph, smoothed]))
+        graphs = self.graphs(graph, n_clusters)
+        judge = graphs[0].weights
         starts = Parallel(settings.n_jobs)(
             delayed(start)(
                 graphs[index % len(graphs)].weights,
                 graphs[index % len(graphs)].shared,
-                [view.weights for view in views],
+                judge,
                 mass,
                 n_clusters,
                 settings.resolution,
@@ -276,7 +277,7 @@ class Search:
             )
             for index, seed in enumerate(self.seeds)
         )
-        labels = smooth(graph.weights, best_of(starts).labels)
+        labels = smooth(judge, best_of(starts).labels)
         found = GraphFit(self.nodes, self.space, views, graph, starts, labels, counts)
         if isinstance(self.space, GivenDistances):
             return found
@@ -285,9 +286,22 @@ class Search:
                 self.space.rows, mass, n_clusters, self.seeds[0]
             )
         centers = self.centers[n_clusters]
-        if is_clearer(graph.weights, self.space.rows, mass, labels, centers):
+        if is_clearer(judge, self.space.rows, mass, labels, centers):
             return found
         return replace(found, labels=centers, by_centers=True)
+
+    def graphs(self, graph: View, n_clusters: int) -> list[View]:
+        """Graphs to look for communities in; clusters are judged in the first."""
+        settings, n_nodes = self.settings, len(self.nodes.mass)
+        if settings.neighbors is not None or not 2 < n_nodes <= MAPPED_ROWS:
+            return [graph]
+        seed = self.seeds[0]
+        if isinstance(self.space, RowSpace):
+            parts = communities(graph.weights, n_clusters, settings.resolution, seed)
+            rows = discriminant_map(self.space.rows, self.nodes.mass, parts)
+            graph = View.sum_of([graph, self.view(rows)])
+        smoothed = self.view(diffusion_map(graph.weights, seed))
+        return [graph, View.sum_of([graph, smoothed])]
 
     def _count(self, graph: View, seed: int) -> int:
         mass = self.nodes.mass

@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from sklearn.neighbors import NearestNeighbors
 
@@ -120,20 +119,3 @@ def test_dimensions_that_rows_fill(n_dims):
     X = np.pad(X, ((0, 0), (0, 3)))
     view = View.of(X, np.ones(len(X)), 15, None, 0)
     assert view.n_dims == pytest.approx(n_dims, rel=0.2)
-
-
-def test_diffusion_map_of_a_chain(monkeypatch):
-    chain = sp.csr_array(sp.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(30, 30)))
-    walk = chain.toarray() / chain.sum(1)[:, None]
-    shares = np.sort(np.linalg.eigvals(walk).real)[::-1]
-    for dense in (400, 10):
-        monkeypatch.setattr(N, "DENSE_NODES", dense)
-        monkeypatch.setattr(N, "DIFFUSION_DIMS", 4)
-        Z = N.diffusion_map(chain, 0)
-        assert Z.shape == (30, 4)
-        # Each coordinate is a motion that keeps its shape and shrinks by its share.
-        for coordinate, share in zip(Z.T, shares[1:], strict=False):
-            assert_allclose(walk @ coordinate, share * coordinate, atol=1e-2)
-        # The slowest of them tells one end of the chain from the other.
-        slow = Z[:, np.abs(Z).max(0).argmax()]
-        assert (np.diff(slow * np.sign(slow[-1])) > 0).all()

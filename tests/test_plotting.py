@@ -45,6 +45,7 @@ from skdeepcluster.plotting._common import (
     label_name,
     perceived,
 )
+from skdeepcluster.plotting._page import points_figure
 
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -845,3 +846,63 @@ def test_many_phases_are_drawn_in_lines():
     assert titles == list(history)
     lines = {ax.get_subplotspec().rowspan.start for ax in display.figure_.axes[1:]}
     assert lines == {0, 1}
+
+
+def test_page_of_points_says_what_each_is(digits, tmp_path):
+    pytest.importorskip("plotly")
+    X, y = digits
+    labels = np.where(y > 2, -1, y)
+    display = EmbeddingDisplay.from_predictions(X, labels, sample_size=50, title="<i>")
+    about = [f"<script>{row}</script>" for row in range(200)]
+    figure = points_figure(display, about)
+    assert [trace.name.partition(" ")[0] for trace in figure.data] == [
+        *("noise", "0", "1", "2")
+    ]
+    drawn = 0
+    for trace, label in zip(figure.data, [-1, 0, 1, 2], strict=True):
+        for x, text in zip(trace.x, trace.text, strict=True):
+            row = int(text.partition("row ")[2].partition("<")[0])
+            point = display.rows.tolist().index(row)
+            assert x == display.points[point, 0]
+            assert labels[row] == label
+            assert text.endswith(f"<br>&lt;script&gt;{row}&lt;/script&gt;")
+            drawn += 1
+    assert drawn == 50
+    path = tmp_path / "points.html"
+    display.to_html(path, about)
+    page = path.read_text(encoding="utf-8")
+    assert "<script>7" not in page
+    # What it is drawn by is in it, not at an address.
+    assert "<script src" not in page
+    assert len(page) > 1_000_000
+
+
+def test_page_of_points_about_columns(digits, dec):
+    pytest.importorskip("plotly")
+    pd = pytest.importorskip("pandas")
+    X, y = digits
+    frame = pd.DataFrame({"digit": y, "text": ["word " * 200] * 200}, index=y)
+    display = EmbeddingDisplay.from_estimator(dec, X, sample_size=30)
+    figure = points_figure(display, frame)
+    texts = [text for trace in figure.data for text in trace.text]
+    assert len(texts) == 30
+    for text in texts:
+        head, digit, *lines = text.split("<br>")
+        row = int(head.rpartition(" ")[2])
+        assert digit == f"digit: {y[row]}"
+        assert len(lines) == 6
+        assert lines[-1].endswith("…")
+    whole = EmbeddingDisplay(display.points, display.labels)
+    assert sum(len(trace.x) for trace in points_figure(whole, None).data) == 30
+
+
+def test_page_of_points_refuses(digits, monkeypatch, tmp_path):
+    X, y = digits
+    display = EmbeddingDisplay.from_predictions(X, y, sample_size=50)
+    # The rows drawn are not those that the display was made from.
+    with pytest.raises(ValueError, match="50 entries for 200 rows"):
+        display.to_html(tmp_path / "a.html", about=["text"] * 50)
+    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+    with pytest.raises(ImportError, match=r"skdeepcluster\[interactive\]"):
+        display.to_html(tmp_path / "a.html")
+    assert not list(tmp_path.iterdir())

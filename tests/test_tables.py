@@ -8,11 +8,13 @@ import scipy.sparse as sp
 from discovery import CLUSTERERS, TRANSFORMERS, fitted, tiny, tiny_autoencoder
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_blobs
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skdeepcluster import Autoencoder, AutoencoderGMM
+from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering
+from skdeepcluster.explain import describe_clusters
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 
 pandas = pytest.importorskip("pandas")
@@ -49,6 +51,37 @@ def test_words_and_missing_values_by_a_column_transformer(table):
     labels = pipeline.predict(table)
     assert clustering_accuracy(np.repeat([0, 1], 60), labels) > 0.85
     assert pipeline.predict(table[70:71])[0] == labels[70]
+
+
+@pytest.mark.parametrize(
+    "clusterer",
+    [
+        GraphClustering(2, random_state=0),
+        DECClustering(
+            2, autoencoder=Autoencoder((16,), 2, max_epochs=20), random_state=0
+        ),
+    ],
+)
+def test_a_table_as_it_is_by_skrub(clusterer, table):
+    from skrub import TableVectorizer
+
+    table = table.assign(
+        day=pandas.date_range("2024-01-01", periods=120).astype(str),
+        same="everywhere",
+    )
+    table.loc[[5, 80], "word"] = None
+    table.loc[[7, 90], "day"] = None
+    vectorizer = TableVectorizer(numeric=StandardScaler(), datetime="drop")
+    steps = make_pipeline(vectorizer, KNNImputer()).set_output(transform="pandas")
+    pipeline = make_pipeline(steps, clusterer).fit(table)
+    labels = pipeline.predict(table)
+    assert clustering_accuracy(np.repeat([0, 1], 60), labels) > 0.95
+    gaps = [3, 5, 7, 70, 80, 90]
+    alone = [pipeline.predict(table[row : row + 1])[0] for row in gaps]
+    np.testing.assert_array_equal(alone, labels[gaps])
+    effects = describe_clusters(pipeline, table)["features"][labels[-1]]
+    assert {"length", "count"} <= set(effects)
+    assert effects["length"] > 0
 
 
 @pytest.mark.parametrize("cls", TRANSFORMERS)

@@ -11,6 +11,8 @@ scikit-learn brings. The part of SciPy that a text is from, such as ``fft`` or
 
 import importlib
 import inspect
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -58,6 +60,11 @@ print(texts[0][:200])
 # than three in ten texts say nothing of the subject, and words in one or two texts say
 # nothing of others. ``GraphClustering`` ties each text to the 15 that are nearest to it
 # and looks for groups with many ties. It needs no network and takes about a second.
+#
+# Texts are compared by the cosine of their rows, so that a long text is near a short
+# one of the same words: the vectorizer makes all rows of length one, and of such rows
+# the nearest are those with the largest cosine. Put a ``Normalizer`` between other
+# vectors, such as those of ``TruncatedSVD``, and the clusterer.
 
 vectorizer = TfidfVectorizer(
     max_features=2000,
@@ -143,8 +150,9 @@ plt.show()
 # A text that is new
 # ------------------
 #
-# The pipeline tells its topic, by the votes of the texts nearest to it. Each text gets
-# a topic, also one about something else; the shares of the votes tell how sure that is.
+# The pipeline tells its topic, by the votes of the texts nearest to it, of one text as
+# of many. Each text gets a topic, also one about something else; the shares of the
+# votes tell how sure that is.
 
 new = [
     "Design a low-pass filter that damps frequencies above a threshold.",
@@ -160,15 +168,17 @@ for text, topic, share in zip(new, pipeline.predict(new), shares, strict=True):
 # Saved and loaded
 # ----------------
 #
-# Vectorizer and graph are one object in one file. Load a joblib file only from a source
-# that you trust; ``skops.io.dump`` and :func:`skdeepcluster.io.load` are for the
-# others.
+# Vectorizer and graph are one object in one file, which any other process can load:
+# here a new one, for one text. Load a joblib file only from a source that you trust;
+# ``skops.io.dump`` and :func:`skdeepcluster.io.load` are for the others.
 
+program = "import joblib, sys; print(joblib.load(sys.argv[1]).predict([sys.argv[2]]))"
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder, "topics.joblib")
     joblib.dump(pipeline, file)
-    loaded = joblib.load(file)
-print("the same topics:", np.array_equal(loaded.predict(texts), topics))
+    command = [sys.executable, "-c", program, file, new[0]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+print("here:", pipeline.predict(new[:1]), "there:", done.stdout)
 
 # %%
 # Other vectors, other labels

@@ -14,9 +14,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from skdeepcluster.communities import communities, walk
-from skdeepcluster.neighbors import View, diffusion_map
+from skdeepcluster.neighbors import View
 from skdeepcluster.rows import Nodes, RowSpace
-from skdeepcluster.search import SMOOTHED_ROWS, usable_neighbors
+from skdeepcluster.search import Search, Settings
 
 # Resolution of the communities that clusters are split into.
 RESOLUTION = 5.0
@@ -71,14 +71,10 @@ class Graph:
         if n_nodes == 1:
             ones = [np.ones(1), np.ones(1)]
             return cls(nodes, spaces, sp.csr_array((1, 1)), [clusters, clusters], ones)
-        n_neighbors = usable_neighbors(n_neighbors, n_nodes)
-
-        def view(Z: np.ndarray) -> View:
-            return View.of(Z, nodes.mass, n_neighbors, None, seed)
-
-        weights = View.sum_of([view(space.rows) for space in spaces]).weights
-        if 2 < n_nodes <= SMOOTHED_ROWS:
-            weights = weights + view(diffusion_map(weights, seed)).weights
+        settings = Settings(None, n_neighbors, RESOLUTION, 1, None, None)
+        search = Search(settings, nodes, spaces[0], seed, [seed])
+        views = [search.view(space.rows) for space in spaces]
+        weights = search.graphs(View.sum_of(views), 1)[-1].weights
         noise = labels[nodes.first] < 0
         if noise.any() and not noise.all():
             clusters[noise] = walk(weights, clusters)[noise, 1:].argmax(1) + 1

@@ -1,5 +1,7 @@
 """Scatter plot of rows in two dimensions."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from skdeepcluster.plotting._common import (
     name_width,
     new_axes,
 )
+from skdeepcluster.plotting._page import points_page
 
 METHODS = ("auto", "pca", "tsne", "umap")
 
@@ -66,6 +69,11 @@ class EmbeddingDisplay:
         Names of the dimensions.
     title : str, default=""
         Title of the picture.
+    rows : ndarray of shape (n_samples,), default=None
+        Where each point stands among the rows that they are a sample of. None where
+        there are no others.
+    n_rows : int, default=None
+        How many rows these are. None where there are no others.
 
     Attributes
     ----------
@@ -82,11 +90,15 @@ class EmbeddingDisplay:
         *,
         axis_names: tuple[str, str] = ("", ""),
         title: str = "",
+        rows: np.ndarray | None = None,
+        n_rows: int | None = None,
     ) -> None:
         self.points = points
         self.labels = labels
         self.axis_names = axis_names
         self.title = title
+        self.rows = np.arange(len(points)) if rows is None else rows
+        self.n_rows = len(points) if n_rows is None else n_rows
 
     @classmethod
     def from_estimator(
@@ -137,18 +149,15 @@ class EmbeddingDisplay:
         else:
             labels = one_noise(check_labels(y, "y"))
             check_consistent_length(X, labels)
-        rows = sample_rows(_num_samples(X), sample_size, random_state)
-        Z = latent_rows(estimator, _safe_indexing(X, rows))
-        return cls.from_predictions(
-            Z,
-            labels[rows],
-            method=method,
-            sample_size=None,
-            random_state=random_state,
-            title=estimator_name(estimator),
-            ax=ax,
-            **kwargs,
-        )
+        return cls._of_sample(
+            X,
+            labels,
+            lambda some: latent_rows(estimator, some),
+            method,
+            sample_size,
+            random_state,
+            estimator_name(estimator),
+        ).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -194,10 +203,33 @@ class EmbeddingDisplay:
         (X,) = indexable(X)
         labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
-        rows = sample_rows(_num_samples(X), sample_size, random_state)
-        points, names = to_plane(_safe_indexing(X, rows), method, random_state)
-        display = cls(points, labels[rows], axis_names=names, title=title)
-        return display.plot(ax=ax, **kwargs)
+        return cls._of_sample(
+            X, labels, lambda some: some, method, sample_size, random_state, title
+        ).plot(ax=ax, **kwargs)
+
+    @classmethod
+    def _of_sample(
+        cls,
+        X: Any,
+        labels: np.ndarray,
+        embed: Callable[[Any], Any],
+        method: str,
+        sample_size: int | None,
+        seed: int,
+        title: str,
+    ) -> "EmbeddingDisplay":
+        """Make the display of some of the rows, which are embedded first."""
+        n_rows = _num_samples(X)
+        rows = sample_rows(n_rows, sample_size, seed)
+        points, names = to_plane(embed(_safe_indexing(X, rows)), method, seed)
+        return cls(
+            points,
+            labels[rows],
+            axis_names=names,
+            title=title,
+            rows=rows,
+            n_rows=n_rows,
+        )
 
     def plot(self, ax: Any = None, **kwargs: Any) -> "EmbeddingDisplay":
         """Draw.
@@ -249,6 +281,47 @@ class EmbeddingDisplay:
             self._list_colors(ax, colors, listed, columns)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def to_html(self, file: Any, about: Any = None) -> None:
+        """Write a page in which each point says what it is.
+
+        The page needs no network: it holds all it shows, and plotly, 5 MB. Point at a
+        row to read about it, zoom with the wheel, and click on clusters in the legend
+        to hide them. Needs the extra ``interactive``.
+
+        Parameters
+        ----------
+        file : str, path or file-like
+            Where to write. A file that is there already is replaced.
+        about : Series, DataFrame or sequence of length n_rows, default=None
+            What to say of each row, in the order of the rows that the display was made
+            from: texts, or a frame whose columns are listed. None says the cluster and
+            the number of the row alone.
+
+        Raises
+        ------
+        ImportError
+            If plotly is not installed.
+        ValueError
+            If ``about`` has another length than those rows.
+
+        Examples
+        --------
+        >>> import io
+        >>> from sklearn.datasets import load_iris
+        >>> from skdeepcluster import GraphClustering
+        >>> from skdeepcluster.plotting import EmbeddingDisplay
+        >>> iris = load_iris(as_frame=True)
+        >>> labels = GraphClustering(3).fit_predict(iris.data)
+        >>> display = EmbeddingDisplay.from_predictions(iris.data, labels)
+        >>> page = io.StringIO()  # or "iris.html"
+        >>> display.to_html(page, about=iris.frame)
+        """
+        page = points_page(self, about)
+        if hasattr(file, "write"):
+            file.write(page)
+        else:
+            Path(file).write_text(page, encoding="utf-8")
 
     def _by_size(self, labels: Any) -> list[Any]:
         """Labels, that of most rows first."""

@@ -1,0 +1,96 @@
+"""Other spaces for the nodes of a graph, from what the graph tells of them."""
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import eigsh
+
+# Slow motions of a random walk that coordinates are made of, and its steps: those that
+# are forgotten in them are noise.
+DIFFUSION_DIMS, DIFFUSION_STEPS = 60, 8
+
+# Graphs of so many nodes are made dense for that.
+DENSE_NODES = 400
+
+# Farther from the origin, in units of the middle node's distance, nodes don't count in
+# the variance within parts: one that is far enough would be all of it.
+MOST_FAR = 100.0
+
+# Share of the mean variance within parts that is added to that of every direction: few
+# nodes vary in some directions hardly at all, by chance.
+RIDGE = 0.3
+
+# Share of the whole variance that is rounding, if it is all that is within parts.
+LEAST_WITHIN = 1e-12
+
+
+def diffusion_map(weights: sp.csr_array, seed: int) -> np.ndarray:
+    """Coordinates in which nodes are near that a random walk leads to the same nodes.
+
+    The graph's own noise, like a single edge across a valley, hardly shows in them
+    (Coifman and Lafon 2006, https://doi.org/10.1016/j.acha.2006.04.006).
+
+    Parameters
+    ----------
+    weights : csr_array of shape (n_nodes, n_nodes)
+        Symmetric; each node has an edge.
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (n_nodes, n_dims), float32
+    """
+    n_nodes = weights.shape[0]
+    norm = 1 / np.sqrt(weights.sum(1).astype(np.float64))
+    scale = sp.diags_array(norm)
+    steps = sp.csr_array(scale @ weights.astype(np.float64) @ scale)
+    n_dims = min(DIFFUSION_DIMS, n_nodes - 1) + 1
+    if n_nodes <= DENSE_NODES:
+        shares, motions = np.linalg.eigh(steps.toarray())
+        shares, motions = shares[-n_dims:], motions[:, -n_dims:]
+    else:
+        first = np.random.default_rng(seed).normal(size=n_nodes)
+        shares, motions = eigsh(steps, n_dims, which="LA", v0=first, tol=1e-3)
+    coordinates = motions * norm[:, None] * np.maximum(shares, 0) ** DIFFUSION_STEPS
+    # The slowest motion is none at all: it has the same value everywhere.
+    return (coordinates[:, shares.argsort()[-2::-1]] * n_nodes).astype(np.float32)
+
+
+def discriminant_map(Z: np.ndarray, mass: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Coordinates in which nodes are apart by what they vary within small parts.
+
+    Those of linear discriminant analysis (Fisher 1936,
+    https://doi.org/10.1111/j.1469-1809.1936.tb02137.x) with the parts for classes: a
+    direction in which the nodes of one part differ as much as those of several tells
+    nothing of clusters, however far it extends.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_nodes, n_dims)
+    mass : ndarray of shape (n_nodes,)
+    parts : ndarray of shape (n_nodes,)
+        Part of each node, as communities are.
+
+    Returns
+    -------
+    ndarray of shape (n_nodes, min(n_dims, max(n_parts - 1, 1))), float32
+        ``Z`` itself where no part has two nodes.
+    """
+    lengths = np.linalg.norm(Z, axis=1)
+    usual = lengths <= MOST_FAR * np.median(lengths)
+    rows, weights = Z[usual].astype(np.float64), mass[usual] / mass[usual].sum()
+    parts = np.unique(parts[usual], return_inverse=True)[1]
+    sizes = np.bincount(parts, weights)
+    member = sp.csr_array((weights, (parts, np.arange(len(parts)))))
+    means = (member @ rows) / sizes[:, None]
+    rest = (rows - means[parts]) * np.sqrt(weights)[:, None]
+    within = rest.T @ rest
+    if np.trace(within) <= LEAST_WITHIN * (weights @ np.square(rows)).sum():
+        return Z
+    floor = RIDGE * np.trace(within) / len(within)
+    shares, axes = np.linalg.eigh(within + floor * np.eye(len(within)))
+    to_unit = axes / np.sqrt(shares)
+    # Weighed by their rows, so that the first directions tell most.
+    spread = ((means - weights @ rows) @ to_unit) * np.sqrt(sizes)[:, None]
+    _, _, directions = np.linalg.svd(spread, full_matrices=False)
+    told = directions[: max(len(sizes) - 1, 1)]
+    return (Z @ (to_unit @ told.T)).astype(np.float32)
