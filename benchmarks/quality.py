@@ -49,6 +49,7 @@ from skdeepcluster import (
     N2DClustering,
     VaDEClustering,
 )
+from skdeepcluster.augment import NAMES as AUGMENTATIONS
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.neighbors import edge_lengths, fuzzy_union, neighbor_graph
@@ -324,6 +325,7 @@ def measure(data, X, y, options):
             network=options.network,
             max_epochs=options.epochs,
             noise=options.noise,
+            augment=options.augment,
             precision=options.precision,
             random_state=seed,
         )
@@ -413,6 +415,9 @@ def main():
     parser.add_argument("--epochs", type=int, help="of the shared pretraining")
     parser.add_argument(
         "--noise", type=float, default=0.0, help="of the shared pretraining"
+    )
+    parser.add_argument(
+        "--augment", nargs="+", choices=AUGMENTATIONS, help="of all training on images"
     )
     options = parser.parse_args()
     if options.find_k and (told := sorted({*options.methods} - FINDS_K)):

@@ -451,17 +451,18 @@ class Draws(nn.Module):
     def order(self, count: int, device: torch.device) -> Tensor:
         """Draw an order of the batch of which this process has so many rows."""
         count = distributed.whole(count)
-        return torch.randperm(count, generator=self._on(device), device=device)
+        return torch.randperm(count, generator=self.generator(device), device=device)
 
     def _rows(
         self, draw: Callable[..., Tensor], size: Sequence[int], device: torch.device
     ) -> Tensor:
         size = [distributed.whole(size[0]), *size[1:]]
-        generator = self._on(device)
+        generator = self.generator(device)
         numbers = draw(size, generator=generator, device=device, dtype=torch.float32)
         return distributed.mine(numbers)
 
-    def _on(self, device: torch.device) -> torch.Generator:
+    def generator(self, device: torch.device) -> torch.Generator:
+        """Return the generator itself, for what draws for the whole batch."""
         if self._generator is None or self._generator.device != device:
             self._generator = torch.Generator(device).manual_seed(self.seed)
             if self._position is not None:

@@ -27,6 +27,7 @@ from torch.utils.data import Subset
 
 from skdeepcluster import distributed
 from skdeepcluster._resume import Page, plain
+from skdeepcluster.augment import GivenAugmentation
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator
 from skdeepcluster.networks import ForeignAutoencoder, global_generator
 
@@ -187,7 +188,8 @@ class Net(NeuralNet):
     on the device and read once an epoch, unless a callback of the user listens to
     batches; ours don't. A subclass gives the loss of its phase in `get_loss`, where
     ``y_true`` is the index of the batch's rows in the training data, which held-out
-    rows of a user's own have not.
+    rows of a user's own have not. In training, the module sees rows as its part
+    ``augmentation``, where it has one, has changed them.
 
     What ends a phase before its last epoch sets ``stopping``, and what a phase needs
     beyond its module in the next epoch is in ``memory``, tensors by name.
@@ -312,7 +314,8 @@ class Net(NeuralNet):
         """Whether a part may draw from torch's global generators."""
         iterators = {self.iterator_train, self.iterator_valid}
         return iterators != {BatchIterator} or any(
-            isinstance(part, ForeignAutoencoder) for part in self.module.modules()
+            isinstance(part, (ForeignAutoencoder, GivenAugmentation))
+            for part in self.module.modules()
         )
 
     def _is_whole(self, epoch: dict[str, Any]) -> bool:
@@ -421,6 +424,9 @@ class Net(NeuralNet):
         if index is not None:
             index = index.to(self.device, non_blocking=True)
         training = self.module_.training
+        augmentation = getattr(self.module_, "augmentation", None)
+        if training and augmentation is not None:
+            x = augmentation(x)
         with torch.set_grad_enabled(training):
             with autocast(self.device, self.precision):
                 y_pred = self.infer(x)

@@ -120,6 +120,12 @@ def network(**settings):
     return Autoencoder(**{**small, **settings})
 
 
+def brightened(images, generator):
+    """Images with noise of their own, whose numbers are drawn for a whole batch."""
+    noise = torch.rand(len(images), generator=generator, device=images.device)
+    return images + 4 * noise[:, None, None, None]
+
+
 def clusterer(cls, **settings):
     small = {"max_epochs": 3, "batch_size": 100, "random_state": 0, "init": "k-means"}
     settings = {"autoencoder": network(random_state=None), "n_init": 2, **settings}
@@ -133,6 +139,8 @@ SAME = {
     "adam": network(),
     "sgd": network(optimizer="sgd", lr=0.01),
     "noise": network(noise=0.3),
+    "changed images": network(augment=("shift", "rotate", "flip")),
+    "images changed by a function": network(augment=brightened, batch_size=1),
     "one row in a batch": network(batch_size=1, max_epochs=1, optimizer="sgd", lr=1e-3),
     "held-out rows": network(net_params={"train_split": ValidSplit(5)}),
     "batch normalisation": network(
@@ -148,6 +156,9 @@ SAME = {
     "listener": network(callbacks=[Recorder()], verbose=1),
     "DEC": clusterer(DECClustering, init=GRAPH, update_interval=1, tol=0.0),
     "IDEC": clusterer(IDECClustering, autoencoder=network(noise=0.2)),
+    "IDEC on changed images": clusterer(
+        IDECClustering, autoencoder=network(augment="shift")
+    ),
     "DCN": clusterer(DCNClustering, tol=0.0),
     "DKM": clusterer(DKMClustering),
     "VaDE": clusterer(VaDEClustering),

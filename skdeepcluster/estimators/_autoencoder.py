@@ -17,6 +17,7 @@ from skdeepcluster._fitted import blank
 from skdeepcluster._images import channel_axis, checked_shape
 from skdeepcluster._resume import Journal, Page, fingerprint
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
+from skdeepcluster.augment import NAMES, Augmentation, augmentation, checked_names
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
 from skdeepcluster.estimators._base import (
     CHECKPOINT_CONSTRAINT,
@@ -95,13 +96,13 @@ class ReconstructionNet(Net):
         return nn.functional.mse_loss(reconstruction, target)
 
 
-def square(n_features: int) -> tuple[int, int]:
+def square(n_features: int, parameter: str) -> tuple[int, int]:
     """Shape of a square image of so many pixels."""
     side = math.isqrt(n_features)
     if side**2 != n_features:
         raise ValueError(
-            f"network='conv' needs image_shape: {n_features} columns are no square "
-            "grey image."
+            f"{parameter} needs image_shape: {n_features} columns are no square grey "
+            "image."
         )
     return side, side
 
@@ -160,11 +161,22 @@ class Autoencoder(BaseDecodingEstimator):
         width, channels) in the order of Pillow, scikit-image and matplotlib, or
         (channels, height, width) in that of torch. Up to four at one end are channels;
         with more of them, the image must be square. None takes square grey images for
-        "conv", and gives a network of yours flat rows; otherwise it gets them in this
-        very shape.
+        "conv" and ``augment``, and gives a network of yours flat rows; otherwise it
+        gets them in this very shape.
     noise : float, default=0.0
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).
+    augment : {"shift", "rotate", "flip"}, sequence of them, callable or None, \
+            default=None
+        How training changes images, each time anew, so that the network learns to
+        disregard such changes [4]_: shifts by up to a tenth of the side, rotations by
+        up to ten degrees, and mirror images, which few digits or letters bear. Edges
+        go on beyond the image. The changed image is what is reconstructed; a clusterer
+        around this autoencoder trains on changed images as well, towards the clusters
+        of the images as they are. Predictions change nothing. A callable
+        ``(images, generator)`` gets a tensor of shape (n_samples, channels, height,
+        width) in the units of ``X`` and a :class:`torch.Generator` to draw from, and
+        returns changed images. Any ``network`` can learn from them, the "mlp" as well.
     max_epochs : int or None, default=None
         Passes over the data. None makes 50, or for many rows as many as take 4,000
         steps, as 15 over 70,000 rows; and 30 over fewer than 5,000. The papers train
@@ -225,6 +237,8 @@ class Autoencoder(BaseDecodingEstimator):
        for clustering analysis. ICML. https://arxiv.org/abs/1511.06335
     .. [3] Guo, X., Liu, X., Zhu, E. and Yin, J. (2017). Deep clustering with
        convolutional autoencoders. ICONIP.
+    .. [4] Guo, X., Zhu, E., Liu, X. and Yin, J. (2018). Deep embedded clustering with
+       data augmentation. ACML. https://proceedings.mlr.press/v95/guo18b.html
 
     Examples
     --------
@@ -248,6 +262,7 @@ class Autoencoder(BaseDecodingEstimator):
         "network": [StrOptions({"mlp", "conv"}), callable],
         "image_shape": ["array-like", None],
         "noise": [Interval(Real, 0, 1, closed="left")],
+        "augment": [StrOptions({*NAMES}), "array-like", callable, None],
         "precision": [StrOptions({"auto", "float32", "bf16"})],
         "device": [str, torch.device],
         "max_samples": MAX_SAMPLES_CONSTRAINT,
@@ -262,6 +277,7 @@ class Autoencoder(BaseDecodingEstimator):
         network: Any = "mlp",
         image_shape: Any = None,
         noise: float = 0.0,
+        augment: Any = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         lr: float | None = None,
@@ -280,6 +296,7 @@ class Autoencoder(BaseDecodingEstimator):
         self.network = network
         self.image_shape = image_shape
         self.noise = noise
+        self.augment = augment
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -407,6 +424,7 @@ class Autoencoder(BaseDecodingEstimator):
         """Refuse what can't be fitted, before any training."""
         self._check_training()
         self._network(*X.shape)
+        self._augmentation(X.shape[1], 0)
 
     def _check_training(self) -> None:
         super()._check_training()
@@ -417,6 +435,8 @@ class Autoencoder(BaseDecodingEstimator):
                 "hidden_units must hold positive whole numbers, as in (500, 2000), got "
                 f"{units!r}."
             )
+        if self.augment is not None and not callable(self.augment):
+            checked_names(self.augment)
         if isinstance(self.network, nn.Module):
             raise TypeError(
                 "network is a module that is built already; give its class, or a "
@@ -444,7 +464,7 @@ class Autoencoder(BaseDecodingEstimator):
                 "latent_dim": latent_dim,
                 "image_shape": image_shape,
             }
-        shape = image_shape or square(n_features)
+        shape = image_shape or square(n_features, "network='conv'")
         config: dict[str, Any] = {"image_shape": shape, "latent_dim": latent_dim}
         if len(shape) == 2:
             config["image_shape"] = (1, *shape)
@@ -456,6 +476,12 @@ class Autoencoder(BaseDecodingEstimator):
         if self.image_shape is None:
             return None
         return checked_shape(self.image_shape, n_features)
+
+    def _augmentation(self, n_features: int, seed: int) -> Augmentation | None:
+        if self.augment is None:
+            return None
+        shape = self._image_shape(n_features) or square(n_features, "augment")
+        return augmentation(self.augment, shape, seed)
 
     def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
         """Build and train the network."""

@@ -19,8 +19,10 @@ import skdeepcluster
 from skdeepcluster import distributed, networks
 from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster._warnings import warn
+from skdeepcluster.augment import Augmentation
 from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
 from skdeepcluster.streams import sampled, takes_any_rows
@@ -178,6 +180,10 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         )
         check_monitors(self.callbacks, self.net_params)
 
+    def _augmentation(self, n_features: int, seed: int) -> Augmentation | None:
+        """Build what changes images of so many columns in training, if it is wanted."""
+        return None
+
     def _train(
         self,
         net_class: type[Net],
@@ -190,6 +196,10 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         **settings: Any,
     ) -> Trained:
         """Train a module in place with this estimator's training parameters."""
+        changing = self._augmentation(X.shape[1], spawn_seeds(seed, 1)[0])
+        if changing is not None:
+            # As a part of the module, it is kept with the module's state.
+            module.add_module("augmentation", changing)
         callbacks = clone_callbacks(self.callbacks)
         if any(isinstance(of_pair(callback), LRScheduler) for callback in callbacks):
             own_callbacks = [

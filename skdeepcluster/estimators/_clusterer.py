@@ -14,6 +14,7 @@ from skdeepcluster._resume import Journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
 from skdeepcluster._warnings import warn
+from skdeepcluster.augment import Augmentation
 from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
@@ -197,6 +198,10 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
     def _precision(self) -> str:
         given = unwrapped(self.autoencoder)
         return "auto" if given is None else given.precision
+
+    def _augmentation(self, n_features: int, seed: int) -> Augmentation | None:
+        given = unwrapped(self.autoencoder)
+        return None if given is None else given._augmentation(n_features, seed)
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         """Cluster of each latent row, int32."""

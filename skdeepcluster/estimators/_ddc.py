@@ -92,9 +92,9 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         Number of clusters. None finds it, with ``init="graph"``.
     autoencoder : Autoencoder or None, default=None
         Its encoder up to the last hidden layer is the network to start from, and it
-        says on which device and in which precision to train. One that is fitted is
-        used as it is, one that isn't is cloned and fitted. None is
-        ``Autoencoder(max_epochs=0)``: no pretraining.
+        says on which device, in which precision and on which changes of images to
+        train. One that is fitted is used as it is, one that isn't is cloned and fitted.
+        None is ``Autoencoder(max_epochs=0)``: no pretraining.
     init : {"graph", "k-means"} or GraphClustering, default="graph"
         First clusters: those of :class:`~skdeepcluster.graph.GraphClustering` on the
         rows, with its defaults or as given, which the network is taught on mixtures of

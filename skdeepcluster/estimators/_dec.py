@@ -130,8 +130,8 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
     autoencoder : Autoencoder or None, default=None
         The autoencoder to start from. One that is fitted is used as it is, and stays
         so in clones, so that its training is shared by all the fits of a search; one
-        that isn't is cloned and fitted. It also says on which device and in which
-        precision to train. None is ``Autoencoder()``.
+        that isn't is cloned and fitted. It also says on which device, in which
+        precision and on which changes of images to train. None is ``Autoencoder()``.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters. "graph" takes those of a graph of neighbours, in ``X`` and in
         the latent space, and teaches the network to tell them apart; these clusters may
