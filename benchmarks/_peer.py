@@ -117,6 +117,7 @@ def equal(name, k, seed, epochs):
         max_epochs=epochs[0],
         batch_size=256,
         lr=1e-3,
+        precision="float32",
         random_state=seed,
     )
     settings = {"autoencoder": autoencoder, "random_state": seed}
