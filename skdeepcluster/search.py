@@ -178,15 +178,15 @@ def find_clusters(
     search = Search(settings, nodes, spaces[0], seed, seeds)
     if len(nodes.first) == 1:
         return search.of_one_node()
-    views = [search.view(space.rows, settings.neighbors) for space in spaces]
-    found = search.clusters(views[:1])
-    leak = leaking(views[0].weights, found.labels)
+    first, *others = [search.way(space.rows, settings.neighbors) for space in spaces]
+    found = search.clusters([first])
+    leak = leaking(first.view.weights, found.labels)
     told = [
-        view
-        for view in views[1:]
-        if leaking(view.weights, found.labels) <= CLEARER * leak
+        way
+        for way in others
+        if leaking(way.view.weights, found.labels) <= CLEARER * leak
     ]
-    return search.clusters([views[0], *told]) if told else found
+    return search.clusters([first, *told]) if told else found
 
 
 @np.errstate(under="ignore")
@@ -207,7 +207,7 @@ def find_in_graph(
     nodes = space.nodes(graph)
     seed, *seeds = seeds_of(settings, len(nodes.first), random_state)
     search = Search(settings, nodes, space, seed, seeds)
-    return search.clusters([View.of_edges(*space.edges(graph), nodes.mass)])
+    return search.clusters([Way(View.of_edges(*space.edges(graph), nodes.mass))])
 
 
 def seeds_of(settings: Settings, n_nodes: int, random_state: Any) -> list[int]:
@@ -216,6 +216,22 @@ def seeds_of(settings: Settings, n_nodes: int, random_state: Any) -> list[int]:
     if isinstance(n_init, str):
         n_init = min(max(ROWS_OF_STARTS // n_nodes, FEWEST_STARTS), MOST_STARTS)
     return spawn_seeds(random_state, 1 + n_init)
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """What is known of the nodes in one way.
+
+    Parameters
+    ----------
+    view : View
+        The graph of them.
+    rows : ndarray of shape (n_nodes, n_dims) or None, default=None
+        Where they are. None where only distances are known.
+    """
+
+    view: View
+    rows: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -248,22 +264,27 @@ class Search:
         n_neighbors = usable_neighbors(self.settings.n_neighbors, len(Z))
         return View.of(Z, self.nodes.mass, n_neighbors, neighbors, self.seed)
 
+    def way(self, Z: np.ndarray, neighbors: Any = None) -> Way:
+        """Know the nodes by their places in a space."""
+        return Way(self.view(Z, neighbors), Z)
+
     def of_one_node(self) -> GraphFit:
         """Make the fit of rows that are all equal."""
         alone, label = View.of_one_node(), np.zeros(1, dtype=np.int64)
         start = Start(label, label, (True, 0.0))
         return GraphFit(self.nodes, self.space, [alone], alone, [start], label)
 
-    def clusters(self, views: list[View]) -> GraphFit:
-        """Find the clusters of the nodes in the sum of some views."""
+    def clusters(self, ways: list[Way]) -> GraphFit:
+        """Find the clusters of the nodes by some ways in which they are known."""
         settings, mass, n_nodes = self.settings, self.nodes.mass, len(self.nodes.mass)
+        views = [way.view for way in ways]
         graph = View.sum_of(views)
         counts, n_clusters = None, settings.n_clusters
         if n_clusters is None:
             counts = [self._count(graph, seed) for seed in self.seeds]
             n_clusters = int(np.median(counts))
         n_clusters = min(n_clusters, n_nodes)
-        graphs = self.graphs(graph, n_clusters)
+        graphs = self.graphs(ways, n_clusters)
         judge = graphs[0].weights
         starts = Parallel(settings.n_jobs)(
             delayed(start)(
@@ -290,16 +311,19 @@ class Search:
             return found
         return replace(found, labels=centers, by_centers=True)
 
-    def graphs(self, graph: View, n_clusters: int) -> list[View]:
+    def graphs(self, ways: list[Way], n_clusters: int) -> list[View]:
         """Graphs to look for communities in; clusters are judged in the first."""
-        settings, n_nodes = self.settings, len(self.nodes.mass)
-        if settings.neighbors is not None or not 2 < n_nodes <= MAPPED_ROWS:
+        settings, mass, seed = self.settings, self.nodes.mass, self.seeds[0]
+        graph = View.sum_of([way.view for way in ways])
+        if settings.neighbors is not None or not 2 < len(mass) <= MAPPED_ROWS:
             return [graph]
-        seed = self.seeds[0]
-        if isinstance(self.space, RowSpace):
-            parts = communities(graph.weights, n_clusters, settings.resolution, seed)
-            rows = discriminant_map(self.space.rows, self.nodes.mass, parts)
-            graph = View.sum_of([graph, self.view(rows)])
+        parts = communities(graph.weights, n_clusters, settings.resolution, seed)
+        apart = [
+            self.view(discriminant_map(way.rows, mass, parts))
+            for way in ways
+            if way.rows is not None
+        ]
+        graph = View.sum_of([graph, *apart])
         smoothed = self.view(diffusion_map(graph.weights, seed))
         return [graph, View.sum_of([graph, smoothed])]
 

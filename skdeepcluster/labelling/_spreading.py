@@ -14,7 +14,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from skdeepcluster.communities import communities, walk
-from skdeepcluster.neighbors import View
 from skdeepcluster.rows import Nodes, RowSpace
 from skdeepcluster.search import Search, Settings
 
@@ -73,8 +72,8 @@ class Graph:
             return cls(nodes, spaces, sp.csr_array((1, 1)), [clusters, clusters], ones)
         settings = Settings(None, n_neighbors, RESOLUTION, 1, None, None)
         search = Search(settings, nodes, spaces[0], seed, [seed])
-        views = [search.view(space.rows) for space in spaces]
-        weights = search.graphs(View.sum_of(views), 1)[-1].weights
+        ways = [search.way(space.rows) for space in spaces]
+        weights = search.graphs(ways, 1)[-1].weights
         noise = labels[nodes.first] < 0
         if noise.any() and not noise.all():
             clusters[noise] = walk(weights, clusters)[noise, 1:].argmax(1) + 1
