@@ -247,7 +247,8 @@ def test_contamination_is_the_share_of_outliers(gmm, X, method):
     for contamination in (0.03, 0.5):
         detector = DeepOutlierDetector(gmm, method=method, contamination=contamination)
         outliers = detector.fit_predict(X) == -1
-        assert outliers.mean() == pytest.approx(contamination, abs=1 / len(X))
+        # Ranks of two rows can be equal at the threshold.
+        assert outliers.mean() == pytest.approx(contamination, abs=1.5 / len(X))
         assert_array_equal(outliers, detector.score_samples(X) < detector.offset_)
 
 
