@@ -58,8 +58,8 @@ RIDGE = 1e-6
 # nearly all images, or a column that the network gives back exactly, would otherwise
 # outweigh all others. Of 41 labelled sets, 0.1 and 0.3 give the same mean AUC within
 # .004. With 1, which leaves columns of little error as they are, most of the gain on
-# slips in a cell is lost (.686, against .695 with 0.3 and .680 with no division, of nine
-# sets).
+# slips in a cell is lost: of nine sets .686, against .695 with 0.3 and .680 with no
+# division.
 LEAST_ERROR = 0.3
 # Squared error, in units of the scale, that rounding to single precision makes.
 ROUNDING = float(np.finfo(np.float32).eps) ** 2
@@ -302,8 +302,8 @@ default="auto"
     reconstruction on eight of thirteen labelled sets of ``benchmarks/anomaly.py``, on
     digits by most. Its area under the curve is .708 on average; that of an
     `AutoencoderGMM` is .697 by reconstruction (.684 without the division by column),
-    @RANK@ by ranks, .633 by distance and .610 by likelihood. PyOD's autoencoder and ECOD
-    have .679 and .678, and are ahead of reconstruction on six and seven of the sets.
+    .633 by distance and .610 by likelihood. PyOD's autoencoder and ECOD have .679 and
+    .678, and are ahead of reconstruction on six and seven of the sets.
 
     References
     ----------
@@ -543,8 +543,8 @@ default="auto"
         >>> X, _ = load_iris(return_X_y=True)
         >>> network = Autoencoder((32,), 2, max_epochs=100, batch_size=256, lr=1e-3)
         >>> detector = DeepOutlierDetector(network, random_state=0).fit(X)
-        >>> int(detector.explain([[5.0, 3.4, 7.0, 0.2]]).argmax())
-        2
+        >>> int(detector.explain([[5.0, 1.0, 1.5, 0.2]]).argmax())
+        1
         """
         check_is_fitted(self)
         estimator = self.estimator_
