@@ -302,8 +302,8 @@ default="auto"
     reconstruction on eight of thirteen labelled sets of ``benchmarks/anomaly.py``, on
     digits by most. Its area under the curve is .708 on average; that of an
     `AutoencoderGMM` is .697 by reconstruction (.684 without the division by column),
-    .633 by distance and .610 by likelihood. PyOD's autoencoder and ECOD have .679 and
-    .678, and are ahead of reconstruction on six and seven of the sets.
+    .667 by ranks, .633 by distance and .610 by likelihood. PyOD's autoencoder and ECOD
+    have .679 and .678, and are ahead of reconstruction on six and seven of the sets.
 
     References
     ----------
