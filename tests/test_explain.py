@@ -414,6 +414,28 @@ def test_planted_columns_are_among_the_first_three(load, method):
     assert share_found(detector.explain(odd), columns) >= 0.9
 
 
+def test_ordinary_values_that_contradict_the_others_are_found():
+    # Six columns tell two numbers, almost exactly, and six tell nothing.
+    rng = np.random.RandomState(0)
+    told = rng.normal(size=(700, 2)) @ rng.normal(size=(2, 6))
+    told += 0.1 * rng.normal(size=told.shape)
+    X = StandardScaler().fit_transform(np.hstack([told, rng.normal(size=(700, 6))]))
+    network = Autoencoder(
+        (64,), 4, max_epochs=100, batch_size=64, lr=2e-3, random_state=0
+    )
+    detector = DeepOutlierDetector(network).fit(X[:500])
+    odd = X[500:].copy()
+    columns = rng.randint(6, size=len(odd))
+    odd[np.arange(len(odd)), columns] = rng.permutation(X[:500, 0])[: len(odd)]
+    moved = np.abs(odd - X[500:]).max(1) > 1.5
+    assert moved.sum() > 40
+    odd, columns = odd[moved], columns[moved]
+    assert share_found(detector.explain(odd), columns) >= 0.9
+    # By errors as they are, noise hides many.
+    plain = detector.explain(odd) * detector.column_errors_
+    assert share_found(plain, columns) < share_found(detector.explain(odd), columns)
+
+
 def test_columns_share_the_error_of_reconstruction():
     X = load_digits().data[:200]
     network = Autoencoder((16,), 3, max_epochs=3, random_state=0)

@@ -1,7 +1,11 @@
 """Outlier detection: scores against oracles, ranks, and the estimators it wraps."""
 
+import copy
+
 import numpy as np
 import pytest
+import scipy.sparse as sp
+import torch
 from discovery import CLUSTERERS, fitted, tiny, tiny_autoencoder
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import mahalanobis
@@ -91,13 +95,96 @@ def test_equal_rows_have_finite_distances():
     assert np.isfinite(cluster_distances(Z + 1, *metrics)).all()
 
 
-def test_likelihood_and_reconstruction_are_the_estimators(gmm, X):
+def test_likelihood_is_the_estimators(gmm, X):
     likelihood = DeepOutlierDetector(gmm, method="likelihood").fit(X)
     assert_array_equal(likelihood.score_samples(X), gmm.score_samples(X))
-    reconstruction = DeepOutlierDetector(gmm, method="reconstruction").fit(X)
-    error = np.square(gmm.inverse_transform(gmm.transform(X)) - X).mean(1)
-    scale = gmm.module_.scale.item()
-    assert_allclose(-reconstruction.score_samples(X) * scale**2, error, rtol=1e-4)
+
+
+@pytest.mark.parametrize("to_format", [np.asarray, sp.csr_array])
+def test_errors_are_in_units_of_the_columns(gmm, X, to_format):
+    train, new = X[:280], X[280:]
+    detector = DeepOutlierDetector(gmm).fit(to_format(train))
+
+    def errors(rows):
+        scaled = gmm.inverse_transform(gmm.transform(rows)) - rows
+        return np.square(scaled / gmm.module_.scale.item())
+
+    usual = errors(train).mean(0)
+    # Pixels at the edge are empty.
+    assert 0.1 < (usual < 0.3 * usual.mean()).mean() < 0.9
+    usual = np.maximum(usual, 0.3 * usual.mean())
+    assert_allclose(detector.column_errors_, usual, rtol=1e-4)
+    expected = -(errors(new) / usual).mean(1)
+    assert_allclose(detector.score_samples(to_format(new)), expected, rtol=1e-4)
+    assert detector.offset_ == pytest.approx(
+        np.quantile(-(errors(train) / usual).mean(1), 0.1), rel=1e-4
+    )
+    assert_allclose(detector.explain(new), errors(new) / usual, rtol=1e-2, atol=1e-4)
+    # How well rows are reconstructed is another question.
+    network = tiny_autoencoder(random_state=0).fit(train)
+    plain = np.square(network.inverse_transform(network.transform(new)) - new).mean(1)
+    assert_allclose(-network.score_samples(new), plain, rtol=1e-4)
+
+
+def empty_decoder(X):
+    """A network that makes the mean of the columns of every row."""
+    network = tiny_autoencoder(random_state=0).fit(X)
+    last = network.module_.decoder[-1]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    return network
+
+
+def test_columns_without_error_do_not_drown_the_others():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(300, 6)) * [0.5, 0.5, 0.5, 3, 3, 0]
+    X[:, 5] = 7
+    detector = DeepOutlierDetector(empty_decoder(X)).fit(X)
+    centred = X - X.mean(0)
+    usual = np.square(centred).mean(0)
+    assert usual[5] == 0
+    usual[5] = usual[:3] = 0.3 * usual.mean()
+    scale = detector.estimator_.module_.scale.item()
+    assert_allclose(detector.column_errors_ * scale**2, usual, rtol=1e-5)
+    expected = -(np.square(centred) / usual).mean(1)
+    assert_allclose(detector.score_samples(X), expected, rtol=1e-5)
+    odd = np.tile(X[:1], (3, 1))
+    odd[1, 5] += 0.01
+    odd[2, 5] += 10
+    scores = detector.score_samples(odd)
+    assert scores[1] == pytest.approx(scores[0], abs=1e-4)
+    assert scores[2] == pytest.approx(scores[0] - 100 / usual[5] / 6, rel=1e-5)
+    assert detector.explain(odd)[2].argmax() == 5
+    assert list(detector.predict(odd[::2])) == [detector.predict(X[:1])[0], -1]
+
+
+def test_rows_that_are_given_back_exactly_have_scores():
+    X = np.random.RandomState(0).normal(size=(50, 4))
+    network = empty_decoder(X)
+    same = np.tile(X.mean(0), (50, 1))
+    detector = DeepOutlierDetector(network).fit(same)
+    assert (detector.column_errors_ > 0).all()
+    assert_allclose(detector.score_samples(same), 0, atol=1e-9)
+    assert_array_equal(detector.predict(np.vstack([same[:2], X[:2]])), [1, 1, -1, -1])
+    assert np.isfinite(detector.score_samples(np.full((1, 4), 1e300))).all()
+
+
+def test_the_order_of_columns_and_rows_is_no_matter(X):
+    order = np.random.RandomState(0).permutation(64)
+    network = tiny_autoencoder(random_state=0).fit(X)
+    detector = DeepOutlierDetector(network).fit(X)
+    permuted = copy.deepcopy(network)
+    module = permuted.module_
+    with torch.no_grad():
+        module.shift.copy_(module.shift[order])
+        module.encoder[0].weight.copy_(module.encoder[0].weight[:, order])
+        module.decoder[-1].weight.copy_(module.decoder[-1].weight[order])
+        module.decoder[-1].bias.copy_(module.decoder[-1].bias[order])
+    other = DeepOutlierDetector(permuted).fit(X[::-1, order])
+    assert_allclose(other.column_errors_, detector.column_errors_[order], rtol=1e-4)
+    scores = other.score_samples(X[:, order])
+    assert_allclose(scores, detector.score_samples(X), rtol=1e-4)
+    assert other.offset_ == pytest.approx(detector.offset_, rel=1e-4)
 
 
 def test_ranks_between_and_beyond():
@@ -160,7 +247,8 @@ def test_contamination_is_the_share_of_outliers(gmm, X, method):
     for contamination in (0.03, 0.5):
         detector = DeepOutlierDetector(gmm, method=method, contamination=contamination)
         outliers = detector.fit_predict(X) == -1
-        assert outliers.mean() == pytest.approx(contamination, abs=1 / len(X))
+        # Ranks of two rows can be equal at the threshold.
+        assert outliers.mean() == pytest.approx(contamination, abs=1.5 / len(X))
         assert_array_equal(outliers, detector.score_samples(X) < detector.offset_)
 
 
@@ -182,14 +270,16 @@ def test_another_method_counts_after_another_fit(gmm, X):
     assert (detector.fit(X).decision_function(X) != decisions).any()
 
 
-def test_a_refit_that_fails_keeps_scores_and_threshold(gmm, X):
-    detector = DeepOutlierDetector(gmm, method="likelihood").fit(X)
-    decisions = detector.decision_function(X)
+@pytest.mark.parametrize("method", ["likelihood", "reconstruction", "rank-average"])
+def test_a_refit_that_fails_keeps_scores_and_threshold(gmm, X, method):
+    detector = DeepOutlierDetector(gmm, method=method).fit(X)
+    decisions, columns = detector.decision_function(X), detector.explain(X)
     detector.set_params(estimator=tiny(DECClustering, init="k-means", lr=1e30))
     for method in ("likelihood", "mahalanobis"):
         with pytest.raises(ValueError, match=r"method=|lr"):
             detector.set_params(method=method).fit(X)
     assert_array_equal(detector.decision_function(X), decisions)
+    assert_array_equal(detector.explain(X), columns)
     assert (detector.predict(X) == -1).mean() == pytest.approx(0.1, abs=0.01)
 
 

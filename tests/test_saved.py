@@ -70,7 +70,7 @@ def test_newer_formats_are_refused_by_name(cls, X, monkeypatch, tmp_path):
     pickled = pickle.dumps(model)
     skops.io.dump(model, tmp_path / "file")
     monkeypatch.undo()
-    message = r"saved by a newer version of skdeepcluster, in format 7; .* up to 1\."
+    message = r"saved by a newer version of skdeepcluster, in format 7; .* up to 2\."
     with pytest.raises(ValueError, match=message):
         pickle.loads(pickled)
     with pytest.raises(ValueError, match=message):

@@ -186,6 +186,13 @@ def test_outliers_of_a_sample(X, small_blocks):
     )
     assert (fitted(detector, Rows(rows)).predict(rows)[:5] == -1).all()
     assert detector.predict(rows).mean() > 0.7
+    whole = clone(detector).fit(rows)
+    assert_array_equal(detector.column_errors_, whole.column_errors_)
+    for method in ("score_samples", "explain"):
+        results = getattr(detector, method)
+        assert_array_equal(results(Rows(rows)), results(rows))
+        lazy = results(da.from_array(rows, chunks=(100, 64)))
+        assert_array_equal(lazy.compute(), results(rows))
 
 
 def test_few_rows_in_memory_are_read_at_once(X, monkeypatch):

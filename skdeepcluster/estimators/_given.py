@@ -13,7 +13,7 @@ from torch import nn
 from skdeepcluster import networks
 
 # Of saved estimators: raised when an older version couldn't read what is written.
-SAVED_FORMAT = 1
+SAVED_FORMAT = 2
 
 # Parameters that decide nothing of what is learned; and what a fitted estimator may be
 # given others of, to go on with.
