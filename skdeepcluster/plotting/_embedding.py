@@ -309,7 +309,7 @@ class EmbeddingDisplay:
         --------
         >>> import io
         >>> from sklearn.datasets import load_iris
-        >>> from skdeepcluster import GraphClustering
+        >>> from skdeepcluster.graph import GraphClustering
         >>> from skdeepcluster.plotting import EmbeddingDisplay
         >>> iris = load_iris(as_frame=True)
         >>> labels = GraphClustering(3).fit_predict(iris.data)
