@@ -539,7 +539,7 @@ def test_usable_net_params():
     good = {"train_split": None, "optimizer__param_groups": [], "compile": False}
     check_net(good, optimizer="adam")
     check_net({"optimizer__momentum": 0.5}, optimizer="sgd")
-    loader = {"iterator_train": DataLoader, "iterator_train__num_workers": 2}
+    loader = {"iterator_train": DataLoader, "iterator_train__num_workers": 1}
     check_net(loader, optimizer="adam")
     check_net(None, optimizer="adam")
 
