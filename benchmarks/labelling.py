@@ -1,8 +1,10 @@
 """Accuracy on all rows over answers bought: clusters and queries against random rows.
 
     python benchmarks/labelling.py
+    python benchmarks/labelling.py --around dec-augment
 
-`ClusterThenLabelClassifier` around a graph's clusters chooses which rows of MNIST to
+`ClusterThenLabelClassifier` around a graph's clusters, or those of DEC, which may be
+taught shifted and rotated images, chooses which rows of MNIST to
 ask for, in batches of 10, and of 25 from 100 answers on. Beside it stand a logistic
 regression and scikit-learn's label spreading, on as many rows drawn at random and on
 the very rows that were asked for, and the classifier itself on the random ones. All
@@ -15,9 +17,11 @@ import time
 
 import numpy as np
 from _data import LOADERS
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading
 
+from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling import ClusterThenLabelClassifier
 
@@ -47,15 +51,26 @@ def spreading(X, rows, y):
     return np.where(hidden(y, rows) < 0, model.transduction_, y)
 
 
+def clusterer(around, X, n_clusters, seed):
+    """What the classifier is around; a network is trained once for all budgets."""
+    if around == "graph":
+        return GraphClustering(n_clusters)
+    augment = ("shift", "rotate") if around == "dec-augment" else None
+    dec = DECClustering(
+        n_clusters, autoencoder=Autoencoder(augment=augment), random_state=seed
+    )
+    return FrozenEstimator(dec.fit(X))
+
+
 RIVALS = {"logistic regression": regression, "label spreading": spreading}
 
 
-def purchases(X, y, n_clusters, seed):
+def purchases(X, y, n_clusters, seed, around):
     """Yield method, budget and the accuracy that it buys."""
     # The random rows of a smaller purchase are part of the larger one.
     order = np.random.default_rng(seed).permutation(len(X))
     model = ClusterThenLabelClassifier(
-        GraphClustering(n_clusters), warm_start=True, random_state=seed
+        clusterer(around, X, n_clusters, seed), warm_start=True, random_state=seed
     )
     asked = np.empty(0, dtype=int)
     name = "ClusterThenLabelClassifier"
@@ -94,6 +109,9 @@ def main():
     parser.add_argument("--data", choices=sorted(LOADERS), default="mnist")
     parser.add_argument("--rows", type=int, default=10_000, help="the first ones")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--around", choices=["graph", "dec", "dec-augment"], default="graph"
+    )
     options = parser.parse_args()
 
     X, y = LOADERS[options.data]()
@@ -101,7 +119,8 @@ def main():
     results = {}
     for seed in range(options.seeds):
         start = time.perf_counter()
-        for method, budget, accuracy in purchases(X, y, y.max() + 1, seed):
+        bought = purchases(X, y, y.max() + 1, seed, options.around)
+        for method, budget, accuracy in bought:
             results.setdefault((method, budget), []).append(accuracy)
         print(f"seed {seed}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
         print(table(results), file=sys.stderr, flush=True)
