@@ -243,7 +243,7 @@ class Search:
     settings : Settings
     nodes : Nodes
     space : RowSpace or GivenDistances
-        Where k-means looks for clusters, if there are rows.
+        Of the first way that the rows are known in, for predictions.
     seed : int
         Seed of the neighbours.
     seeds : list of int
@@ -300,14 +300,15 @@ class Search:
         )
         labels = smooth(judge, best_of(starts).labels)
         found = GraphFit(self.nodes, self.space, views, graph, starts, labels, counts)
-        if isinstance(self.space, GivenDistances):
+        rows = ways[0].rows
+        if rows is None:
             return found
         if n_clusters not in self.centers:
             self.centers[n_clusters] = center_labels(
-                self.space.rows, mass, n_clusters, self.seeds[0]
+                rows, mass, n_clusters, self.seeds[0]
             )
         centers = self.centers[n_clusters]
-        if is_clearer(judge, self.space.rows, mass, labels, centers):
+        if is_clearer(judge, rows, mass, labels, centers):
             return found
         return replace(found, labels=centers, by_centers=True)
 

@@ -7,19 +7,19 @@ Each is higher for a more normal row, and so is the average of their ranks among
 training rows.
 """
 
+import functools
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster import distributed
 from skdeepcluster._fitted import blank, mean_and_variance, take_over
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
-from skdeepcluster.batches import array_over_rows, in_batches, over_rows, own_settings
+from skdeepcluster.batches import array_over_rows, in_batches, own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
 from skdeepcluster.estimators._base import (
@@ -27,6 +27,7 @@ from skdeepcluster.estimators._base import (
     BaseDeepEstimator,
     column_errors,
     finite,
+    reconstruction_errors,
     squared_errors,
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
@@ -89,37 +90,12 @@ def usual_errors(module: AutoencoderModule, X: Any) -> np.ndarray:
     -------
     ndarray of shape (n_features,)
     """
-
-    def error(x: torch.Tensor) -> torch.Tensor:
-        return squared_errors(module, x)
-
+    error = functools.partial(squared_errors, module)
     total = np.zeros(X.shape[1])
     for rows in in_batches(error, X, module.shift.device):
         total += rows.sum(0).cpu().numpy()
     errors = finite(total / X.shape[0])
     return np.maximum(errors, max(LEAST_ERROR * errors.mean(), ROUNDING))
-
-
-def relative_errors(module: AutoencoderModule, X: Any, usual: np.ndarray) -> np.ndarray:
-    """Mean over the columns of each row's squared errors, in units of the usual ones.
-
-    Parameters
-    ----------
-    module : AutoencoderModule
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-    usual : ndarray of shape (n_features,)
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-    """
-    device = module.shift.device
-    divisors = torch.tensor(usual, device=device)
-
-    def error(x: torch.Tensor) -> torch.Tensor:
-        return (squared_errors(module, x) / divisors).mean(1)
-
-    return finite(over_rows(error, X, device).cpu().numpy())
 
 
 def cluster_metrics(Z: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -445,7 +421,7 @@ default="auto"
             distances = cluster_distances(Z, self.means_, self.whiteners_)
             scores["mahalanobis"] = -distances.min(1)
         if "reconstruction" in self.methods_:
-            errors = relative_errors(estimator.module_, X, self.column_errors_)
+            errors = reconstruction_errors(estimator.module_, X, self.column_errors_)
             scores["reconstruction"] = -errors
         return {name: value.astype(np.float64) for name, value in scores.items()}
 
