@@ -16,15 +16,20 @@ than they do.
 
 In one or two dimensions borders are too short to tell, but density is known well: there
 clusters are the peaks of density that stand out above the saddles around them (Chazal,
-Guibas, Oudot and Skraba 2013, https://doi.org/10.1145/2535927).
+Guibas, Oudot and Skraba 2013, https://doi.org/10.1145/2535927). Among few rows peaks
+are counted in any dimension as well: a cluster may have fewer rows than a row has
+neighbours, and be a single community.
 """
 
+import math
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.spatial.distance import cdist
 
 from skdeepcluster.communities import agglomerate, merged, modularity_linkage, walk_ends
-from skdeepcluster.density import join_peaks
+from skdeepcluster.density import distinct_rows, join_peaks, spanning_tree
 
 # Steps of the walk whose modularity makes modules; a longer one sees fewer.
 COUNTING_WALK = 5
@@ -36,9 +41,19 @@ TOUCHING = 0.45
 # Up to here, peaks of density are counted.
 FEW_DIMS = 3.0
 
-# A peak stands out by so much of the logarithm of density, and by more on a line, where
-# fewer rows tell how high a saddle is: PEAK + PEAK_ON_LINE / dimension.
-PEAK, PEAK_ON_LINE = 0.4, 0.6
+# The density at a row is told by as many others as the root of their number, but at
+# least as many as a row has neighbours in the graph; by fewer among so few rows that
+# there are less than 20 to each of them; and by 4 in any case.
+ROWS_A_NEAR, FEWEST_NEAR = 20, 4
+
+# Rows that peaks are counted among, at most, and whose distances are held at once.
+PEAK_ROWS, ROWS_AT_ONCE = 5_000, 1_000
+
+# A peak stands out by so many of the deviations of a logarithm of density that k others
+# tell, 1 / sqrt(k); by more on a line, where a gap may be due to a few nodes:
+# PEAK + PEAK_ON_LINE / dimension. In one of 20 sets of random rows one does, or fewer.
+# And it is more than twice as dense as the saddle: thin lines have many that are not.
+PEAK, PEAK_ON_LINE, LEAST_PEAK = 1.0, 4.0, 0.8
 
 # Clusters are apart where the cut between them is a fifth of what another cut through
 # either of them would be.
@@ -153,33 +168,89 @@ def count_apart(links: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> int
     return count
 
 
-def peaks(links: np.ndarray, heights: np.ndarray, least: float) -> np.ndarray:
-    """Peaks of communities that stand out by ``least`` or more.
+def are_few(n_nodes: int, n_neighbors: int) -> bool:
+    """Tell whether clusters may have fewer nodes than a node has neighbours."""
+    return n_nodes < ROWS_A_NEAR * n_neighbors
+
+
+def stand_out(
+    heights: np.ndarray,
+    paths: tuple[np.ndarray, np.ndarray, np.ndarray],
+    mass: np.ndarray,
+    n_dims: float,
+    near: int,
+) -> int:
+    """Count the peaks that stand out, of more rows than tell the density of one.
 
     Parameters
     ----------
-    links : ndarray of shape (n_communities, n_communities)
-        Summed weights between communities, and within.
-    heights : ndarray of shape (n_communities,)
-        Logarithm of the density of each.
-    least : float
-
-    Returns
-    -------
-    ndarray of shape (n_communities,)
-        The highest community of the peak that each belongs to.
+    heights : ndarray of shape (n_nodes,)
+        Logarithm of the density of each node.
+    paths : tuple of ndarray of shape (n_paths,)
+        Both ends of the paths between nodes, and the heights of their saddles.
+    mass : ndarray of shape (n_nodes,)
+        Rows of each node.
+    n_dims : float
+        Dimensions that the nodes fill.
+    near : int
+        Neighbours that tell a density.
     """
-    ties = links / np.sqrt(np.outer(links.sum(1), links.sum(1)))
-    np.fill_diagonal(ties, 0)
-    # A few edges between communities are no path from one to the other.
-    one, other = np.nonzero(np.triu(ties > 0.05 * ties.max(1).mean()))
-    saddles = np.minimum(heights[one], heights[other])
-    return join_peaks(heights, one, other, saddles, least)[0]
+    least = max((PEAK + PEAK_ON_LINE / n_dims) / math.sqrt(near), LEAST_PEAK)
+    top = join_peaks(heights, *paths, least)[0]
+    return max(int((np.bincount(top, mass) > near).sum()), 1)
 
 
-def count_clusters(
-    links: np.ndarray, sizes: np.ndarray, heights: np.ndarray, n_dims: float, least: int
+def count_peaks(Z: np.ndarray, mass: np.ndarray, n_neighbors: int, seed: int) -> int:
+    """Count the peaks of density of nodes in a space.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_nodes, n_dims)
+    mass : ndarray of shape (n_nodes,)
+        Rows of each node.
+    n_neighbors : int
+    seed : int
+        Of the sample of many.
+    """
+    rows = np.repeat(np.arange(len(Z)), mass.astype(np.intp))
+    if len(rows) > PEAK_ROWS:
+        rows = np.random.default_rng(seed).permutation(rows)[:PEAK_ROWS]
+    Z = distinct_rows(Z[rows].astype(np.float64), seed)
+    near = min(max(n_neighbors, math.isqrt(len(Z))), len(Z) // ROWS_A_NEAR)
+    near = max(near, FEWEST_NEAR)
+    if len(Z) <= near:
+        return 1
+    half, whole = np.empty((2, len(Z)))
+    for first in range(0, len(Z), ROWS_AT_ONCE):
+        part = slice(first, first + ROWS_AT_ONCE)
+        lengths = np.partition(cdist(Z[part], Z), (near // 2, near))
+        half[part], whole[part] = lengths[:, near // 2], lengths[:, near]
+    # Rows that coincide in the space are no denser than the rest.
+    least = half[half > 0].min(initial=1.0)
+    half, whole = np.maximum(half, least), np.maximum(whole, least)
+    growth = np.log(whole / half).mean()
+    n_dims = max(math.log(near / (near // 2)) / max(growth, TINY), 1.0)
+    one, other, steps = spanning_tree(Z, whole)
+    paths = one, other, -n_dims * np.log(steps)
+    heights = -n_dims * np.log(whole)
+    return stand_out(heights, paths, np.ones(len(Z)), n_dims, near)
+
+
+def count_peaks_in_graph(
+    weights: sp.csr_array,
+    heights: np.ndarray,
+    mass: np.ndarray,
+    n_dims: float,
+    near: int,
 ) -> int:
+    """Count the peaks of density of nodes of which only a graph is known."""
+    edges = sp.triu(weights, 1).tocoo()
+    one, other = edges.coords
+    paths = one, other, np.minimum(heights[one], heights[other])
+    return stand_out(heights, paths, mass, n_dims, near)
+
+
+def count_clusters(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
     """Count the clusters that communities make up.
 
     Parameters
@@ -188,17 +259,9 @@ def count_clusters(
         Summed weights between communities, and within.
     sizes : ndarray of shape (n_communities,)
         Rows of each.
-    heights : ndarray of shape (n_communities,)
-        Logarithm of the density of each.
     n_dims : float
         Dimensions that the rows fill.
-    least : int
-        Rows of a peak of density, at least.
     """
-    if n_dims < FEW_DIMS:
-        top = peaks(links, heights, PEAK + PEAK_ON_LINE / n_dims)
-        rows = np.bincount(top, sizes)
-        return max(int((rows >= least).sum()), 1)
     walks = walk_ends(links, COUNTING_WALK)
     labels = agglomerate(walks, sizes, None, modularity_linkage)
     return count_apart(links, merge_touching(links, labels, n_dims), sizes)

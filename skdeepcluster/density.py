@@ -3,6 +3,34 @@
 import numpy as np
 
 
+def code_steps(Z: np.ndarray) -> np.ndarray:
+    """Distance between the codes of each column, and 0 where it holds measurements.
+
+    Codes and counts lie on a grid: no two of them are closer than most are.
+    """
+    steps = np.zeros(Z.shape[1])
+    for i, column in enumerate(Z.T):
+        gaps = np.sort(np.diff(np.unique(column)))
+        if 0 < len(gaps) < len(Z) - 1 and gaps[0] > gaps[len(gaps) // 2] / 2:
+            steps[i] = gaps[len(gaps) // 2]
+    return steps
+
+
+def distinct_rows(Z: np.ndarray, seed: int) -> np.ndarray:
+    """Rows of which no two are equal, as densities need them.
+
+    Codes are spread over the interval that each of them stands for. Other equal rows
+    are one row.
+    """
+    steps = code_steps(Z)
+    varying = np.ptp(Z, axis=0) > 0
+    if not (varying.any() and steps[varying].all()):
+        Z = np.unique(Z, axis=0)
+    rng = np.random.default_rng(seed)
+    # Distances of rows far from the origin would lose their digits.
+    return Z - Z.mean(0) + rng.uniform(-0.5, 0.5, Z.shape) * steps
+
+
 def filled_dims(lengths: np.ndarray, indptr: np.ndarray) -> float:
     """Dimensions that rows fill, from how distances grow among near neighbours.
 
@@ -60,3 +88,39 @@ def join_peaks(
             top[top == low] = high
             joined.append((path, int(low)))
     return top, joined
+
+
+def spanning_tree(
+    Z: np.ndarray, reach: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shortest edges that join all places, each as long as both its ends reach or more.
+
+    This is Prim's algorithm, in the memory of a few columns.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_places, n_dims)
+    reach : ndarray of shape (n_places,)
+
+    Returns
+    -------
+    one, other : ndarray of shape (n_places - 1,)
+        Ends of the edges.
+    lengths : ndarray of shape (n_places - 1,)
+    """
+    columns = np.ascontiguousarray(Z.T, dtype=np.float64)
+    nearest = np.full(len(Z), np.inf)
+    source = np.zeros(len(Z), dtype=np.intp)
+    outside = np.ones(len(Z), dtype=bool)
+    edges, lengths, place = [], np.empty(len(Z) - 1), 0
+    for i in range(len(Z) - 1):
+        outside[place] = False
+        apart = np.square(columns - columns[:, [place]]).sum(0)
+        apart = np.maximum(np.sqrt(apart), np.maximum(reach, reach[place]))
+        closer = outside & (apart < nearest)
+        nearest[closer], source[closer] = apart[closer], place
+        place = int(np.where(outside, nearest, np.inf).argmin())
+        edges.append((source[place], place))
+        lengths[i] = nearest[place]
+    one, other = np.array(edges, dtype=np.intp).reshape(-1, 2).T
+    return one, other, lengths

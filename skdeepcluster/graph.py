@@ -69,9 +69,10 @@ class GraphClustering(ClusterMixin, BaseEstimator):
 
     With ``n_clusters=None``, communities are joined that touch each other as the
     communities of one cluster do, and the results are counted. In one or two
-    dimensions, the peaks of density are counted instead. The number is one where
-    nothing is apart. Where groups of clusters that touch lie far apart, the groups are
-    counted.
+    dimensions, the peaks of density are counted instead, and among few distinct rows
+    (fewer than 20 ``n_neighbors``) as well, where that gives more. The number is one
+    where nothing is apart. Where groups of clusters that touch lie far apart, the
+    groups are counted.
 
     Parameters
     ----------
@@ -119,7 +120,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Number of clusters.
     n_clusters_counts_ : ndarray of shape (n_init,) or None
         The number that each start counted, of which the median is taken. They differ
-        where the number is uncertain. None if ``n_clusters`` was given.
+        where the number is uncertain, but for peaks of density, which are counted once.
+        None if ``n_clusters`` was given.
     agreement_ : float
         Mean adjusted Rand index of the clusters and those of each start. Below .5, the
         data have no clusters of this number, or several that are as good.

@@ -36,7 +36,14 @@ from skdeepcluster.communities import (
     start,
     walk_ends,
 )
-from skdeepcluster.counting import TINY, count_clusters
+from skdeepcluster.counting import (
+    FEW_DIMS,
+    TINY,
+    are_few,
+    count_clusters,
+    count_peaks,
+    count_peaks_in_graph,
+)
 from skdeepcluster.distances import GivenDistances
 from skdeepcluster.maps import diffusion_map, discriminant_map
 from skdeepcluster.neighbors import View
@@ -281,7 +288,7 @@ class Search:
         graph = View.sum_of(views)
         counts, n_clusters = None, settings.n_clusters
         if n_clusters is None:
-            counts = [self._count(graph, seed) for seed in self.seeds]
+            counts = self._counts(graph, ways[0].rows)
             n_clusters = int(np.median(counts))
         n_clusters = min(n_clusters, n_nodes)
         graphs = self.graphs(ways, n_clusters)
@@ -328,18 +335,26 @@ class Search:
         smoothed = self.view(diffusion_map(graph.weights, seed))
         return [graph, View.sum_of([graph, smoothed])]
 
-    def _count(self, graph: View, seed: int) -> int:
-        mass = self.nodes.mass
-        parts = communities(graph.weights, 1, self.settings.resolution, seed)
-        sizes = np.bincount(parts, mass)
-        heights = np.bincount(parts, mass * graph.density) / sizes
-        return count_clusters(
-            between(graph.weights, parts),
-            sizes,
-            heights,
-            graph.n_dims,
-            self.settings.n_neighbors + 1,
-        )
+    def _counts(self, graph: View, rows: np.ndarray | None) -> list[int]:
+        """Count the clusters, once for each start."""
+        settings, mass, n_near = self.settings, self.nodes.mass, graph.n_neighbors
+        known = rows is not None and settings.neighbors is None
+        flat, peaks = graph.n_dims < FEW_DIMS, 1
+        if known and (flat or are_few(len(mass), n_near)):
+            peaks = count_peaks(rows, mass, n_near, self.seed)
+        elif flat:
+            peaks = count_peaks_in_graph(
+                graph.weights, graph.density, mass, graph.n_dims, n_near
+            )
+        if flat:
+            return [peaks] * len(self.seeds)
+
+        def count(seed: int) -> int:
+            parts = communities(graph.weights, 1, settings.resolution, seed)
+            links = between(graph.weights, parts)
+            return count_clusters(links, np.bincount(parts, mass), graph.n_dims)
+
+        return [max(peaks, count(seed)) for seed in self.seeds]
 
 
 def usable_neighbors(n_neighbors: int, n_nodes: int) -> int:

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skdeepcluster import counting as K
+from skdeepcluster.neighbors import View
 
 
 @pytest.fixture
@@ -68,8 +69,58 @@ def test_modules_that_touch_are_one(links):
 
 
 def test_peaks_stand_out():
-    chain = np.diag(np.ones(5), 1) + np.diag(np.ones(5), -1) + np.eye(6)
-    heights = np.array([1.0, 3.0, 1.5, 2.2, 0.5, 4.0])
-    assert_array_equal(K.peaks(chain, heights, 0.5), [1, 1, 1, 3, 3, 5])
-    assert_array_equal(K.peaks(chain, heights, 1.0), [1, 1, 1, 1, 1, 5])
-    assert_array_equal(K.peaks(chain, heights, 9.0), [5] * 6)
+    heights = np.array([1.0, 30.0, 15.0, 22.0, 5.0, 40.0])
+    paths = np.arange(5), np.arange(1, 6), np.minimum(heights[:-1], heights[1:])
+    for deviations, expected in ((4, 3), (7.1, 2), (26, 1)):
+        near = ((K.PEAK + K.PEAK_ON_LINE / 2) / deviations) ** 2
+        assert K.stand_out(heights, paths, np.full(6, 9.0), 2.0, near) == expected
+    # A peak of too few rows doesn't count.
+    mass = np.array([9.0, 9.0, 9.0, 9.0, 1.0, 1.0])
+    assert K.stand_out(heights, paths, mass, 2.0, 4) == 2
+
+
+def groups(n_samples, n_dims, distance, seed=0):
+    """Four Gaussians of unit variance, neighbours at some distance."""
+    corners = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]
+    centers = np.array(corners)[:, :n_dims] if n_dims > 1 else np.arange(4)[:, None]
+    rng = np.random.RandomState(seed)
+    rows = distance * centers[np.arange(n_samples) % 4]
+    return rows + rng.normal(size=(n_samples, n_dims))
+
+
+@pytest.mark.parametrize("n_dims", [1, 2, 3])
+@pytest.mark.parametrize(("n_samples", "distance"), [(60, 12), (200, 7), (1500, 5.5)])
+def test_groups_are_counted(n_samples, distance, n_dims):
+    X = groups(n_samples, n_dims, distance)
+    assert K.count_peaks(X, np.ones(n_samples), 15, seed=0) == 4
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform", "exponential"])
+@pytest.mark.parametrize("n_dims", [1, 2, 3, 10])
+@pytest.mark.parametrize(
+    ("n_samples", "n_sets"),
+    [(4, 2), (12, 9), (60, 20), (200, 20), (1500, 2), (6000, 1)],
+)
+def test_there_is_one_group_where_nothing_is_apart(n_samples, n_sets, n_dims, kind):
+    counts = []
+    for seed in range(n_sets):
+        X = getattr(np.random.RandomState(seed), kind)(size=(n_samples, n_dims))
+        counts.append(K.count_peaks(X, np.ones(n_samples), 15, seed=0))
+    # A few rows are apart by chance now and then.
+    assert np.mean(np.array(counts) > 1) <= 0.15
+
+
+@pytest.mark.parametrize("n_dims", [1, 2, 3])
+def test_codes_are_dense_where_many_rows_have_them(n_dims):
+    codes, counts = np.unique(
+        np.round(groups(600, n_dims, 8)), axis=0, return_counts=True
+    )
+    assert K.count_peaks(codes, counts, 15, seed=0) == 4
+
+
+def test_peaks_of_a_graph():
+    X = groups(400, 2, 8)
+    view = View.of(X.astype(np.float32), np.ones(400), 15, None, 0)
+    assert (
+        K.count_peaks_in_graph(view.weights, view.density, np.ones(400), 2.0, 15) == 4
+    )

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.spatial.distance import cdist
 
-from skdeepcluster.density import filled_dims, join_peaks
+from skdeepcluster.density import filled_dims, join_peaks, spanning_tree
 
 HEIGHTS = np.array([1.0, 5.0, 4.0, 4.5, 1.5, 3.0, 0.5])
 PATHS = np.arange(6)
@@ -41,3 +43,15 @@ def test_dimensions_from_the_growth_of_balls(n_dims):
 
 def test_equal_rows_fill_one_dimension():
     assert filled_dims(np.zeros(8), np.array([0, 4, 8])) == 1
+
+
+@pytest.mark.parametrize("n_places", [1, 2, 40])
+def test_spanning_tree(n_places):
+    rng = np.random.RandomState(0)
+    Z, reach = rng.normal(size=(n_places, 3)), rng.uniform(0.1, 1, size=n_places)
+    steps = np.maximum(cdist(Z, Z), np.maximum.outer(reach, reach))
+    one, other, lengths = spanning_tree(Z, reach)
+    assert_allclose(lengths, steps[one, other])
+    expected = minimum_spanning_tree(steps - np.diag(steps.diagonal()))
+    assert lengths.sum() == pytest.approx(expected.sum())
+    assert sorted(other) == list(range(1, n_places))

@@ -281,6 +281,29 @@ def test_rows_without_structure_are_one_cluster(X):
         assert GraphClustering(n_init=5, random_state=seed).fit(X).n_clusters_ == 1
 
 
+@pytest.mark.parametrize("n_features", [1, 2, 3, 10])
+@pytest.mark.parametrize(("n_samples", "distance"), [(60, 12), (200, 8)])
+def test_clusters_of_few_rows(n_samples, distance, n_features):
+    centers = np.eye(4, n_features) if n_features > 2 else np.arange(4)[:, None]
+    centers = distance * (centers + np.zeros(n_features))
+    X, y = make_blobs(n_samples, centers=centers, random_state=0)
+    for shift in (0, 1e6):
+        model = GraphClustering(n_init=5, random_state=0).fit(X + shift)
+        assert adjusted_rand_score(y, model.labels_) > 0.95
+
+
+@pytest.mark.parametrize("n_clusters", [4, None])
+def test_clusters_on_a_line(n_clusters):
+    rng = np.random.RandomState(0)
+    y = rng.randint(4, size=1500)
+    for spread in (1.0, np.array([0.5, 1.0, 1.0, 2.0])[y]):
+        X = (np.array([0.0, 6.0, 12.0, 20.0])[y] + spread * rng.normal(size=1500))[
+            :, None
+        ]
+        model = GraphClustering(n_clusters, n_init=5, random_state=0).fit(X)
+        assert adjusted_rand_score(y, model.labels_) > 0.97
+
+
 @pytest.mark.parametrize("distance", [4, 6])
 def test_two_gaussians_that_touch_in_the_plane(distance):
     centers = [[0, 0], [distance, 0]]

@@ -113,6 +113,13 @@ def test_edges_by_mass(points):
     assert_allclose(N.by_mass(weights, weights, np.full(60, 3.0)).toarray(), plain)
 
 
+def test_edges_by_density(points):
+    reach = np.arange(1.0, 61.0)
+    weights = weights_of(points)
+    expected = weights.toarray() * 30.5 / np.maximum.outer(reach, reach)
+    assert_allclose(N.by_density(weights, reach).toarray(), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("n_dims", [1, 2, 5])
 def test_dimensions_that_rows_fill(n_dims):
     X = np.random.RandomState(0).uniform(size=(2000, n_dims)).astype(np.float32)

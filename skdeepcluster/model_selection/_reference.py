@@ -14,7 +14,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.utils import gen_batches
 
 from skdeepcluster._fitted import sample_rows
-from skdeepcluster.density import filled_dims, join_peaks
+from skdeepcluster.density import code_steps, distinct_rows, filled_dims, join_peaks
 
 Scores = Callable[[np.ndarray, np.ndarray], Any]
 
@@ -36,19 +36,6 @@ MOST_NEAR = 125
 FEWEST_NEAR = 20
 # Densities of more columns are too steep to be estimated.
 MOST_COLUMNS = 10
-
-
-def code_steps(Z: np.ndarray) -> np.ndarray:
-    """Distance between the codes of each column, and 0 where it holds measurements.
-
-    Codes and counts lie on a grid: no two of them are closer than most are.
-    """
-    steps = np.zeros(Z.shape[1])
-    for i, column in enumerate(Z.T):
-        gaps = np.sort(np.diff(np.unique(column)))
-        if 0 < len(gaps) < len(Z) - 1 and gaps[0] > gaps[len(gaps) // 2] / 2:
-            steps[i] = gaps[len(gaps) // 2]
-    return steps
 
 
 def structureless_rows(Z: np.ndarray, n_sets: int, seed: int) -> list[np.ndarray]:
@@ -209,21 +196,6 @@ def density_valley(Z: np.ndarray, seed: int) -> tuple[float, float]:
     if dimension > FEW_DIMENSIONS:
         depth = max(depth, valley_depth(PCA(2, random_state=seed).fit_transform(Z)))
     return depth, dimension
-
-
-def distinct_rows(Z: np.ndarray, seed: int) -> np.ndarray:
-    """Rows of which no two are equal, as densities need them.
-
-    Codes are spread over the interval that each of them stands for. Other equal rows
-    are one row.
-    """
-    steps = code_steps(Z)
-    varying = np.ptp(Z, axis=0) > 0
-    if not (varying.any() and steps[varying].all()):
-        Z = np.unique(Z, axis=0)
-    rng = np.random.default_rng(seed)
-    # Distances of rows far from the origin would lose their digits.
-    return Z - Z.mean(0) + rng.uniform(-0.5, 0.5, Z.shape) * steps
 
 
 def dimension_of(Z: np.ndarray) -> float:
