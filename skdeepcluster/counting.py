@@ -41,10 +41,11 @@ TOUCHING = 0.45
 # Up to here, peaks of density are counted.
 FEW_DIMS = 3.0
 
-# The density at a row is told by as many others as the root of their number, but at
-# least as many as a row has neighbours in the graph; by fewer among so few rows that
-# there are less than 20 to each of them; and by 4 in any case.
-ROWS_A_NEAR, FEWEST_NEAR = 20, 4
+# The density at a row is told by as many others as it has neighbours in the graph; by
+# fewer among so few rows that there are less than 20 to each of them; and by 4 in any
+# case. Where the root of their number is more, so many tell it, and the smaller number
+# tells of small clusters only, which are to be clearer by this factor.
+ROWS_A_NEAR, FEWEST_NEAR, SMALL_CLEARER = 20, 4, 1.75
 
 # Rows that peaks are counted among, at most, and whose distances are held at once.
 PEAK_ROWS, ROWS_AT_ONCE = 5_000, 1_000
@@ -179,6 +180,7 @@ def stand_out(
     mass: np.ndarray,
     n_dims: float,
     near: int,
+    clearer: float = 1.0,
 ) -> int:
     """Count the peaks that stand out, of more rows than tell the density of one.
 
@@ -194,8 +196,11 @@ def stand_out(
         Dimensions that the nodes fill.
     near : int
         Neighbours that tell a density.
+    clearer : float, default=1.0
+        Times that they have to stand out more.
     """
-    least = max((PEAK + PEAK_ON_LINE / n_dims) / math.sqrt(near), LEAST_PEAK)
+    deviations = clearer * (PEAK + PEAK_ON_LINE / n_dims)
+    least = max(deviations / math.sqrt(near), LEAST_PEAK)
     top = join_peaks(heights, *paths, least)[0]
     return max(int((np.bincount(top, mass) > near).sum()), 1)
 
@@ -216,10 +221,17 @@ def count_peaks(Z: np.ndarray, mass: np.ndarray, n_neighbors: int, seed: int) ->
     if len(rows) > PEAK_ROWS:
         rows = np.random.default_rng(seed).permutation(rows)[:PEAK_ROWS]
     Z = distinct_rows(Z[rows].astype(np.float64), seed)
-    near = min(max(n_neighbors, math.isqrt(len(Z))), len(Z) // ROWS_A_NEAR)
-    near = max(near, FEWEST_NEAR)
+    near = max(min(n_neighbors, len(Z) // ROWS_A_NEAR), FEWEST_NEAR)
     if len(Z) <= near:
         return 1
+    root = math.isqrt(len(Z))
+    if root <= near:
+        return _count_at(Z, near)
+    return max(_count_at(Z, root), _count_at(Z, near, SMALL_CLEARER))
+
+
+def _count_at(Z: np.ndarray, near: int, clearer: float = 1.0) -> int:
+    """Count the peaks of a density that so many neighbours tell."""
     half, whole = np.empty((2, len(Z)))
     for first in range(0, len(Z), ROWS_AT_ONCE):
         part = slice(first, first + ROWS_AT_ONCE)
@@ -233,7 +245,7 @@ def count_peaks(Z: np.ndarray, mass: np.ndarray, n_neighbors: int, seed: int) ->
     one, other, steps = spanning_tree(Z, whole)
     paths = one, other, -n_dims * np.log(steps)
     heights = -n_dims * np.log(whole)
-    return stand_out(heights, paths, np.ones(len(Z)), n_dims, near)
+    return stand_out(heights, paths, np.ones(len(Z)), n_dims, near, clearer)
 
 
 def count_peaks_in_graph(

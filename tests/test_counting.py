@@ -111,6 +111,13 @@ def test_there_is_one_group_where_nothing_is_apart(n_samples, n_sets, n_dims, ki
 
 
 @pytest.mark.parametrize("n_dims", [1, 2, 3])
+def test_small_group_far_from_the_others(n_dims):
+    X = groups(2000, n_dims, 8)
+    X[:30] = X[:30] % 1 + 50
+    assert K.count_peaks(X, np.ones(2000), 15, seed=0) == 5
+
+
+@pytest.mark.parametrize("n_dims", [1, 2, 3])
 def test_codes_are_dense_where_many_rows_have_them(n_dims):
     codes, counts = np.unique(
         np.round(groups(600, n_dims, 8)), axis=0, return_counts=True

@@ -1,0 +1,97 @@
+"""Clusters of small generated data beside scikit-learn's, and their number.
+
+Every set has the rows and columns that it is named by, and rows in any order. Printed
+is, for each kind and number of rows, the mean adjusted Rand index over columns and
+seeds where the number of clusters is known, and the share in which it is found.
+"""
+
+import argparse
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.cluster import HDBSCAN, KMeans, SpectralClustering
+from sklearn.datasets import make_moons
+from sklearn.metrics import adjusted_rand_score
+
+from skdeepcluster.graph import GraphClustering
+
+CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+
+
+def _centers(n_columns):
+    if n_columns > 3:
+        return np.eye(4, n_columns)
+    return CORNERS[:, :n_columns] if n_columns > 1 else np.arange(4)[:, None]
+
+
+def sets(n_rows, n_columns, rng):
+    """Yield names, rows and labels of sets that are drawn anew."""
+    centers, noise = _centers(n_columns), rng.normal(size=(n_rows, n_columns))
+    y = rng.integers(4, size=n_rows)
+    uneven = np.where(rng.random(n_rows) < 0.8, 0, y)
+    yield "far", 12 * centers[y] + noise, y
+    yield "near", 6 * centers[y] + noise, y
+    yield "whole numbers", np.round(8 * centers[y] + noise), y
+    yield "one of 80 %", 8 * centers[uneven] + noise, uneven
+    drawn = rng.integers(n_rows // 5, size=n_rows)
+    yield "repeated", (12 * centers[y] + noise)[drawn], y[drawn]
+    yield "far from 0", 12 * centers[y] + noise + 1e6, y
+    if n_columns == 2:
+        seed = int(rng.integers(2**31))
+        yield "moons", *make_moons(n_rows, noise=0.06, random_state=seed)
+        turn, outer = rng.uniform(0, 2 * np.pi, n_rows), rng.integers(2, size=n_rows)
+        rings = (1 + 2 * outer) * np.array([np.cos(turn), np.sin(turn)])
+        yield "rings", rings.T + 0.1 * noise, outer
+    for kind in ("normal", "uniform", "exponential"):
+        rows = getattr(rng, kind)(size=(n_rows, n_columns))
+        yield "no clusters", rows, np.zeros(n_rows)
+
+
+def measure(X, y, seed):
+    """Agreement of each method with the labels, and whether the number was found."""
+    n_clusters, row = len(np.unique(y)), {}
+    hdbscan = HDBSCAN(copy=True).fit_predict(X)
+    graph = GraphClustering(random_state=seed).fit(X)
+    if n_clusters > 1:
+        near = min(10, len(X) - 1)
+        methods = {
+            "k-means": KMeans(n_clusters, n_init=10, random_state=seed),
+            "spectral": SpectralClustering(
+                n_clusters,
+                affinity="nearest_neighbors",
+                n_neighbors=near,
+                random_state=seed,
+            ),
+            "graph": GraphClustering(n_clusters, random_state=seed),
+        }
+        for name, method in methods.items():
+            row[name] = adjusted_rand_score(y, method.fit_predict(X))
+        row["hdbscan"] = adjusted_rand_score(y, hdbscan)
+        row["graph(None)"] = adjusted_rand_score(y, graph.labels_)
+    row["number: hdbscan"] = hdbscan.max() + 1 == n_clusters
+    row["number: graph(None)"] = graph.n_clusters_ == n_clusters
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[50, 100, 200, 500])
+    parser.add_argument("--columns", type=int, nargs="+", default=[1, 2, 3, 10])
+    parser.add_argument("--seeds", type=int, default=2)
+    args = parser.parse_args()
+    # Of scikit-learn's: graphs that are not connected, fewer distinct rows.
+    warnings.simplefilter("ignore")
+    rows = [
+        {"kind": kind, "rows": n_rows, **measure(X, y, seed)}
+        for n_rows in args.rows
+        for n_columns in args.columns
+        for seed in range(args.seeds)
+        for kind, X, y in sets(n_rows, n_columns, np.random.default_rng(seed))
+    ]
+    table = pd.DataFrame(rows).groupby(["kind", "rows"], sort=False).mean().round(2)
+    print(table.sort_index(level="kind", sort_remaining=False).to_markdown())
+
+
+if __name__ == "__main__":
+    main()
