@@ -337,15 +337,15 @@ class Search:
 
     def _counts(self, graph: View, rows: np.ndarray | None) -> list[int]:
         """Count the clusters, once for each start."""
-        settings, mass, n_near = self.settings, self.nodes.mass, graph.n_neighbors
-        known = rows is not None and settings.neighbors is None
+        settings, mass, near = self.settings, self.nodes.mass, graph.n_neighbors
         flat, peaks = graph.n_dims < FEW_DIMS, 1
-        if known and (flat or are_few(len(mass), n_near)):
-            peaks = count_peaks(rows, mass, n_near, self.seed)
-        elif flat:
-            peaks = count_peaks_in_graph(
-                graph.weights, graph.density, mass, graph.n_dims, n_near
-            )
+        if rows is None or settings.neighbors is not None:
+            if flat:
+                peaks = count_peaks_in_graph(
+                    graph.weights, graph.density, mass, graph.n_dims, near
+                )
+        elif flat or are_few(len(mass), near):
+            peaks = count_peaks(rows, mass, near, self.seed)
         if flat:
             return [peaks] * len(self.seeds)
 
