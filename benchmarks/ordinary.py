@@ -89,8 +89,8 @@ def main():
         for seed in range(args.seeds)
         for kind, X, y in sets(n_rows, n_columns, np.random.default_rng(seed))
     ]
-    table = pd.DataFrame(rows).groupby(["kind", "rows"], sort=False).mean().round(2)
-    print(table.sort_index(level="kind", sort_remaining=False).to_markdown())
+    table = pd.DataFrame(rows).groupby(["kind", "rows"]).mean().round(2)
+    print(table.reset_index().to_markdown(index=False))
 
 
 if __name__ == "__main__":
