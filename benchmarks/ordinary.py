@@ -54,14 +54,10 @@ def measure(X, y, seed):
     hdbscan = HDBSCAN(copy=True).fit_predict(X)
     graph = GraphClustering(random_state=seed).fit(X)
     if n_clusters > 1:
-        near = min(10, len(X) - 1)
         methods = {
             "k-means": KMeans(n_clusters, n_init=10, random_state=seed),
             "spectral": SpectralClustering(
-                n_clusters,
-                affinity="nearest_neighbors",
-                n_neighbors=near,
-                random_state=seed,
+                n_clusters, affinity="nearest_neighbors", random_state=seed
             ),
             "graph": GraphClustering(n_clusters, random_state=seed),
         }

@@ -109,18 +109,17 @@ def spanning_tree(
     lengths : ndarray of shape (n_places - 1,)
     """
     columns = np.ascontiguousarray(Z.T, dtype=np.float64)
-    nearest = np.full(len(Z), np.inf)
-    source = np.zeros(len(Z), dtype=np.intp)
     outside = np.ones(len(Z), dtype=bool)
-    edges, lengths, place = [], np.empty(len(Z) - 1), 0
-    for i in range(len(Z) - 1):
-        outside[place] = False
+    # Of the places outside: what they are nearest to within, and how far that is.
+    source, nearest = np.zeros(len(Z), dtype=np.intp), np.full(len(Z), np.inf)
+    other, lengths = np.zeros(len(Z), dtype=np.intp), np.zeros(len(Z))
+    for i in range(1, len(Z)):
+        place = other[i - 1]
+        outside[place], nearest[place] = False, np.inf
         apart = np.square(columns - columns[:, [place]]).sum(0)
         apart = np.maximum(np.sqrt(apart), np.maximum(reach, reach[place]))
         closer = outside & (apart < nearest)
         nearest[closer], source[closer] = apart[closer], place
-        place = int(np.where(outside, nearest, np.inf).argmin())
-        edges.append((source[place], place))
-        lengths[i] = nearest[place]
-    one, other = np.array(edges, dtype=np.intp).reshape(-1, 2).T
-    return one, other, lengths
+        other[i] = nearest.argmin()
+        lengths[i] = nearest[other[i]]
+    return source[other[1:]], other[1:], lengths[1:]

@@ -198,6 +198,14 @@ def shared_neighbors(graph: sp.csr_array, mass: np.ndarray) -> sp.csr_array:
     return sp.csr_array(half + half.T)
 
 
+def multiplied(edges: sp.csr_array, factor: Any) -> sp.csr_array:
+    """Multiply edges by a function of the nodes at both ends, in single precision."""
+    edges = sp.coo_array(edges)
+    i, j = edges.row, edges.col
+    data = (edges.data * factor(i, j)).astype(np.float32)
+    return sp.csr_array((data, (i, j)), shape=edges.shape)
+
+
 def by_mass(
     edges: sp.csr_array, weights: sp.csr_array, mass: np.ndarray
 ) -> sp.csr_array:
@@ -222,11 +230,9 @@ def by_mass(
     if (mass == mass[0]).all():
         return edges
     around = (weights @ mass) / weights.sum(1)
-    edges = sp.coo_array(edges)
-    i, j = edges.row, edges.col
-    factor = mass[i] * mass[j] * (1 / around[i] + 1 / around[j]) / 2
-    data = (edges.data * factor).astype(np.float32)
-    return sp.csr_array((data, (i, j)), shape=edges.shape)
+    return multiplied(
+        edges, lambda i, j: mass[i] * mass[j] * (1 / around[i] + 1 / around[j]) / 2
+    )
 
 
 def by_density(edges: sp.csr_array, reach: np.ndarray) -> sp.csr_array:
@@ -248,10 +254,7 @@ def by_density(edges: sp.csr_array, reach: np.ndarray) -> sp.csr_array:
         Symmetric.
     """
     density = np.clip(np.median(reach) / reach, LEAST_DENSITY, 1 / LEAST_DENSITY)
-    edges = sp.coo_array(edges)
-    i, j = edges.row, edges.col
-    data = edges.data * np.minimum(density[i], density[j])
-    return sp.csr_array((data.astype(np.float32), (i, j)), shape=edges.shape)
+    return multiplied(edges, lambda i, j: np.minimum(density[i], density[j]))
 
 
 @dataclass(eq=False)
