@@ -70,9 +70,11 @@ CENTERS_ROWS, CLUSTERS_AND_RUNS = 10_000, 200
 # variance that k-means' do.
 CLEARER, FAR_CLEARER, LEAST_EXPLAINED = 1.3, 10.0, 0.2
 
-# Clusters of fewer distinct rows, on average, than a row has neighbours must be clearer
-# still: every graph of them leaks.
-SMALL_CLUSTER, SMALL_CLEARER = 15, 2.0
+# Where clusters have less than twice the rows that a row has neighbours, every graph of
+# these leaks: a row then looks at this share of a cluster's rows, but at three others,
+# and clusters must be clearer in that. In few dimensions so few neighbours tell little,
+# and clusters of fewer rows than a row has neighbours must be clearer still.
+SHARE_OF_CLUSTER, FEWEST_NEAREST, SMALL_CLEARER, FLAT_CLEARER = 5, 3, 1.45, 2.0
 
 # The graph of fewer distinct rows ties nearly all to all.
 FEW_NODES = 30
@@ -315,7 +317,8 @@ class Search:
                 rows, mass, n_clusters, self.seeds[0]
             )
         centers = self.centers[n_clusters]
-        if is_clearer(judge, rows, mass, labels, centers):
+        scale = self._scale(ways, graphs[0], n_clusters)
+        if is_clearer(judge, scale, rows, mass, labels, centers):
             return found
         return replace(found, labels=centers, by_centers=True)
 
@@ -334,6 +337,25 @@ class Search:
         graph = View.sum_of([graph, *apart])
         smoothed = self.view(diffusion_map(graph.weights, seed))
         return [graph, View.sum_of([graph, smoothed])]
+
+    def _scale(
+        self, ways: list[Way], judge: View, n_clusters: int
+    ) -> tuple[sp.csr_array, float]:
+        """Graph that clusters must leak less in than those of k-means, and how much."""
+        near, n_nodes = self.settings.n_neighbors, len(self.nodes.mass)
+        size = n_nodes / n_clusters
+        flat = judge.n_dims < FEW_DIMS or self.settings.neighbors is not None
+        if size >= 2 * near or (flat and size >= near):
+            return judge.weights, CLEARER
+        if flat:
+            return judge.weights, FLAT_CLEARER
+        few = min(max(int(size) // SHARE_OF_CLUSTER, FEWEST_NEAREST), n_nodes - 1)
+        nearest = [
+            View.of(way.rows, self.nodes.mass, few, None, self.seed)
+            for way in ways
+            if way.rows is not None
+        ]
+        return View.sum_of(nearest).weights, SMALL_CLEARER
 
     def _counts(self, graph: View, rows: np.ndarray | None) -> list[int]:
         """Count the clusters, once for each start."""
@@ -385,6 +407,7 @@ def leaking(weights: sp.csr_array, labels: np.ndarray) -> float:
 
 def is_clearer(
     weights: sp.csr_array,
+    scale: tuple[sp.csr_array, float],
     Z: np.ndarray,
     mass: np.ndarray,
     labels: np.ndarray,
@@ -401,12 +424,11 @@ def is_clearer(
         return True
     if len(Z) < FEW_NODES:
         return False
-    own, other = leaking(weights, labels), leaking(weights, centers)
     share = explained(Z, mass, labels) / max(explained(Z, mass, centers), TINY)
     if is_clean(walk_ends(between(weights, labels), WALK)):
-        return other > own or share >= 1
-    small = len(Z) < SMALL_CLUSTER * (labels.max() + 1)
-    least = SMALL_CLEARER if small else CLEARER
+        return share >= 1 or leaking(weights, centers) > leaking(weights, labels)
+    compared, least = scale
+    own, other = leaking(compared, labels), leaking(compared, centers)
     return other >= (FAR_CLEARER if share < LEAST_EXPLAINED else least) * own
 
 
