@@ -21,7 +21,6 @@ from joblib import Parallel, delayed
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from skdeepcluster._seeds import spawn_seeds
@@ -31,6 +30,7 @@ from skdeepcluster.communities import (
     between,
     communities,
     is_clean,
+    rand_indices,
     share_kept,
     smooth,
     start,
@@ -53,6 +53,9 @@ from skdeepcluster.rows import Nodes, RowSpace
 FEWEST_STARTS, MOST_STARTS = 10, 30
 ROWS_OF_STARTS = 200_000
 
+# Share of the greatest worth by which starts may differ and be as good.
+AS_GOOD = 0.0075
+
 # Distinct rows up to which neighbours in other spaces are looked at too: they take long
 # for many, whose graph has less noise.
 MAPPED_ROWS = 20_000
@@ -71,10 +74,10 @@ CENTERS_ROWS, CLUSTERS_AND_RUNS = 10_000, 200
 CLEARER, FAR_CLEARER, LEAST_EXPLAINED = 1.3, 10.0, 0.2
 
 # Where clusters have less than twice the rows that a row has neighbours, every graph of
-# these leaks: a row then looks at this share of a cluster's rows, but at three others,
-# and clusters must be clearer in that. In few dimensions so few neighbours tell little,
-# and clusters of fewer rows than a row has neighbours must be clearer still.
-SHARE_OF_CLUSTER, FEWEST_NEAREST, SMALL_CLEARER, FLAT_CLEARER = 5, 3, 1.45, 2.0
+# these leaks: a row then looks at this share of a cluster's rows, but at three others.
+# In few dimensions so few neighbours tell little: there, clusters of fewer rows than a
+# row has neighbours must be so much clearer.
+SHARE_OF_CLUSTER, FEWEST_NEAREST, FLAT_CLEARER = 5, 3, 2.0
 
 # The graph of fewer distinct rows ties nearly all to all.
 FEW_NODES = 30
@@ -107,6 +110,8 @@ class GraphFit:
         Their sum, without those of other spaces: these are made to tell clusters apart,
         and would find signs of them where there are none.
     starts : list of Start
+    best : Start
+        Of which the clusters are, if they aren't those of k-means.
     labels : ndarray of shape (n_nodes,)
         Cluster of each node.
     counts : list of int or None, default=None
@@ -120,6 +125,7 @@ class GraphFit:
     views: list[View]
     graph: View
     starts: list[Start]
+    best: Start
     labels: np.ndarray
     counts: list[int] | None = None
     by_centers: bool = False
@@ -127,7 +133,7 @@ class GraphFit:
     @property
     def leaves(self) -> np.ndarray:
         """Community of each node, without what lies in another cluster."""
-        pairs = np.column_stack([self.labels, best_of(self.starts).parts])
+        pairs = np.column_stack([self.labels, self.best.parts])
         return np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
 
     def is_noise(self, ratio: float | None) -> np.ndarray:
@@ -144,17 +150,27 @@ class GraphFit:
     def agreement(self) -> tuple[float, np.ndarray]:
         """How far starts agree: the mean adjusted Rand index, and a share by row."""
         inverse = self.nodes.inverse
-        rows = self.labels[inverse]
-        others = [each.labels[inverse] for each in self.starts]
-        index = np.mean([adjusted_rand_score(rows, other) for other in others])
+        labelings = [self.labels, *(each.labels for each in self.starts)]
+        index = np.mean(rand_indices(labelings, self.nodes.mass)[0, 1:])
+        rows, *others = [labels[inverse] for labels in labelings]
         return float(index), np.mean(
             [matched(rows, other) == rows for other in others], axis=0
         )
 
 
-def best_of(starts: Sequence[Start]) -> Start:
-    """Return the start whose clusters tell most."""
-    return max(starts, key=lambda start: start.worth)
+def typical_of(starts: Sequence[Start], mass: np.ndarray) -> Start:
+    """Return the start that agrees most with all whose clusters tell about as much.
+
+    Which of these tells most depends on the order of the rows.
+    """
+    clean, most = max(start.worth for start in starts)
+    good = [
+        start
+        for start in starts
+        if start.worth[0] == clean and start.worth[1] >= (1 - AS_GOOD) * most
+    ]
+    agreement = rand_indices([start.labels for start in good], mass).sum(1)
+    return good[int(agreement.argmax())]
 
 
 def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -281,7 +297,7 @@ class Search:
         """Make the fit of rows that are all equal."""
         alone, label = View.of_one_node(), np.zeros(1, dtype=np.int64)
         start = Start(label, label, (True, 0.0))
-        return GraphFit(self.nodes, self.space, [alone], alone, [start], label)
+        return GraphFit(self.nodes, self.space, [alone], alone, [start], start, label)
 
     def clusters(self, ways: list[Way]) -> GraphFit:
         """Find the clusters of the nodes by some ways in which they are known."""
@@ -307,8 +323,11 @@ class Search:
             )
             for index, seed in enumerate(self.seeds)
         )
-        labels = smooth(judge, best_of(starts).labels)
-        found = GraphFit(self.nodes, self.space, views, graph, starts, labels, counts)
+        best = typical_of(starts, mass)
+        labels = smooth(judge, best.labels)
+        found = GraphFit(
+            self.nodes, self.space, views, graph, starts, best, labels, counts
+        )
         rows = ways[0].rows
         if rows is None:
             return found
@@ -355,7 +374,7 @@ class Search:
             for way in ways
             if way.rows is not None
         ]
-        return View.sum_of(nearest).weights, SMALL_CLEARER
+        return View.sum_of(nearest).weights, CLEARER
 
     def _counts(self, graph: View, rows: np.ndarray | None) -> list[int]:
         """Count the clusters, once for each start."""
@@ -415,18 +434,21 @@ def is_clearer(
 ) -> bool:
     """Tell whether clusters of the graph are to be preferred to those of k-means.
 
-    They are where a step on the graph leaves them clearly more seldom. That may be
-    because they cut through the middle of nearly everything, with small clusters far
-    from it in one piece with that: so it must be much clearer where they explain next
-    to nothing of how rows differ.
+    They are where they explain more of how rows differ: k-means looks for that, and
+    finds it for many clusters only by luck. Else they are where a step on the graph
+    leaves them clearly more seldom. That may be because they cut through the middle of
+    nearly everything, with small clusters far from it in one piece with that: so it
+    must be much clearer where they explain next to nothing.
     """
     if len(np.unique(centers)) < labels.max() + 1:
         return True
+    share = explained(Z, mass, labels) / max(explained(Z, mass, centers), TINY)
+    if share >= 1:
+        return True
     if len(Z) < FEW_NODES:
         return False
-    share = explained(Z, mass, labels) / max(explained(Z, mass, centers), TINY)
     if is_clean(walk_ends(between(weights, labels), WALK)):
-        return share >= 1 or leaking(weights, centers) > leaking(weights, labels)
+        return leaking(weights, centers) > leaking(weights, labels)
     compared, least = scale
     own, other = leaking(compared, labels), leaking(compared, centers)
     return other >= (FAR_CLEARER if share < LEAST_EXPLAINED else least) * own

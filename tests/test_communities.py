@@ -141,3 +141,16 @@ def test_smoothing_loses_no_cluster(links):
     weights = sp.csr_array(links[0])
     labels = np.r_[np.zeros(5, int), 1, 2, 3]
     assert_array_equal(np.unique(C.smooth(weights, labels)), range(4))
+
+
+def test_rand_indices_of_repeated_rows():
+    rng = np.random.RandomState(0)
+    labelings = [rng.randint(k, size=60) for k in (2, 3, 4)] + [np.zeros(60, int)]
+    mass = rng.randint(1, 5, size=60)
+    expected = [
+        [adjusted_rand_score(np.repeat(a, mass), np.repeat(b, mass)) for b in labelings]
+        for a in labelings
+    ]
+    assert_allclose(C.rand_indices(labelings, mass), expected, atol=1e-12)
+    alone = [np.zeros(1, int)] * 2
+    assert_allclose(C.rand_indices(alone, np.ones(1)), np.ones((2, 2)))

@@ -18,8 +18,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepcluster import Autoencoder
 from skdeepcluster import neighbors as N
+from skdeepcluster.communities import Start
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.search import typical_of
 
 
 @pytest.fixture
@@ -302,6 +304,38 @@ def test_clusters_on_a_line(n_clusters):
         ]
         model = GraphClustering(n_clusters, n_init=5, random_state=0).fit(X)
         assert adjusted_rand_score(y, model.labels_) > 0.97
+
+
+def test_small_clusters_of_many_columns():
+    """Such as k-means, with few starts, joins and cuts."""
+    rng = np.random.default_rng(0)
+    y = np.arange(240) % 30
+    X = 0.4 * rng.normal(size=(30, 50))[y] + 0.45 * rng.normal(size=(240, 50))
+    graph = GraphClustering(30, random_state=0).fit(X)
+    assert not graph.by_centers_
+    assert adjusted_rand_score(y, graph.labels_) > 0.95
+
+
+def test_small_clusters_beside_a_large_one():
+    """Such as every graph of 15 neighbours ties to the large one."""
+    rng = np.random.default_rng(1)
+    y = np.r_[np.zeros(80, int), np.arange(20) % 3 + 1]
+    X = 8 * np.eye(4, 10)[y] + rng.normal(size=(100, 10))
+    graph = GraphClustering(4, random_state=0).fit(X)
+    assert graph.by_centers_
+    assert adjusted_rand_score(y, graph.labels_) == 1
+
+
+def test_start_that_agrees_with_those_that_tell_as_much():
+    labels = np.arange(60) % 3, np.arange(60) % 3, np.arange(60) % 2, np.arange(60) // 9
+    worths = 1.0, 0.995, 1.004, 0.9
+    starts = [
+        Start(parts, parts, (False, worth))
+        for parts, worth in zip(labels, worths, strict=True)
+    ]
+    assert typical_of(starts, np.ones(60)) is starts[0]
+    starts[2].worth = (True, 0.5)
+    assert typical_of(starts, np.ones(60)) is starts[2]
 
 
 @pytest.mark.parametrize("distance", [4, 6])
