@@ -65,7 +65,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     They are merged in two ways: by gain of modularity, which likes clusters of one
     size, and by the mean tie of two rows. Of both results the one is kept whose
     clusters a random step along the graph leaves most seldom for their sizes. If such a
-    step leaves the clusters of k-means about as seldom, those of k-means are taken.
+    step leaves the clusters of k-means about as seldom, those of k-means are taken,
+    unless they explain less of the variance.
 
     With ``n_clusters=None``, communities are joined that touch each other as the
     communities of one cluster do, and the results are counted. In one or two
@@ -85,9 +86,10 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Resolution of the communities before merging; larger makes more of them. It is
         doubled while it makes fewer than ``n_clusters``.
     n_init : int or "auto", default="auto"
-        Starts of the search for communities; the clusters of the best start are kept.
-        "auto" is 200,000 divided by the number of distinct rows, at least 10 and at
-        most 30: the communities of few rows vary more.
+        Starts of the search for communities; of those whose clusters are about as good
+        as the best, the one is kept that agrees most with the others. "auto" is
+        200,000 divided by the number of distinct rows, at least 10 and at most 30: the
+        communities of few rows vary more.
     noise_ratio : float or None, default=None
         Rows that belong nowhere are labelled -1: those whose farthest neighbour is
         more than this many times farther than it is in the middle of their cluster

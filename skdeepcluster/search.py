@@ -13,7 +13,7 @@ Other ways to know the rows are added where the clusters of the first way show i
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -75,9 +75,10 @@ CLEARER, FAR_CLEARER, LEAST_EXPLAINED = 1.3, 10.0, 0.2
 
 # Where clusters have less than twice the rows that a row has neighbours, every graph of
 # these leaks: a row then looks at this share of a cluster's rows, but at three others.
-# In few dimensions so few neighbours tell little: there, clusters of fewer rows than a
-# row has neighbours must be so much clearer.
-SHARE_OF_CLUSTER, FEWEST_NEAREST, FLAT_CLEARER = 5, 3, 2.0
+# In few dimensions so few neighbours tell little: there, more variance is to be
+# explained, and clusters of fewer rows than a row has neighbours must be clearer.
+SHARE_OF_CLUSTER, FEWEST_NEAREST = 5, 3
+FLAT_CLEARER, FLAT_EXPLAINED = 2.0, 0.5
 
 # The graph of fewer distinct rows ties nearly all to all.
 FEW_NODES = 30
@@ -259,6 +260,24 @@ class Way:
     rows: np.ndarray | None = None
 
 
+class Bar(NamedTuple):
+    """What clusters of a graph must pass to be preferred to those of k-means.
+
+    Parameters
+    ----------
+    weights : csr_array of shape (n_nodes, n_nodes)
+        Graph that both are compared in.
+    clearer : float
+        How much more of a step must leave those of k-means.
+    explained : float
+        Share of their variance below which it must be `FAR_CLEARER`.
+    """
+
+    weights: sp.csr_array
+    clearer: float
+    explained: float
+
+
 @dataclass(frozen=True)
 class Search:
     """What searches in several graphs of the same nodes share.
@@ -336,8 +355,8 @@ class Search:
                 rows, mass, n_clusters, self.seeds[0]
             )
         centers = self.centers[n_clusters]
-        scale = self._scale(ways, graphs[0], n_clusters)
-        if is_clearer(judge, scale, rows, mass, labels, centers):
+        bar = self._bar(ways, graphs[0], n_clusters)
+        if is_clearer(judge, bar, rows, mass, labels, centers):
             return found
         return replace(found, labels=centers, by_centers=True)
 
@@ -357,24 +376,22 @@ class Search:
         smoothed = self.view(diffusion_map(graph.weights, seed))
         return [graph, View.sum_of([graph, smoothed])]
 
-    def _scale(
-        self, ways: list[Way], judge: View, n_clusters: int
-    ) -> tuple[sp.csr_array, float]:
-        """Graph that clusters must leak less in than those of k-means, and how much."""
+    def _bar(self, ways: list[Way], judge: View, n_clusters: int) -> Bar:
+        """How much clearer than those of k-means clusters of this size must be."""
         near, n_nodes = self.settings.n_neighbors, len(self.nodes.mass)
         size = n_nodes / n_clusters
-        flat = judge.n_dims < FEW_DIMS or self.settings.neighbors is not None
-        if size >= 2 * near or (flat and size >= near):
-            return judge.weights, CLEARER
-        if flat:
-            return judge.weights, FLAT_CLEARER
+        if size >= 2 * near:
+            return Bar(judge.weights, CLEARER, LEAST_EXPLAINED)
+        if judge.n_dims < FEW_DIMS or self.settings.neighbors is not None:
+            clearer = FLAT_CLEARER if size < near else CLEARER
+            return Bar(judge.weights, clearer, FLAT_EXPLAINED)
         few = min(max(int(size) // SHARE_OF_CLUSTER, FEWEST_NEAREST), n_nodes - 1)
         nearest = [
             View.of(way.rows, self.nodes.mass, few, None, self.seed)
             for way in ways
             if way.rows is not None
         ]
-        return View.sum_of(nearest).weights, CLEARER
+        return Bar(View.sum_of(nearest).weights, CLEARER, LEAST_EXPLAINED)
 
     def _counts(self, graph: View, rows: np.ndarray | None) -> list[int]:
         """Count the clusters, once for each start."""
@@ -426,7 +443,7 @@ def leaking(weights: sp.csr_array, labels: np.ndarray) -> float:
 
 def is_clearer(
     weights: sp.csr_array,
-    scale: tuple[sp.csr_array, float],
+    bar: Bar,
     Z: np.ndarray,
     mass: np.ndarray,
     labels: np.ndarray,
@@ -449,9 +466,8 @@ def is_clearer(
         return False
     if is_clean(walk_ends(between(weights, labels), WALK)):
         return leaking(weights, centers) > leaking(weights, labels)
-    compared, least = scale
-    own, other = leaking(compared, labels), leaking(compared, centers)
-    return other >= (FAR_CLEARER if share < LEAST_EXPLAINED else least) * own
+    own, other = leaking(bar.weights, labels), leaking(bar.weights, centers)
+    return other >= (FAR_CLEARER if share < bar.explained else bar.clearer) * own
 
 
 def explained(Z: np.ndarray, mass: np.ndarray, labels: np.ndarray) -> float:

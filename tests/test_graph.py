@@ -316,14 +316,16 @@ def test_small_clusters_of_many_columns():
     assert adjusted_rand_score(y, graph.labels_) > 0.95
 
 
-def test_small_clusters_beside_a_large_one():
+@pytest.mark.parametrize("n_features", [1, 2, 10])
+@pytest.mark.parametrize("seed", range(3))
+def test_small_clusters_beside_a_large_one(n_features, seed):
     """Such as every graph of 15 neighbours ties to the large one."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     y = np.r_[np.zeros(80, int), np.arange(20) % 3 + 1]
-    X = 8 * np.eye(4, 10)[y] + rng.normal(size=(100, 10))
+    centers = np.eye(4, n_features) if n_features > 2 else np.arange(4)[:, None]
+    X = 8 * centers[y] + rng.normal(size=(100, n_features))
     graph = GraphClustering(4, random_state=0).fit(X)
-    assert graph.by_centers_
-    assert adjusted_rand_score(y, graph.labels_) == 1
+    assert adjusted_rand_score(y, graph.labels_) > 0.95
 
 
 def test_start_that_agrees_with_those_that_tell_as_much():
