@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.cluster.hierarchy import single
 from scipy.spatial.distance import cdist
 from sklearn.utils import gen_batches
 
@@ -57,6 +58,12 @@ PEAK_ROWS, ROWS_AT_ONCE = 5_000, 1_000
 # PEAK + PEAK_ON_LINE / dimension. In one of 50 sets of random rows a second does.
 # And it is more than twice as dense as the saddle: thin lines have many that are not.
 PEAK, PEAK_ON_LINE, LEAST_PEAK = 1.0, 4.0, 0.8
+
+# Among few rows, groups are apart as well across steps that are so much longer than
+# nine of ten: STEP ** (1 / dimension), for they vary most on a line, and LEAST_STEP. A
+# step reaches the third neighbours of its ends; a group has a fortieth of the rows.
+STEP, LEAST_STEP, USUAL_STEPS = 3.4, 1.8, 0.9
+STEP_NEAR, SHARE_OF_GROUP, FEWEST_IN_GROUP = 3, 40, 5
 
 # Clusters are apart where the cut between them is a fifth of what another cut through
 # either of them would be.
@@ -195,7 +202,7 @@ def stand_out(
     mass : ndarray of shape (n_nodes,)
         Rows of each node.
     n_dims : float
-        Dimensions that the nodes fill.
+        Dimensions of the ways between peaks.
     near : int
         Neighbours that tell a density.
     clearer : float, default=1.0
@@ -227,37 +234,73 @@ def count_peaks(Z: np.ndarray, mass: np.ndarray, n_neighbors: int, seed: int) ->
         return 1
     root = math.isqrt(len(Z))
     scales = {near: 1.0} if root <= near else {root: 1.0, near: SMALL_CLEARER}
-    orders = [order for near in scales for order in (near // 2, near)]
+    orders = {near: _orders(near, len(Z)) for near in scales}
+    all_orders = np.concatenate([*orders.values()])
     lengths = np.vstack(
         [
-            np.partition(cdist(Z[part], Z), orders)[:, orders]
+            np.partition(cdist(Z[part], Z), all_orders)[:, all_orders]
             for part in gen_batches(len(Z), ROWS_AT_ONCE)
         ]
+    ).T.reshape(len(scales), -1, len(Z))
+    peaks = max(
+        _count_at(Z, reaches, near, clearer)
+        for (near, clearer), reaches in zip(scales.items(), lengths, strict=True)
     )
-    reaches = zip(lengths.T[::2], lengths.T[1::2], strict=True)
-    return max(
-        _count_at(Z, half, whole, near, clearer)
-        for (near, clearer), (half, whole) in zip(scales.items(), reaches, strict=True)
-    )
+    few = are_few(len(Z), n_neighbors)
+    return max(peaks, count_apart_by_steps(Z)) if few else peaks
 
 
-def _count_at(
-    Z: np.ndarray, half: np.ndarray, whole: np.ndarray, near: int, clearer: float
-) -> int:
+def _orders(near: int, n_nodes: int) -> list[int]:
+    """Neighbours whose distances tell a density, and the dimensions near and far."""
+    return [near // 2, near, min(4 * near, n_nodes // 4), min(8 * near, n_nodes // 2)]
+
+
+def _count_at(Z: np.ndarray, reaches: np.ndarray, near: int, clearer: float) -> int:
     """Count the peaks of a density that so many neighbours tell.
 
-    Given are the distances of the last of them, and of the one that ends their nearer
-    half: dimensions are those at this distance, where a thin strip is a line.
+    Given are the distances of `_orders`. Dimensions are those at the first two, where a
+    thin strip is a line. But a gap in a strip, however wide, is due to a few nodes: the
+    dimensions farther out tell how clear a peak must be.
     """
     # Rows that coincide in the space are no denser than the rest.
-    least = half[half > 0].min(initial=1.0)
-    half, whole = np.maximum(half, least), np.maximum(whole, least)
-    growth = np.log(whole / half).mean()
-    n_dims = max(math.log(near / (near // 2)) / max(growth, TINY), 1.0)
+    first = reaches[0]
+    reaches = np.maximum(reaches, first[first > 0].min(initial=1.0))
+    half, whole, far, farther = reaches
+    orders = _orders(near, len(Z))
+    n_dims = _dims(half, whole, orders[1] / orders[0])
+    far_dims = min(n_dims, _dims(far, farther, orders[3] / orders[2]))
     one, other, steps = spanning_tree(Z, whole)
     paths = one, other, -n_dims * np.log(steps)
     heights = -n_dims * np.log(whole)
-    return stand_out(heights, paths, np.ones(len(Z)), n_dims, near, clearer)
+    return stand_out(heights, paths, np.ones(len(Z)), far_dims, near, clearer)
+
+
+def _dims(near: np.ndarray, far: np.ndarray, times: float) -> float:
+    """Dimensions, 1 at least, by how far nodes reach for so many times the others."""
+    return max(math.log(times) / max(np.log(far / near).mean(), TINY), 1.0)
+
+
+def count_apart_by_steps(Z: np.ndarray) -> int:
+    """Count the groups of few rows that only long steps lead between.
+
+    Steps are those of single linkage, as in HDBSCAN. Density is too uncertain to tell
+    small groups, but no step within a cluster is that long, save to a few rows.
+    """
+    if len(Z) <= 4 * STEP_NEAR:
+        return 1
+    distances = cdist(Z, Z)
+    orders = STEP_NEAR * np.array([1, 2, 4])
+    reach, half, whole = np.partition(distances, orders)[:, orders].T
+    half, whole = np.maximum([half, whole], half[half > 0].min(initial=1.0))
+    n_dims = _dims(half, whole, 2)
+    apart = np.maximum(distances, np.maximum.outer(reach, reach))
+    merges = single(apart[np.triu_indices(len(Z), 1)])
+    sizes = np.concatenate([np.ones(len(Z)), merges[:, 3]])
+    smaller = sizes[merges[:, :2].astype(np.intp)].min(1)
+    steps = merges[:, 2]
+    least = max(STEP ** (1 / n_dims), LEAST_STEP) * np.quantile(steps, USUAL_STEPS)
+    group = max(len(Z) // SHARE_OF_GROUP, FEWEST_IN_GROUP)
+    return 1 + int(((steps > least) & (smaller >= group)).sum())
 
 
 def count_peaks_in_graph(

@@ -165,11 +165,9 @@ def typical_of(starts: Sequence[Start], mass: np.ndarray) -> Start:
     Which of these tells most depends on the order of the rows.
     """
     clean, most = max(start.worth for start in starts)
-    good = [
-        start
-        for start in starts
-        if start.worth[0] == clean and start.worth[1] >= (1 - AS_GOOD) * most
-    ]
+    # Clusters that tell nothing may be worth a little less than it, by rounding.
+    least = most - AS_GOOD * abs(most)
+    good = [start for start in starts if start.worth >= (clean, least)]
     agreement = rand_indices([start.labels for start in good], mass).sum(1)
     return good[int(agreement.argmax())]
 

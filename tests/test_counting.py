@@ -110,6 +110,43 @@ def test_there_is_one_group_where_nothing_is_apart(n_samples, n_sets, n_dims, ki
     assert np.mean(np.array(counts) > 1) <= 0.15
 
 
+STRIPS = {
+    "line": lambda t: np.column_stack([3 * t, 0 * t]),
+    "arc": lambda t: np.column_stack([np.cos(3 * t), np.sin(3 * t)]),
+    "long": lambda t: np.column_stack([3 * t] + 4 * [0 * t]),
+}
+
+
+@pytest.mark.parametrize("strip", STRIPS)
+def test_a_strip_is_one_group(strip):
+    """However wide a gap in it is, a few rows more would fill it."""
+    counts = []
+    for seed in range(30):
+        rng = np.random.RandomState(seed)
+        X = STRIPS[strip](rng.uniform(size=200))
+        X += 0.1 * rng.normal(size=X.shape)
+        counts.append(K.count_peaks(X, np.ones(200), 15, seed=0))
+    assert np.mean(np.array(counts) > 1) <= 0.15
+
+
+@pytest.mark.parametrize("n_dims", [3, 10])
+def test_small_groups_beside_a_large_one(n_dims):
+    y = np.r_[np.zeros(200, int), np.repeat([1, 2, 3], 16)]
+    X = 8 * np.eye(4, n_dims)[y] + np.random.RandomState(0).normal(size=(248, n_dims))
+    assert K.count_peaks(X, np.ones(248), 15, seed=0) == 4
+
+
+def test_steps_of_single_linkage_by_hand():
+    """Steps are of 2 or 3, to the third neighbour, and one of 8 or 12 is between."""
+    X = np.r_[np.arange(14.0), np.arange(14.0) + 13 + 8][:, None]
+    assert K.count_apart_by_steps(X) == 1
+    X[14:] += 4
+    assert K.count_apart_by_steps(X) == 2
+    assert K.count_apart_by_steps(X[:14]) == 1
+    # Too few rows beyond the step to be a group.
+    assert K.count_apart_by_steps(X[:18]) == 1
+
+
 @pytest.mark.parametrize("n_dims", [1, 2, 3])
 def test_small_group_far_from_the_others(n_dims):
     X = groups(2000, n_dims, 8)

@@ -338,6 +338,8 @@ def test_start_that_agrees_with_those_that_tell_as_much():
     assert typical_of(starts, np.ones(60)) is starts[0]
     starts[2].worth = (True, 0.5)
     assert typical_of(starts, np.ones(60)) is starts[2]
+    nothing = [Start(each.parts, each.labels, (False, -1e-17)) for each in starts[3:]]
+    assert typical_of(nothing, np.ones(60)) is nothing[0]
 
 
 @pytest.mark.parametrize("distance", [4, 6])
