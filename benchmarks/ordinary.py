@@ -46,6 +46,10 @@ def sets(n_rows, n_columns, rng):
     for kind in ("normal", "uniform", "exponential"):
         rows = getattr(rng, kind)(size=(n_rows, n_columns))
         yield "no clusters", rows, np.zeros(n_rows)
+    if n_columns > 1:
+        strip = 0.1 * rng.normal(size=(n_rows, n_columns))
+        strip[:, 0] += 3 * rng.random(n_rows)
+        yield "a strip", strip, np.zeros(n_rows)
 
 
 def measure(X, y, seed):
