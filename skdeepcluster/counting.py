@@ -18,7 +18,8 @@ In one or two dimensions borders are too short to tell, but density is known wel
 clusters are the peaks of density that stand out above the saddles around them (Chazal,
 Guibas, Oudot and Skraba 2013, https://doi.org/10.1145/2535927). Among few rows peaks
 are counted in any dimension as well: a cluster may have fewer rows than a row has
-neighbours, and be a single community.
+neighbours, and be a single community. So are groups of them that only long steps lead
+between, in the tree of single linkage that HDBSCAN cuts.
 """
 
 import math
@@ -58,6 +59,10 @@ PEAK_ROWS, ROWS_AT_ONCE = 5_000, 1_000
 # PEAK + PEAK_ON_LINE / dimension. In one of 50 sets of random rows a second does.
 # And it is more than twice as dense as the saddle: thin lines have many that are not.
 PEAK, PEAK_ON_LINE, LEAST_PEAK = 1.0, 4.0, 0.8
+
+# Rows from which on the dimensions far out are known: among fewer, a quarter of all and
+# half of them are in several groups.
+FAR_ROWS = 150
 
 # Among few rows, groups are apart as well across steps that are so much longer than
 # nine of ten: STEP ** (1 / dimension), for they vary most on a line, and LEAST_STEP. A
@@ -234,11 +239,10 @@ def count_peaks(Z: np.ndarray, mass: np.ndarray, n_neighbors: int, seed: int) ->
         return 1
     root = math.isqrt(len(Z))
     scales = {near: 1.0} if root <= near else {root: 1.0, near: SMALL_CLEARER}
-    orders = {near: _orders(near, len(Z)) for near in scales}
-    all_orders = np.concatenate([*orders.values()])
+    orders = [order for near in scales for order in _orders(near, len(Z))]
     lengths = np.vstack(
         [
-            np.partition(cdist(Z[part], Z), all_orders)[:, all_orders]
+            np.partition(cdist(Z[part], Z), orders)[:, orders]
             for part in gen_batches(len(Z), ROWS_AT_ONCE)
         ]
     ).T.reshape(len(scales), -1, len(Z))
@@ -268,7 +272,9 @@ def _count_at(Z: np.ndarray, reaches: np.ndarray, near: int, clearer: float) -> 
     half, whole, far, farther = reaches
     orders = _orders(near, len(Z))
     n_dims = _dims(half, whole, orders[1] / orders[0])
-    far_dims = min(n_dims, _dims(far, farther, orders[3] / orders[2]))
+    far_dims = n_dims
+    if len(Z) >= FAR_ROWS:
+        far_dims = min(n_dims, _dims(far, farther, orders[3] / orders[2]))
     one, other, steps = spanning_tree(Z, whole)
     paths = one, other, -n_dims * np.log(steps)
     heights = -n_dims * np.log(whole)
