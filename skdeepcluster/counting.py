@@ -56,7 +56,7 @@ PEAK_ROWS, ROWS_AT_ONCE = 5_000, 1_000
 
 # A peak stands out by so many of the deviations of a logarithm of density that k others
 # tell, 1 / sqrt(k); by more on a line, where a gap may be due to a few nodes:
-# PEAK + PEAK_ON_LINE / dimension. In one of 50 sets of random rows a second does.
+# PEAK + PEAK_ON_LINE / dimension. In one to four of 100 sets of one group two do.
 # And it is more than twice as dense as the saddle: thin lines have many that are not.
 PEAK, PEAK_ON_LINE, LEAST_PEAK = 1.0, 4.0, 0.8
 

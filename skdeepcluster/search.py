@@ -11,8 +11,9 @@ Other ways to know the rows are added where the clusters of the first way show i
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -353,7 +354,8 @@ class Search:
                 rows, mass, n_clusters, self.seeds[0]
             )
         centers = self.centers[n_clusters]
-        bar = self._bar(ways, graphs[0], n_clusters)
+        # Made only if asked for: it may take a graph of its own.
+        bar = partial(self._bar, ways, graphs[0], n_clusters)
         if is_clearer(judge, bar, rows, mass, labels, centers):
             return found
         return replace(found, labels=centers, by_centers=True)
@@ -441,7 +443,7 @@ def leaking(weights: sp.csr_array, labels: np.ndarray) -> float:
 
 def is_clearer(
     weights: sp.csr_array,
-    bar: Bar,
+    make_bar: Callable[[], Bar],
     Z: np.ndarray,
     mass: np.ndarray,
     labels: np.ndarray,
@@ -464,6 +466,7 @@ def is_clearer(
         return False
     if is_clean(walk_ends(between(weights, labels), WALK)):
         return leaking(weights, centers) > leaking(weights, labels)
+    bar = make_bar()
     own, other = leaking(bar.weights, labels), leaking(bar.weights, centers)
     return other >= (FAR_CLEARER if share < bar.explained else bar.clearer) * own
 
