@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 # Extras for users, without those of this file.
 EXTRAS := compare,graph,interactive,manifold,plot,save,scale
 
+# Several processes, each with a thread: see tests/conftest.py.
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist worksteal
+
 .PHONY: demo test test-lowest test-latest lint types docs links snippets package
 
 demo: $(VENV)/.installed-plot
 	$(BIN)/python benchmarks/demo.py
 
 test: $(VENV)/.installed-test
-	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest
+	SCIPY_ARRAY_API=1 $(BIN)/python $(PYTEST)
 
 # In environments of their own: the oldest versions that are declared, and the newest.
 test-lowest:
@@ -19,12 +22,12 @@ test-lowest:
 	.venv-lowest/bin/python .ci/lowest.py > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install -q -c .venv-lowest/constraints.txt -e '.[test]'
 	# Old versions use what new ones beside them deprecate.
-	SCIPY_ARRAY_API=1 .venv-lowest/bin/python -m pytest -W ignore::DeprecationWarning
+	SCIPY_ARRAY_API=1 .venv-lowest/bin/python $(PYTEST) -W ignore::DeprecationWarning
 
 test-latest:
 	$(PYTHON) -m venv .venv-latest
 	.venv-latest/bin/python -m pip install -q --upgrade -e '.[test]'
-	SCIPY_ARRAY_API=1 .venv-latest/bin/python -m pytest
+	SCIPY_ARRAY_API=1 .venv-latest/bin/python $(PYTEST)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

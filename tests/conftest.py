@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+from discovery import brief_teaching
 from sklearn.datasets import load_digits
 
 
@@ -35,12 +36,6 @@ def digits_target():
 
 
 @pytest.fixture
-def short_teaching(monkeypatch):
-    """Teach networks a graph's clusters for a moment, where it matters not how well.
-
-    Not for what starts processes, which would teach as long as ever.
-    """
-    from skdeepcluster.estimators import _joint
-
-    monkeypatch.setattr(_joint, "TEACHING_EPOCHS", 1)
-    monkeypatch.setattr(_joint, "TEACHING_STEPS", 20)
+def short_teaching():
+    with brief_teaching():
+        yield

@@ -1,14 +1,17 @@
 """Every public estimator, and instances of it that fit in milliseconds."""
 
+import contextlib
 import inspect
 import warnings
 
+import pytest
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeepcluster
 from skdeepcluster import Autoencoder, AutoencoderGMM
+from skdeepcluster.estimators import _joint
 from skdeepcluster.graph import GraphClustering
 
 ESTIMATORS = [
@@ -26,6 +29,18 @@ def can_dispatch():
             return True
     except ImportError:
         return False
+
+
+@contextlib.contextmanager
+def brief_teaching():
+    """Teach networks a graph's clusters for a moment, where it matters not how well.
+
+    Processes that are started within it do so as long as ever.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_joint, "TEACHING_EPOCHS", 1)
+        patch.setattr(_joint, "TEACHING_STEPS", 20)
+        yield
 
 
 def settings_for(cls, **settings):
@@ -48,7 +63,7 @@ def tiny(cls, **changes):
         "autoencoder": tiny_autoencoder(),
         "n_clusters": 4,
         "n_init": 2,
-        "max_embedded": 150,
+        "max_embedded": 50,
         "max_epochs": 3,
         "random_state": 0,
     }

@@ -18,6 +18,7 @@ from discovery import (
     ESTIMATORS,
     OUTLIER_DETECTORS,
     TRANSFORMERS,
+    brief_teaching,
     can_dispatch,
     fitted,
     settings_for,
@@ -79,7 +80,14 @@ def bits(estimator, X):
 
 
 def fit_bits(cls, X, **changes):
-    return bits(fitted(tiny(cls, **changes), X), X)
+    with brief_teaching():  # in a process of its own as well
+        return bits(fitted(tiny(cls, **changes), X), X)
+
+
+@pytest.fixture(autouse=True)
+def _brief_unless_slow(request):
+    if request.node.get_closest_marker("slow") is None:
+        request.getfixturevalue("short_teaching")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +98,8 @@ def X(digits):
 @pytest.fixture(scope="module", params=ESTIMATORS)
 def model(request, X):
     """A fitted instance of each estimator; tests don't change it."""
-    return fitted(tiny(request.param), X)
+    with brief_teaching():
+        return fitted(tiny(request.param), X)
 
 
 # scikit-learn's own checks
@@ -121,7 +130,6 @@ def run_check(check, estimator):
         pytest.fail(f"A check was skipped: {skipped}")
 
 
-@pytest.mark.usefixtures("short_teaching")
 @parametrize_with_checks(
     [tiny(cls) for cls in ESTIMATORS], expected_failed_checks=expected_failures
 )
@@ -542,7 +550,8 @@ def spread(estimator, X, y=None):
     ],
 )
 def test_grid_search_over_a_pipeline(cls, scoring, X):
-    pipeline = make_pipeline(StandardScaler(), tiny(cls))
+    # Workers would teach as long as ever.
+    pipeline = make_pipeline(StandardScaler(), tiny(cls, teach=False))
     grid = {
         f"{cls.__name__.lower()}__{name}": values
         for name, values in settings_for(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from discovery import brief_teaching
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering
@@ -36,7 +37,6 @@ from skdeepcluster import (
     distributed,
 )
 from skdeepcluster.batches import BatchDataset, BatchIterator
-from skdeepcluster.estimators import _joint
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.training import Net, resolve_device
 
@@ -540,8 +540,8 @@ def test_gpus_are_used_where_each_process_has_one(
 
 
 if __name__ == "__main__":
-    _joint.TEACHING_EPOCHS, _joint.TEACHING_STEPS = 1, 20
     job, place = sys.argv[1], Path(sys.argv[2])
     distributed.join()
-    kept = pickle.dumps(globals()[job](rows(), place))
+    with brief_teaching():
+        kept = pickle.dumps(globals()[job](rows(), place))
     (place / f"{job}-{os.environ['RANK']}").write_bytes(kept)

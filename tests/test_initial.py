@@ -130,18 +130,22 @@ def test_network_learns_the_clusters_of_the_graph(
     assert "teaching" not in plain.history_
 
 
+@pytest.fixture(scope="module")
+def roomy(digits):
+    """An autoencoder for ten classes: a smaller latent space has not room for them."""
+    return Autoencoder((128,), 10, max_epochs=30, random_state=0).fit(digits)
+
+
 @pytest.mark.parametrize("cls", TAUGHT)
-def test_refining_keeps_the_clusters_of_the_graph(cls, digits):
-    # Large enough for ten classes: a smaller latent space has not room for them.
-    autoencoder = Autoencoder((128,), 10, max_epochs=30, random_state=0).fit(digits)
-    settings = {"autoencoder": autoencoder, "init": "graph", "random_state": 0}
+def test_refining_keeps_the_clusters_of_the_graph(cls, digits, roomy):
+    settings = {"autoencoder": roomy, "init": "graph", "random_state": 0}
     taught = cls(10, max_epochs=0, **settings).fit(digits)
     refined = cls(10, max_epochs=5, **settings).fit(digits)
     assert refined.n_iter_ > 0
     assert adjusted_rand_score(taught.labels_, refined.labels_) > 0.9
 
 
-def test_same_seed_same_taught_network(digits, autoencoder):
+def test_same_seed_same_taught_network(digits, autoencoder, short_teaching):
     first, again = (
         DECClustering(
             5, autoencoder=autoencoder, init="graph", max_epochs=1, random_state=3
@@ -153,7 +157,7 @@ def test_same_seed_same_taught_network(digits, autoencoder):
 
 @pytest.mark.parametrize("cls", FROM_GRAPH)
 @pytest.mark.parametrize("n_clusters", [2, 7])
-def test_number_of_clusters_is_found(cls, n_clusters):
+def test_number_of_clusters_is_found(cls, n_clusters, short_teaching):
     X, y = make_blobs(600, n_features=12, centers=n_clusters, random_state=1)
     found = fitted(tiny(cls, n_clusters=None, init="graph"), X)
     assert found.n_clusters_ == n_clusters == len(found.cluster_centers_)
@@ -181,7 +185,7 @@ def test_as_many_clusters_as_rows(cls, n_rows):
 
 
 @pytest.mark.parametrize("cls", FROM_GRAPH)
-def test_noise_of_the_graph_is_placed(cls, digits):
+def test_noise_of_the_graph_is_placed(cls, digits, short_teaching):
     init = GraphClustering(noise_ratio=1.1)
     settings = {"init": init, "n_clusters": 6, "max_epochs": 0}
     X = digits[:300]
@@ -189,7 +193,7 @@ def test_noise_of_the_graph_is_placed(cls, digits):
     assert fitted(tiny(cls, **settings), X).labels_.min() == 0
 
 
-def test_number_of_clusters_that_is_given(digits, autoencoder):
+def test_number_of_clusters_that_is_given(digits, autoencoder, short_teaching):
     dec = DECClustering(6, autoencoder=autoencoder, max_epochs=0, random_state=0)
     assert not hasattr(dec, "n_clusters_")
     for init in ("graph", "k-means"):
@@ -203,7 +207,7 @@ def test_number_of_clusters_needs_the_graph(digits, monkeypatch):
             DECClustering(None, init=init).fit(digits)
 
 
-def test_settings_of_the_graph(digits, autoencoder):
+def test_settings_of_the_graph(digits, autoencoder, short_teaching):
     dec = DECClustering(autoencoder=autoencoder, max_epochs=0, random_state=0)
     default = dec.fit(digits)
     same = clone(dec).set_params(init=GraphClustering()).fit(digits)

@@ -226,20 +226,19 @@ def test_rank_average_is_of_the_ranks_among_training_rows(gmm, X):
 # what it is for
 
 
-@pytest.mark.parametrize(
-    ("cls", "method"),
-    [(cls, name) for cls, can in CAN_TELL.items() for name in [*can, "rank-average"]],
-)
-def test_rows_between_clusters_are_unusual(cls, method):
+@pytest.mark.parametrize("cls", CAN_TELL)
+def test_rows_between_clusters_are_unusual(cls):
     X, _ = make_blobs(900, 10, centers=4, center_box=(-20, 20), random_state=0)
     between = np.random.RandomState(0).uniform(-20, 20, size=(100, 10))
     network = {"hidden_units": (32,), "latent_dim": 5, "max_epochs": 100}
     estimator = tiny(cls, autoencoder=Autoencoder(**network), **network)
-    detector = fitted(DeepOutlierDetector(estimator, method=method), X[:800])
-    decisions = detector.decision_function(np.vstack([X[800:], between]))
+    fitted(estimator, X[:800])
     normal = np.arange(200) < 100
-    assert roc_auc_score(normal, decisions) > 0.9
-    assert (decisions[normal] >= 0).mean() > 0.6
+    for method in [*CAN_TELL[cls], "rank-average"]:
+        detector = DeepOutlierDetector(estimator, method=method).fit(X[:800])
+        decisions = detector.decision_function(np.vstack([X[800:], between]))
+        assert roc_auc_score(normal, decisions) > 0.9, method
+        assert (decisions[normal] >= 0).mean() > 0.6, method
 
 
 @every_method
