@@ -53,7 +53,13 @@ def communities(
     """Communities of high modularity, ``n_least`` in number or more."""
     adjacency = sp.csr_matrix(weights)
     while True:
-        louvain = Louvain(resolution=resolution, shuffle_nodes=True, random_state=seed)
+        louvain = Louvain(
+            resolution=resolution,
+            shuffle_nodes=True,
+            return_probs=False,
+            return_aggregate=False,
+            random_state=seed,
+        )
         labels = louvain.fit_predict(adjacency)
         if labels.max() + 1 >= n_least:
             return labels

@@ -89,7 +89,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Starts of the search for communities; of those whose clusters are about as good
         as the best, the one is kept that agrees most with the others. "auto" is
         200,000 divided by the number of distinct rows, at least 10 and at most 30: the
-        communities of few rows vary more.
+        communities of few rows vary more. Where the first ten agree (adjusted Rand
+        indices above 0.99), they are all.
     noise_ratio : float or None, default=None
         Rows that belong nowhere are labelled -1: those whose farthest neighbour is
         more than this many times farther than it is in the middle of their cluster
@@ -120,7 +121,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         order of the rows makes no difference.
     n_clusters_ : int
         Number of clusters.
-    n_clusters_counts_ : ndarray of shape (n_init,) or None
+    n_clusters_counts_ : ndarray of shape (n_starts,) or None
         The number that each start counted, of which the median is taken. They differ
         where the number is uncertain, but for peaks of density, which are counted once.
         None if ``n_clusters`` was given.

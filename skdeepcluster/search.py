@@ -50,9 +50,11 @@ from skdeepcluster.maps import diffusion_map, discriminant_map
 from skdeepcluster.neighbors import View
 from skdeepcluster.rows import Nodes, RowSpace
 
-# Starts where none are asked for: communities of few rows vary more, and cost less.
+# Starts where none are asked for: communities of few rows vary more, and cost less. The
+# fewest are enough where each two of them agree so far (adjusted Rand index).
 FEWEST_STARTS, MOST_STARTS = 10, 30
 ROWS_OF_STARTS = 200_000
+SETTLED = 0.99
 
 # Share of the greatest worth by which starts may differ and be as good.
 AS_GOOD = 0.0075
@@ -329,18 +331,22 @@ class Search:
         n_clusters = min(n_clusters, n_nodes)
         graphs = self.graphs(ways, n_clusters)
         judge = graphs[0].weights
-        starts = Parallel(settings.n_jobs)(
-            delayed(start)(
-                graphs[index % len(graphs)].weights,
-                graphs[index % len(graphs)].shared,
-                judge,
-                mass,
-                n_clusters,
-                settings.resolution,
-                seed,
+        starts: list[Start] = []
+        for numbers in self._rounds():
+            starts += Parallel(settings.n_jobs)(
+                delayed(start)(
+                    graphs[number % len(graphs)].weights,
+                    graphs[number % len(graphs)].shared,
+                    judge,
+                    mass,
+                    n_clusters,
+                    settings.resolution,
+                    self.seeds[number],
+                )
+                for number in numbers
             )
-            for index, seed in enumerate(self.seeds)
-        )
+            if rand_indices([each.labels for each in starts], mass).min() > SETTLED:
+                break
         best = typical_of(starts, mass)
         labels = smooth(judge, best.labels)
         found = GraphFit(
@@ -412,7 +418,18 @@ class Search:
             links = between(graph.weights, parts)
             return count_clusters(links, np.bincount(parts, mass), graph.n_dims)
 
-        return [max(peaks, count(seed)) for seed in self.seeds]
+        counts: list[int] = []
+        for numbers in self._rounds():
+            counts += [max(peaks, count(self.seeds[number])) for number in numbers]
+            if len(set(counts)) == 1:
+                break
+        return counts
+
+    def _rounds(self) -> list[range]:
+        """Numbers of the starts: the first few alone, if these may be enough."""
+        most = len(self.seeds)
+        few = min(FEWEST_STARTS, most) if self.settings.n_init == "auto" else most
+        return [range(few), range(few, most)]
 
 
 def usable_neighbors(n_neighbors: int, n_nodes: int) -> int:
