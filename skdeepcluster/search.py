@@ -59,6 +59,9 @@ SETTLED = 0.99
 # Share of the greatest worth by which starts may differ and be as good.
 AS_GOOD = 0.0075
 
+# Times that clusters must leak less to be taken though they tell less.
+MUCH_TIGHTER = 4.0
+
 # Distinct rows up to which neighbours in other spaces are looked at too: they take long
 # for many, whose graph has less noise.
 MAPPED_ROWS = 20_000
@@ -160,6 +163,21 @@ class GraphFit:
         return float(index), np.mean(
             [matched(rows, other) == rows for other in others], axis=0
         )
+
+
+def tight_ones(starts: list[Start]) -> list[Start]:
+    """Take the tightest clusters where most starts know of much tighter ones.
+
+    Clusters of a few rows tell little, however far they are from all others.
+    """
+    best = max(starts, key=lambda start: start.worth)
+    clean, _ = best.worth
+    tight = [
+        start.tightest
+        for start in starts
+        if start.tightest and start.tightest.leak * MUCH_TIGHTER <= best.leak
+    ]
+    return starts if clean or 2 * len(tight) <= len(starts) else tight
 
 
 def typical_of(starts: Sequence[Start], mass: np.ndarray) -> Start:
@@ -316,7 +334,7 @@ class Search:
     def of_one_node(self) -> GraphFit:
         """Make the fit of rows that are all equal."""
         alone, label = View.of_one_node(), np.zeros(1, dtype=np.int64)
-        start = Start(label, label, (True, 0.0))
+        start = Start(label, label, (True, 0.0), 0.0)
         return GraphFit(self.nodes, self.space, [alone], alone, [start], start, label)
 
     def clusters(self, ways: list[Way]) -> GraphFit:
@@ -347,6 +365,7 @@ class Search:
             )
             if rand_indices([each.labels for each in starts], mass).min() > SETTLED:
                 break
+        starts = tight_ones(starts)
         best = typical_of(starts, mass)
         labels = smooth(judge, best.labels)
         found = GraphFit(

@@ -21,7 +21,7 @@ from skdeepcluster import neighbors as N
 from skdeepcluster.communities import Start
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
-from skdeepcluster.search import typical_of
+from skdeepcluster.search import tight_ones, typical_of
 
 
 @pytest.fixture
@@ -332,14 +332,47 @@ def test_start_that_agrees_with_those_that_tell_as_much():
     labels = np.arange(60) % 3, np.arange(60) % 3, np.arange(60) % 2, np.arange(60) // 9
     worths = 1.0, 0.995, 1.004, 0.9
     starts = [
-        Start(parts, parts, (False, worth))
+        Start(parts, parts, (False, worth), 0.0)
         for parts, worth in zip(labels, worths, strict=True)
     ]
     assert typical_of(starts, np.ones(60)) is starts[0]
     starts[2].worth = (True, 0.5)
     assert typical_of(starts, np.ones(60)) is starts[2]
-    nothing = [Start(each.parts, each.labels, (False, -1e-17)) for each in starts[3:]]
+    nothing = [
+        Start(each.parts, each.labels, (False, -1e-17), 0.0) for each in starts[3:]
+    ]
     assert typical_of(nothing, np.ones(60)) is nothing[0]
+
+
+def test_clusters_that_most_starts_know_to_leak_much_less():
+    parts = np.arange(60) % 3
+    tight = Start(parts, parts // 2, (False, 0.5), 0.1)
+    leaks = [0.5, 0.5, 0.3]
+    starts = [
+        Start(parts, parts, (False, worth), leak, tight)
+        for worth, leak in zip([1.0, 0.9, 0.8], leaks, strict=True)
+    ]
+    assert tight_ones(starts) == [tight] * 3
+    some = [starts[0], Start(parts, parts, (False, 0.9), 0.5)]
+    assert tight_ones(some) is some
+    starts[0].leak = 0.39
+    assert tight_ones(starts) is starts
+    starts[0].leak, starts[0].worth = 0.5, (True, 0.1)
+    assert tight_ones(starts) is starts
+
+
+@pytest.mark.parametrize("n_features", [2, 3, 6])
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_a_small_cluster_beside_a_long_one(n_features, share):
+    """Two halves of the long one tell more, and k-means finds these."""
+    rng = np.random.default_rng(0)
+    y = np.arange(1000) < 1000 * share
+    X = rng.normal(size=(1000, n_features))
+    X[~y, 0] *= 8
+    X[y, 1] += 8
+    graph = GraphClustering(2, random_state=0).fit(X)
+    assert adjusted_rand_score(y, graph.labels_) > 0.95
+    assert graph.agreement_ > 0.95
 
 
 @pytest.mark.parametrize("distance", [4, 6])
