@@ -255,6 +255,13 @@ READERS = {
         **_keel("segment", "splice", "titanic"),
         **_views("mor"),
     },
+    # What KEEL has beside these; many of their classes are no clusters of any kind.
+    "keel": {
+        **_keel("australian", "banana", "bands", "chess", "contraceptive", "german"),
+        **_keel("hayes-roth", "ionosphere", "mammographic", "marketing", "monk-2"),
+        **_keel("pima", "ring", "saheart", "sonar", "spambase", "tae", "twonorm"),
+        **_keel("vehicle"),
+    },
     # One class has three quarters of the rows, or many more.
     "uneven": {
         **_keel("abalone-3_vs_11", "cleveland-0_vs_4", folder=UNEVEN),

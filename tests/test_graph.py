@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepcluster import Autoencoder
 from skdeepcluster import neighbors as N
-from skdeepcluster.communities import Start
+from skdeepcluster.communities import Start, start
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.search import tight_ones, typical_of
@@ -215,12 +216,30 @@ def test_given_neighbors_are_checked(points):
         GraphClustering(neighbors=Neighbors(ring.tocsr())).fit(points)
 
 
+@pytest.mark.slow
 def test_approximate_neighbors(digits, monkeypatch):
     pytest.importorskip("pynndescent")
     exact = GraphClustering(9, random_state=0).fit_predict(digits)
     monkeypatch.setattr(N, "EXACT_ROWS", 1000)
     approximate = GraphClustering(9, random_state=0).fit_predict(digits)
     assert adjusted_rand_score(exact, approximate) > 0.9
+
+
+def test_neighbors_of_many_rows_are_looked_for_by_pynndescent(points, monkeypatch):
+    """By a stand-in: it compiles for a minute."""
+    asked = []
+
+    def transformer(n_neighbors, random_state):
+        asked.append((n_neighbors, random_state))
+        return KNeighborsTransformer(n_neighbors=n_neighbors)
+
+    stand_in = SimpleNamespace(PyNNDescentTransformer=transformer)
+    exact = GraphClustering(3, random_state=0).fit_predict(points)
+    monkeypatch.setattr(N, "EXACT_ROWS", len(points) - 1)
+    monkeypatch.setattr(N, "import_extra", lambda *args: stand_in)
+    assert_array_equal(GraphClustering(3, random_state=0).fit_predict(points), exact)
+    assert all(n_neighbors == 15 for n_neighbors, _ in asked)
+    assert len({seed for _, seed in asked}) == 1
 
 
 def test_more_clusters_than_rows(points):
@@ -326,6 +345,23 @@ def test_small_clusters_beside_a_large_one(n_features, seed):
     X = 8 * centers[y] + rng.normal(size=(100, n_features))
     graph = GraphClustering(4, random_state=0).fit(X)
     assert adjusted_rand_score(y, graph.labels_) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("spread", "n_init", "expected"),
+    [(1.0, "auto", 10), (9.0, "auto", 30), (1.0, 12, 12)],
+)
+def test_ten_starts_are_enough_where_they_agree(spread, n_init, expected, monkeypatch):
+    X, _ = make_blobs(300, 5, centers=4, cluster_std=spread, random_state=0)
+    seeds = []
+
+    def counted(*args):
+        seeds.append(args[-1])
+        return start(*args)
+
+    monkeypatch.setattr("skdeepcluster.search.start", counted)
+    GraphClustering(4, n_init=n_init, random_state=0).fit(X)
+    assert len(set(seeds)) == expected
 
 
 def test_start_that_agrees_with_those_that_tell_as_much():
