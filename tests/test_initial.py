@@ -112,8 +112,10 @@ def test_teaching_learns_what_it_is_taught(autoencoder, digits):
     assert np.mean(predicted == labels) > 0.9
 
 
-@pytest.mark.parametrize("cls", TAUGHT)
-@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize(
+    ("cls", "container"),
+    [*((cls, np.asarray) for cls in TAUGHT), (DECClustering, sp.csr_array)],
+)
 def test_network_learns_the_clusters_of_the_graph(
     cls, container, digits, autoencoder, drawn
 ):
