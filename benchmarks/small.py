@@ -1,8 +1,9 @@
 """Processor seconds of whole fits on small data, phase by phase, and what they find.
 
-Every fit pretrains a network of its own. Seconds are those of the processor, of all
-threads: other work on the machine counts little. Rows are shuffled anew for each seed;
-labels only score. ``OMP_NUM_THREADS=1`` measures one thread.
+Every fit pretrains a network of its own, but for `graph`, which has none. Seconds are
+those of the processor, of all threads: other work on the machine counts little. Rows
+are shuffled anew for each seed; labels only score. ``OMP_NUM_THREADS=1`` measures one
+thread.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from skdeepcluster import (
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._joint import BaseJointClusterer
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 
 METHODS = {
@@ -40,6 +42,7 @@ METHODS = {
     "ddc": DDCClustering,
     "ae-gmm": AutoencoderGMM,
     "ae-kmeans": AutoencoderKMeans,
+    "graph": GraphClustering,
 }
 PHASES = {
     "pretraining": (BaseDeepClusterer, "_pretrain"),
