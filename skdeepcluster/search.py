@@ -349,9 +349,9 @@ class Search:
         n_clusters = min(n_clusters, n_nodes)
         graphs = self.graphs(ways, n_clusters)
         judge = graphs[0].weights
-        starts: list[Start] = []
-        for numbers in self._rounds():
-            starts += Parallel(settings.n_jobs)(
+
+        def searched(numbers: range) -> list[Start]:
+            return Parallel(settings.n_jobs)(
                 delayed(start)(
                     graphs[number % len(graphs)].weights,
                     graphs[number % len(graphs)].shared,
@@ -363,9 +363,12 @@ class Search:
                 )
                 for number in numbers
             )
-            if rand_indices([each.labels for each in starts], mass).min() > SETTLED:
-                break
-        starts = tight_ones(starts)
+
+        def agree(starts: list[Start]) -> bool:
+            labelings = [each.labels for each in starts]
+            return rand_indices(labelings, mass).min() > SETTLED
+
+        starts = tight_ones(self._until(agree, searched))
         best = typical_of(starts, mass)
         labels = smooth(judge, best.labels)
         found = GraphFit(
@@ -437,18 +440,21 @@ class Search:
             links = between(graph.weights, parts)
             return count_clusters(links, np.bincount(parts, mass), graph.n_dims)
 
-        counts: list[int] = []
-        for numbers in self._rounds():
-            counts += [max(peaks, count(self.seeds[number])) for number in numbers]
-            if len(set(counts)) == 1:
-                break
-        return counts
+        def counted(numbers: range) -> list[int]:
+            return [max(peaks, count(self.seeds[number])) for number in numbers]
 
-    def _rounds(self) -> list[range]:
-        """Numbers of the starts: the first few alone, if these may be enough."""
+        return self._until(lambda counts: len(set(counts)) == 1, counted)
+
+    def _until(
+        self, agree: Callable[[list], bool], job: Callable[[range], list]
+    ) -> list:
+        """Do a job for every start, or for the first few alone if these agree."""
         most = len(self.seeds)
         few = min(FEWEST_STARTS, most) if self.settings.n_init == "auto" else most
-        return [range(few), range(few, most)]
+        first = job(range(few))
+        if few == most or agree(first):
+            return first
+        return first + job(range(few, most))
 
 
 def usable_neighbors(n_neighbors: int, n_nodes: int) -> int:
