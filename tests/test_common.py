@@ -184,7 +184,7 @@ def test_predict_on_training_data_is_labels(cls, dtype, digits):
     X = digits.astype(dtype)
     estimator = fitted(tiny(cls), X)
     assert_array_equal(estimator.predict(X), estimator.labels_)
-    assert_array_equal(fitted(tiny(cls), X).labels_, tiny(cls).fit_predict(X))
+    assert_array_equal(estimator.labels_, tiny(cls).fit_predict(X))
 
 
 @pytest.mark.parametrize(
@@ -427,12 +427,12 @@ def test_threads_give_the_same_bits(cls, X):
 def test_processes_give_the_same_bits(X):
     # Workers and this process multiply matrices in one thread, for another count may
     # sum in another order.
-    jobs = [joblib.delayed(fit_bits)(cls, X) for cls in ESTIMATORS for _ in range(2)]
+    jobs = [joblib.delayed(fit_bits)(cls, X) for cls in ESTIMATORS]
     from_workers = joblib.Parallel(n_jobs=2)(jobs)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        expected = [fit_bits(cls, X) for cls in ESTIMATORS for _ in range(2)]
+        expected = [fit_bits(cls, X) for cls in ESTIMATORS]
     finally:
         torch.set_num_threads(threads)
     assert from_workers == expected
@@ -558,16 +558,18 @@ def test_grid_search_over_a_pipeline(cls, scoring, X):
             cls, latent_dim=[2, 3], n_clusters=[2, 3], random_state=[0, 1]
         ).items()
     }
+    # Once in several processes: their start takes the most time.
     searches = [
         GridSearchCV(pipeline, grid, scoring=scoring, cv=2, n_jobs=n_jobs)
-        for n_jobs in (1, 2)
+        for n_jobs in ((1, 2) if scoring else (1,))
     ]
     y = np.array(["odd", "even"])[np.arange(len(X)) % 2]
     for search in searches:
         fitted(search, X, y)
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    serial, parallel = (search.cv_results_["mean_test_score"] for search in searches)
-    assert_allclose(parallel, serial, rtol=1e-3)
+    serial, *parallel = (search.cv_results_["mean_test_score"] for search in searches)
+    for scores in parallel:
+        assert_allclose(scores, serial, rtol=1e-3)
     best = searches[0].best_estimator_
     assert trained(best[-1]).module_ is not None
     for name, result in outputs(best, X).items():

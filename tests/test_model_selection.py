@@ -104,7 +104,9 @@ def digits():
 @pytest.fixture
 def small_dec():
     autoencoder = Autoencoder((16,), 4, max_epochs=2, batch_size=64)
-    return DECClustering(3, autoencoder=autoencoder, max_epochs=2, random_state=0)
+    return DECClustering(
+        3, autoencoder=autoencoder, init="k-means", max_epochs=2, random_state=0
+    )
 
 
 @pytest.mark.parametrize(
@@ -910,8 +912,9 @@ def test_gap_of_a_scorer_is_what_exceeds_the_reference(factory, blobs):
 # The user's evening: what people do with a clusterer in scikit-learn.
 
 
-@pytest.mark.parametrize("routing", [False, True])
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(
+    ("routing", "n_jobs"), [(False, None), (True, None), (False, 2)]
+)
 def test_grid_search_over_a_pipeline(routing, n_jobs, digits, small_dec):
     pipeline = make_pipeline(StandardScaler(), small_dec)
     grid = {"decclustering__n_clusters": [2, 5]}

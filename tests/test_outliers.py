@@ -230,7 +230,7 @@ def test_rank_average_is_of_the_ranks_among_training_rows(gmm, X):
 def test_rows_between_clusters_are_unusual(cls):
     X, _ = make_blobs(900, 10, centers=4, center_box=(-20, 20), random_state=0)
     between = np.random.RandomState(0).uniform(-20, 20, size=(100, 10))
-    network = {"hidden_units": (32,), "latent_dim": 5, "max_epochs": 100}
+    network = {"hidden_units": (32,), "latent_dim": 5, "max_epochs": 40}
     estimator = tiny(cls, autoencoder=Autoencoder(**network), **network)
     fitted(estimator, X[:800])
     normal = np.arange(200) < 100

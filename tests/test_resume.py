@@ -101,7 +101,7 @@ def assert_same_fit(actual, expected, X):
 
 @pytest.mark.parametrize("epoch", [1, 3])
 @pytest.mark.parametrize("cls", RESUMABLE)
-def test_killed_in_the_pretraining(cls, epoch, X, tmp_path):
+def test_killed_in_the_pretraining(cls, epoch, X, tmp_path, short_teaching):
     expected, actual = kill_then_go_on(cls, X, tmp_path / "fit", epoch)
     assert_same_fit(actual, expected, X)
 
