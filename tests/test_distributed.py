@@ -140,6 +140,7 @@ SAME = {
     "sgd": network(optimizer="sgd", lr=0.01),
     "noise": network(noise=0.3),
     "changed images": network(augment=("shift", "rotate", "flip")),
+    # The last batch has a single row.
     "images changed by a function": network(augment=brightened, batch_size=599),
     "one row in a batch": network(batch_size=1, max_epochs=1, optimizer="sgd", lr=1e-3),
     "held-out rows": network(net_params={"train_split": ValidSplit(5)}),

@@ -122,7 +122,9 @@ def roomy(digits):
     ("cls", "container"),
     [*((cls, np.asarray) for cls in TAUGHT), (DECClustering, sp.csr_array)],
 )
-def test_network_learns_the_clusters_of_the_graph(cls, container, digits, roomy, drawn):
+def test_network_learns_and_keeps_the_clusters_of_the_graph(
+    cls, container, digits, roomy, drawn
+):
     X = container(digits)
     settings = {"autoencoder": roomy, "max_epochs": 0, "random_state": 0}
     taught = cls(10, init="graph", **settings).fit(X)
