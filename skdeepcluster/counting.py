@@ -23,7 +23,6 @@ between, in the tree of single linkage that HDBSCAN cuts.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -70,13 +69,6 @@ FAR_ROWS = 150
 STEP, LEAST_STEP, USUAL_STEPS = 3.4, 1.8, 0.9
 STEP_NEAR, SHARE_OF_GROUP, FEWEST_IN_GROUP = 3, 40, 5
 
-# Clusters are apart where the cut between them is a fifth of what another cut through
-# either of them would be.
-APART = 0.2
-
-# A cluster that is smaller than such a share of the mean one is an island.
-ISLAND_SHARE = 1 / 8
-
 TINY = np.finfo(float).tiny
 
 
@@ -121,66 +113,10 @@ def merge_touching(
         one, other = np.unravel_index(ratio.argmax(), ratio.shape)
         if ratio[one, other] < most:
             break
-        _join(labels, one, other)
+        kept, gone = min(one, other), max(one, other)
+        labels[labels == gone] = kept
+        labels[labels > gone] -= 1
     return labels
-
-
-def _join(labels: np.ndarray, one: Any, other: Any) -> None:
-    """Make one cluster of two, in place."""
-    kept, gone = min(one, other), max(one, other)
-    labels[labels == gone] = kept
-    labels[labels > gone] -= 1
-
-
-def cut(links: np.ndarray, part: np.ndarray, other: np.ndarray) -> float:
-    """Share of the links of the smaller part that lead to the other."""
-    between = links[np.ix_(part, other)].sum()
-    volumes = [links[np.ix_(each, each)].sum() + between for each in (part, other)]
-    return float(between / max(min(volumes), TINY))
-
-
-def smallest_cut(links: np.ndarray, part: np.ndarray) -> float:
-    """Smallest cut through a part, along the slowest motion of a walk in it.
-
-    One through a single community is unknown, and taken for large.
-    """
-    if len(part) == 1:
-        return 1.0
-    inner = links[np.ix_(part, part)]
-    norm = 1 / np.sqrt(np.maximum(inner.sum(1), TINY))
-    order = part[
-        np.argsort(np.linalg.eigh(norm[:, None] * inner * norm)[1][:, -2] * norm)
-    ]
-    return min(cut(links, order[:i], order[i:]) for i in range(1, len(part)))
-
-
-def count_apart(links: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> int:
-    """Count the clusters that are apart, or else all that there are.
-
-    Clusters merge across what is least a valley: the largest cut beside the smallest
-    ones through its two sides. Where all the remaining ones are `APART`, these count;
-    unless they are a single one and islands.
-    """
-    labels = labels.copy()
-    count = int(labels.max()) + 1
-    walks = walk_ends(links, COUNTING_WALK)
-    inner = np.array(
-        [smallest_cut(links, np.flatnonzero(labels == each)) for each in range(count)]
-    )
-    while labels.max() > 0:
-        ends = merged(walks, labels)
-        own = ends.diagonal()
-        cuts = ends / np.maximum(np.minimum.outer(own, own) + ends, TINY)
-        ratios = np.tril(cuts / np.maximum(np.minimum.outer(inner, inner), TINY), -1)
-        if ratios.max() < APART:
-            rows = np.bincount(labels, sizes)
-            large = (rows >= ISLAND_SHARE * rows.mean()).sum()
-            return len(inner) if large > 1 else count
-        gone, kept = np.unravel_index(ratios.argmax(), ratios.shape)
-        _join(labels, gone, kept)
-        inner = np.delete(inner, gone)
-        inner[kept] = smallest_cut(links, np.flatnonzero(labels == kept))
-    return count
 
 
 def are_few(n_nodes: int, n_neighbors: int) -> bool:
@@ -336,5 +272,5 @@ def count_clusters(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
         Dimensions that the rows fill.
     """
     walks = walk_ends(links, COUNTING_WALK)
-    labels = agglomerate(walks, sizes, None, modularity_linkage)
-    return count_apart(links, merge_touching(links, labels, n_dims), sizes)
+    modules = agglomerate(walks, sizes, None, modularity_linkage)
+    return int(merge_touching(links, modules, n_dims).max()) + 1

@@ -72,8 +72,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     communities of one cluster do, and the results are counted. In one or two
     dimensions, the peaks of density are counted instead, and among few distinct rows
     (fewer than 20 ``n_neighbors``) as well, or the groups that only long steps lead
-    between, where that gives more. The number is one where nothing is apart. Where
-    groups of clusters that touch lie far apart, the groups are counted.
+    between, where that gives more. The number is one where nothing is apart.
 
     Parameters
     ----------

@@ -17,24 +17,6 @@ def links():
     return np.triu(half, 1) + np.triu(half, 1).T + np.diag(rng.uniform(5, 9, size=8))
 
 
-def test_cut(links):
-    part, other = np.array([0, 2]), np.array([1, 3])
-    between = links[0, 1] + links[0, 3] + links[2, 1] + links[2, 3]
-    volumes = [
-        links[0, 0] + links[2, 2] + 2 * links[0, 2] + between,
-        links[1, 1] + links[3, 3] + 2 * links[1, 3] + between,
-    ]
-    assert K.cut(links, part, other) == pytest.approx(between / min(volumes))
-
-
-def test_smallest_cut_of_a_chain():
-    chain = (
-        np.diag([9.0] * 6) + np.diag([3, 3, 1, 3, 3], 1) + np.diag([3, 3, 1, 3, 3], -1)
-    )
-    expected = 1 / (3 * 9 + 4 * 3 + 1)
-    assert K.smallest_cut(chain, np.arange(6)[::-1]) == pytest.approx(expected)
-
-
 def test_touch(links):
     labels = np.repeat([0, 1], 4)
     degrees = links.sum(1)

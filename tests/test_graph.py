@@ -101,6 +101,16 @@ def test_number_of_separate_clusters_is_found(n_centers):
         assert adjusted_rand_score(y, model.labels_) == 1
 
 
+@pytest.mark.parametrize("distance", [25, 60])
+def test_clusters_are_counted_in_groups_that_are_far_apart(distance):
+    centers = 5 / np.sqrt(2) * np.eye(10)
+    centers[6:, 0] += distance
+    X, y = make_blobs(3000, centers=centers, random_state=0)
+    model = GraphClustering(random_state=0).fit(X)
+    assert model.n_clusters_ == 10
+    assert adjusted_rand_score(y, model.labels_) > 0.95
+
+
 def test_digits(digits, digits_target):
     scores = []
     for seed in range(5):
