@@ -7,7 +7,8 @@
          -> Start, one a seed          communities, merged                 `communities`
          -> GraphFit                   the best, or those of k-means
 
-Other ways to know the rows are added where the clusters of the first way show in them.
+Other ways to know the rows are added where clusters show more clearly in them, and not
+only those that k-means finds.
 """
 
 import warnings
@@ -55,6 +56,9 @@ from skdeepcluster.rows import Nodes, RowSpace
 FEWEST_STARTS, MOST_STARTS = 10, 30
 ROWS_OF_STARTS = 200_000
 SETTLED = 0.99
+
+# Starts that tell whether another way to know the rows is worth adding.
+QUICK_STARTS = 3
 
 # Share of the greatest worth by which starts may differ and be as good.
 AS_GOOD = 0.0075
@@ -212,8 +216,8 @@ def find_clusters(
     Parameters
     ----------
     ways : sequence of {ndarray, CSR matrix} of shape (n_samples, n_features)
-        The rows as they are known. Those of the first are told apart, and all others
-        of which the clusters would leak much more are left out.
+        The rows as they are known. Those of the first are told apart, and others count
+        if they tell more: `Search.tells`.
     settings : Settings
     random_state : int, RandomState instance or None
     """
@@ -224,14 +228,8 @@ def find_clusters(
     if len(nodes.first) == 1:
         return search.of_one_node()
     first, *others = [search.way(space.rows, settings.neighbors) for space in spaces]
-    found = search.clusters([first])
-    leak = leaking(first.view.weights, found.labels)
-    told = [
-        way
-        for way in others
-        if leaking(way.view.weights, found.labels) <= CLEARER * leak
-    ]
-    return search.clusters([first, *told]) if told else found
+    told = [other for other in others if search.tells(first, other)]
+    return search.clusters([first, *told])
 
 
 @np.errstate(under="ignore")
@@ -387,6 +385,29 @@ class Search:
         if is_clearer(judge, bar, rows, mass, labels, centers):
             return found
         return replace(found, labels=centers, by_centers=True)
+
+    def tells(self, first: Way, other: Way) -> bool:
+        """Whether another way tells more than the first one, by a few quick starts.
+
+        The clusters of the first are about as clear in it, and those of both are
+        clearer; and its own graph has others than k-means finds, which are all that a
+        poor space shows, or the same.
+        """
+        quick = replace(self, seeds=self.seeds[:QUICK_STARTS])
+        labels = quick.clusters([first]).labels
+        one, more = (leaking(way.view.weights, labels) for way in (first, other))
+        if more > CLEARER * one:
+            return False
+        settings = replace(self.settings, n_clusters=int(labels.max()) + 1)
+        quick = replace(quick, settings=settings)
+        labels = quick.clusters([first, other]).labels
+        one, more = (leaking(way.view.weights, labels) for way in (first, other))
+        if more >= one:
+            return False
+        alone = replace(quick, centers={}).clusters([other])
+        labelings = [alone.labels, alone.best.labels]
+        same = rand_indices(labelings, self.nodes.mass).min() > SETTLED
+        return same or not alone.by_centers
 
     def graphs(self, ways: list[Way], n_clusters: int) -> list[View]:
         """Graphs to look for communities in; clusters are judged in the first."""

@@ -12,6 +12,7 @@ from scipy.cluster import hierarchy
 from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs, make_moons
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsTransformer
@@ -120,6 +121,25 @@ def test_digits(digits, digits_target):
         scores.append(clustering_accuracy(digits_target, labels))
     assert min(scores) > np.mean(scores) - 0.01
     assert np.mean(scores) > 0.85
+
+
+def test_a_clearer_view_of_the_rows_counts(digits, digits_target):
+    noisy = digits + 6 * np.random.RandomState(0).normal(size=digits.shape)
+    model = GraphClustering(10, random_state=0)
+    alone = adjusted_rand_score(digits_target, model._labels_of([noisy]))
+    both = adjusted_rand_score(digits_target, model._labels_of([noisy, digits]))
+    assert both > alone + 0.15
+
+
+@pytest.mark.parametrize("poorer", ["noisy", "of two columns", "of six columns"])
+def test_a_poorer_view_of_the_rows_is_left_out(digits, poorer):
+    if poorer == "noisy":
+        view = digits + 6 * np.random.RandomState(0).normal(size=digits.shape)
+    else:
+        n_columns = 2 if poorer == "of two columns" else 6
+        view = PCA(n_columns, random_state=0).fit_transform(digits)
+    model = GraphClustering(10, random_state=0)
+    assert_array_equal(model._labels_of([digits, view]), model._labels_of([digits]))
 
 
 @pytest.mark.parametrize("sizes", [[2000, 50], [2000, 40, 40], [1500, 150]])
