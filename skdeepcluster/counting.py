@@ -254,7 +254,7 @@ def count_peaks_in_graph(
 ) -> int:
     """Count the peaks of density of nodes of which only a graph is known."""
     edges = sp.triu(weights, 1).tocoo()
-    one, other = edges.coords
+    one, other = edges.row, edges.col
     paths = one, other, np.minimum(heights[one], heights[other])
     return stand_out(heights, paths, mass, n_dims, near)
 
