@@ -64,6 +64,13 @@ def mnist():
         return _pixels(file["X"]), file["y"]
 
 
+def small_mnist():
+    """The same shrunk to 16 x 16 pixels, as many as USPS has."""
+    X, y = mnist()
+    framed = np.pad(X.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2)))
+    return framed.reshape(-1, 16, 2, 16, 2).mean((2, 4)).reshape(-1, 256), y
+
+
 def fashion():
     """70,000 pictures of clothes, 28 x 28 pixels."""
     first = local("train-images-idx3-ubyte.gz")
@@ -157,6 +164,7 @@ def embed(texts):
 LOADERS = {
     "digits": digits,
     "mnist": mnist,
+    "mnist-16": small_mnist,
     "fashion": fashion,
     "reuters": reuters,
     "reuters-minilm": reuters_embedded,

@@ -389,20 +389,23 @@ class Search:
     def tells(self, first: Way, other: Way) -> bool:
         """Whether another way tells more than the first one, by a few quick starts.
 
-        The clusters of the first are about as clear in it, and those of both are
-        clearer; and its own graph has others than k-means finds, which are all that a
-        poor space shows, or the same.
+        It does where the clusters of the first are about as clear, those of both are
+        clearer, and k-means doesn't find others that are as good: these are all that a
+        poor space has to show.
         """
+
+        def leaks(labels: np.ndarray) -> list[float]:
+            return [leaking(way.view.weights, labels) for way in (first, other)]
+
         quick = replace(self, seeds=self.seeds[:QUICK_STARTS])
         labels = quick.clusters([first]).labels
-        one, more = (leaking(way.view.weights, labels) for way in (first, other))
-        if more > CLEARER * one:
+        own, others = leaks(labels)
+        if others > CLEARER * own:
             return False
         settings = replace(self.settings, n_clusters=int(labels.max()) + 1)
         quick = replace(quick, settings=settings)
-        labels = quick.clusters([first, other]).labels
-        one, more = (leaking(way.view.weights, labels) for way in (first, other))
-        if more >= one:
+        own, others = leaks(quick.clusters([first, other]).labels)
+        if others >= own:
             return False
         alone = replace(quick, centers={}).clusters([other])
         labelings = [alone.labels, alone.best.labels]
