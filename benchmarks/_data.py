@@ -65,7 +65,7 @@ def mnist():
 
 
 def small_mnist():
-    """The same shrunk to 16 x 16 pixels, as many as USPS has."""
+    """The digits of MNIST shrunk by averaging to 16 x 16 pixels, as USPS has."""
     X, y = mnist()
     framed = np.pad(X.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2)))
     return framed.reshape(-1, 16, 2, 16, 2).mean((2, 4)).reshape(-1, 256), y

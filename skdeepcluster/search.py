@@ -271,10 +271,13 @@ class Way:
         The graph of them.
     rows : ndarray of shape (n_nodes, n_dims) or None, default=None
         Where they are. None where only distances are known.
+    centers : dict of int to ndarray, default=<factory>
+        Clusters of k-means of these rows by their number, once they are known.
     """
 
     view: View
     rows: np.ndarray | None = None
+    centers: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 class Bar(NamedTuple):
@@ -309,8 +312,6 @@ class Search:
         Seed of the neighbours.
     seeds : list of int
         Seeds of the starts.
-    centers : dict of int to ndarray, default=<factory>
-        Clusters of k-means by their number, once they are known.
     """
 
     settings: Settings
@@ -318,7 +319,6 @@ class Search:
     space: RowSpace | GivenDistances
     seed: int
     seeds: list[int]
-    centers: dict[int, np.ndarray] = field(default_factory=dict)
 
     def view(self, Z: np.ndarray, neighbors: Any = None) -> View:
         """Make the graph of the nodes in a space."""
@@ -372,14 +372,12 @@ class Search:
         found = GraphFit(
             self.nodes, self.space, views, graph, starts, best, labels, counts
         )
-        rows = ways[0].rows
+        rows, known = ways[0].rows, ways[0].centers
         if rows is None:
             return found
-        if n_clusters not in self.centers:
-            self.centers[n_clusters] = center_labels(
-                rows, mass, n_clusters, self.seeds[0]
-            )
-        centers = self.centers[n_clusters]
+        if n_clusters not in known:
+            known[n_clusters] = center_labels(rows, mass, n_clusters, self.seeds[0])
+        centers = known[n_clusters]
         # Made only if asked for: it may take a graph of its own.
         bar = partial(self._bar, ways, graphs[0], n_clusters)
         if is_clearer(judge, bar, rows, mass, labels, centers):
@@ -399,15 +397,15 @@ class Search:
 
         quick = replace(self, seeds=self.seeds[:QUICK_STARTS])
         labels = quick.clusters([first]).labels
-        own, others = leaks(labels)
-        if others > CLEARER * own:
+        in_first, in_other = leaks(labels)
+        if in_other > CLEARER * in_first:
             return False
         settings = replace(self.settings, n_clusters=int(labels.max()) + 1)
         quick = replace(quick, settings=settings)
-        own, others = leaks(quick.clusters([first, other]).labels)
-        if others >= own:
+        in_first, in_other = leaks(quick.clusters([first, other]).labels)
+        if in_other >= in_first:
             return False
-        alone = replace(quick, centers={}).clusters([other])
+        alone = quick.clusters([other])
         labelings = [alone.labels, alone.best.labels]
         same = rand_indices(labelings, self.nodes.mass).min() > SETTLED
         return same or not alone.by_centers

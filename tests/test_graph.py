@@ -123,23 +123,27 @@ def test_digits(digits, digits_target):
     assert np.mean(scores) > 0.85
 
 
+def noisy(X):
+    return X + 6 * np.random.RandomState(0).normal(size=X.shape)
+
+
 def test_a_clearer_view_of_the_rows_counts(digits, digits_target):
-    noisy = digits + 6 * np.random.RandomState(0).normal(size=digits.shape)
+    X = noisy(digits)
     model = GraphClustering(10, random_state=0)
-    alone = adjusted_rand_score(digits_target, model._labels_of([noisy]))
-    both = adjusted_rand_score(digits_target, model._labels_of([noisy, digits]))
+    alone = adjusted_rand_score(digits_target, model._labels_of([X]))
+    both = adjusted_rand_score(digits_target, model._labels_of([X, digits]))
     assert both > alone + 0.15
 
 
-@pytest.mark.parametrize("poorer", ["noisy", "of two columns", "of six columns"])
+@pytest.mark.parametrize(
+    "poorer",
+    [noisy, PCA(2, random_state=0).fit_transform, PCA(6, random_state=0).fit_transform],
+    ids=["noisy", "two columns", "six columns"],
+)
 def test_a_poorer_view_of_the_rows_is_left_out(digits, poorer):
-    if poorer == "noisy":
-        view = digits + 6 * np.random.RandomState(0).normal(size=digits.shape)
-    else:
-        n_columns = 2 if poorer == "of two columns" else 6
-        view = PCA(n_columns, random_state=0).fit_transform(digits)
+    views = [digits, poorer(digits)]
     model = GraphClustering(10, random_state=0)
-    assert_array_equal(model._labels_of([digits, view]), model._labels_of([digits]))
+    assert_array_equal(model._labels_of(views), model._labels_of([digits]))
 
 
 @pytest.mark.parametrize("sizes", [[2000, 50], [2000, 40, 40], [1500, 150]])
