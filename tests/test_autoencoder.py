@@ -91,21 +91,25 @@ def test_hidden_units_of_any_sequence(digits, widths):
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "batch_size", "epochs", "lr"),
+    ("shape", "batch_size", "epochs", "lr"),
     [
-        (10, 32, 30, 2e-3),
-        (1000, 36, 30, 2e-3),
-        (4_999, 179, 30, 2e-3),
-        (5_000, 256, 50, 1e-3),
-        (70_000, 256, 15, 1e-3),
+        ((10, 64), 32, 30, 2e-3),
+        ((1000, 64), 36, 30, 2e-3),
+        ((1000, 31), 36, 30, 2e-3),
+        ((1000, 30), 36, 15, 2e-3),
+        ((4_999, 64), 179, 30, 2e-3),
+        ((5_000, 64), 256, 50, 1e-3),
+        ((5_000, 2), 256, 25, 1e-3),
+        ((70_000, 64), 256, 15, 1e-3),
         # No fewer than one pass, however many steps it takes.
-        (5_000_000, 256, 1, 1e-3),
+        ((5_000_000, 64), 256, 1, 1e-3),
+        ((5_000_000, 2), 256, 1, 1e-3),
     ],
 )
-def test_schedule_follows_the_number_of_rows(n_samples, batch_size, epochs, lr):
-    assert Autoencoder()._schedule(n_samples) == (batch_size, epochs, lr)
+def test_schedule_follows_the_shape_of_the_data(shape, batch_size, epochs, lr):
+    assert Autoencoder()._schedule(*shape) == (batch_size, epochs, lr)
     own = Autoencoder(batch_size=8, max_epochs=3, lr=0.1)
-    assert own._schedule(n_samples) == (8, 3, 0.1)
+    assert own._schedule(*shape) == (8, 3, 0.1)
 
 
 def test_few_rows_take_small_batches(digits):

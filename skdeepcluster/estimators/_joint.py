@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from skdeepcluster import distributed
 from skdeepcluster._resume import Page
 from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster.estimators._autoencoder import FEW_ROWS, LR, LR_OF_FEW
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
     Learned,
@@ -40,10 +41,10 @@ from skdeepcluster.heads import (
 from skdeepcluster.training import CosineAnnealing, Net, Trained
 
 # Few passes, for a network that sees a row often learns its mistakes too; but enough
-# steps to learn at all, in smaller batches where rows are few.
+# steps to learn at all, in smaller batches where rows are few. Fewer than `FEW_ROWS`
+# are learned as well in fewer and larger steps.
 TEACHING_EPOCHS = 5
-TEACHING_STEPS = 300
-TEACHING_LR = 1e-3
+TEACHING_STEPS, TEACHING_STEPS_OF_FEW = 300, 200
 LEAST_BATCH = 32
 
 
@@ -152,10 +153,12 @@ class BaseJointClusterer(BaseDeepClusterer):
         if not placed.all():
             X, labels = X[placed], labels[placed]
         n_samples = X.shape[0]
-        rows = TEACHING_EPOCHS * n_samples // TEACHING_STEPS
+        few = n_samples < FEW_ROWS
+        steps = TEACHING_STEPS_OF_FEW if few else TEACHING_STEPS
+        rows = TEACHING_EPOCHS * n_samples // steps
         batch_size = min(self.batch_size, max(rows, LEAST_BATCH))
-        steps = math.ceil(TEACHING_STEPS / math.ceil(n_samples / batch_size))
-        epochs = max(TEACHING_EPOCHS, steps)
+        passes = math.ceil(steps / math.ceil(n_samples / batch_size))
+        epochs = max(TEACHING_EPOCHS, passes)
         order_seed, mixing_seed = spawn_seeds(seed, 2)
         return self._train(
             TeachingNet,
@@ -165,7 +168,7 @@ class BaseJointClusterer(BaseDeepClusterer):
             page,
             own_callbacks=[CosineAnnealing(epochs)],
             optimizer="adam",
-            lr=TEACHING_LR,
+            lr=LR_OF_FEW if few else LR,
             max_epochs=epochs,
             batch_size=batch_size,
             net_params=None,
