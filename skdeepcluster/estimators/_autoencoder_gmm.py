@@ -82,6 +82,13 @@ class AutoencoderGMM(BaseGenerativeClusterer):
     --------
     DECClustering : Trains latent space and clusters together.
 
+    Notes
+    -----
+    Latent rows of fewer columns than ``latent_dim`` lie on a bent sheet. Components can
+    part rings there, but a class with most of the rows may take two of them and leave
+    others without. Where that may be so, give the autoencoder as few latent dimensions
+    as there are columns.
+
     References
     ----------
     .. [1] McLachlan, G. and Peel, D. (2000). Finite mixture models. Wiley.
