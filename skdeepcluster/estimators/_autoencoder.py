@@ -53,8 +53,8 @@ LEAST_BATCH, MOST_BATCH = 32, 256
 LR_OF_FEW, LR = 2e-3, 1e-3
 EPOCHS_OF_FEW, MOST_EPOCHS = 30, 50
 
-# So many columns are learnt in half the passes: by more, clusters in the latent space
-# don't gain. Narrower layers would be as quick, but can't be taught clusters as well.
+# Up to so many columns are learnt in half the passes: more gain nothing for clusters in
+# the latent space. Narrower layers would be as quick, but can't be taught as well.
 FEW_COLUMNS = 30
 
 # A network that has made so many steps learns little more that neighbours in its latent

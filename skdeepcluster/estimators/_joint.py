@@ -18,7 +18,12 @@ from torch import Tensor, nn
 from skdeepcluster import distributed
 from skdeepcluster._resume import Page
 from skdeepcluster._seeds import spawn_seeds
-from skdeepcluster.estimators._autoencoder import FEW_ROWS, LR, LR_OF_FEW
+from skdeepcluster.estimators._autoencoder import (
+    FEW_ROWS,
+    LEAST_BATCH,
+    LR,
+    LR_OF_FEW,
+)
 from skdeepcluster.estimators._base import (
     TRAINING_CONSTRAINTS,
     Learned,
@@ -45,7 +50,6 @@ from skdeepcluster.training import CosineAnnealing, Net, Trained
 # are learned as well in fewer and larger steps.
 TEACHING_EPOCHS = 5
 TEACHING_STEPS, TEACHING_STEPS_OF_FEW = 300, 200
-LEAST_BATCH = 32
 
 
 class TeachingNet(Net):
