@@ -208,7 +208,9 @@ SHARING = {
     "dec": DECClustering,
     "dec-taught": partial(DECClustering, max_epochs=0),
     "dec-kmeans": partial(DECClustering, init="k-means"),
-    "dec-paper": partial(DECClustering, init="k-means", optimizer="sgd", lr=0.01),
+    "dec-paper": partial(
+        DECClustering, init="k-means", optimizer="sgd", lr=0.01, update_interval=140
+    ),
     "idec": IDECClustering,
     "idec-kmeans": partial(IDECClustering, init="k-means"),
     "dcn": DCNClustering,

@@ -96,6 +96,41 @@ def test_target_is_of_all_the_rows_and_refreshed_on_time(dec, X, targets):
     assert len({id(held) for held, _ in seen}) == 3
 
 
+class Losses(Callback):
+    """Keeps each step's assignments, frequencies and loss, and whether targets stay."""
+
+    def on_batch_end(self, net, y_pred, loss, training, **kwargs):
+        frequencies = net.memory["frequencies"].numpy().copy()
+        seen.append((y_pred[0].detach().numpy(), frequencies, loss.item()))
+        assert net.held == ("target" in net.memory)
+
+
+def test_target_follows_each_step_by_default(dec, X):
+    seen.clear()
+    fitted(dec.set_params(max_epochs=3, lr=1e-2, callbacks=[Losses()]), X)
+    assert len(seen) == 3 * 7
+    for q, frequencies, loss in seen:
+        p = q**2 / frequencies
+        p /= p.sum(1, keepdims=True)
+        assert loss == pytest.approx(divergence(p, q), rel=1e-3, abs=1e-6)
+    assert_array_equal(seen[0][1], seen[6][1])
+
+
+@pytest.mark.parametrize("cls", [DECClustering, IDECClustering])
+def test_changed_images_are_held_to_the_target_of_the_images(cls, X):
+    held = []
+
+    class Held(Callback):
+        def on_train_begin(self, net, **kwargs):
+            held.append(net.held)
+
+    for augment in (None, "shift"):
+        autoencoder = tiny_autoencoder(augment=augment, random_state=0)
+        model = tiny(cls, autoencoder=autoencoder, init="k-means")
+        fitted(model.set_params(callbacks=[Held()]), X)
+    assert held == [False, True]
+
+
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (7, 1), (21, 3), (10**6, 5)])
 def test_target_is_refreshed_in_each_epoch_or_in_every_fifth(dec, X, steps, epochs):
     fitted(dec.set_params(update_interval=steps, max_epochs=10), X)
@@ -346,9 +381,11 @@ def test_assignments(dec, X, alpha):
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])
-def test_loss_is_the_objective(dec, X, weight):
+@pytest.mark.parametrize("update_interval", [None, 140])
+def test_loss_is_the_objective(dec, X, weight, update_interval):
     # A step that moves nothing, on all the rows at once.
     dec.set_params(reconstruction_weight=weight, lr=1e-12, max_epochs=1)
+    dec.set_params(update_interval=update_interval)
     fitted(dec.set_params(batch_size=len(X)), X)
     Z = dec.transform(X)
     q = student_t(Z.astype(float), dec.cluster_centers_.astype(float), 1.0)

@@ -31,14 +31,14 @@ from skdeepcluster.training import Net, autocast
 
 # Where rows are few, an interval of many steps would see no second target; where they
 # are many, several passes over all of them in an epoch would take most of its time.
-MOST_EPOCHS_BETWEEN_UPDATES = 5
+STEPS_BETWEEN_UPDATES, MOST_EPOCHS_BETWEEN_UPDATES = 140, 5
 
 
 # What DEC and its variants have in common.
 DEC_CONSTRAINTS: dict[str, list[Any]] = {
     **BaseJointClusterer._parameter_constraints,
     "alpha": [Interval(Real, 0, None, closed="neither")],
-    "update_interval": [Interval(Integral, 1, None, closed="left")],
+    "update_interval": [Interval(Integral, 1, None, closed="left"), None],
     "tol": [Interval(Real, 0, 1, closed="both")],
 }
 
@@ -46,21 +46,25 @@ DEC_CONSTRAINTS: dict[str, list[Any]] = {
 class DECNet(Net):
     """Self-training against a target distribution.
 
-    The target is computed over all the rows, as the network predicts them: without
-    dropout, and leaving the statistics of batch normalisation alone.
+    How often clusters are is computed over all the rows, as the network predicts them:
+    without dropout, and leaving the statistics of batch normalisation alone. The target
+    of a row sharpens its assignment of today, or of that time where it is held.
 
     Attributes
     ----------
     loss_weights : tuple of float
         Weights of the divergence and of the reconstruction error.
+    held : bool
+        Whether the target stays until the next update.
     interval : int
-        Epochs between two updates of the target.
+        Epochs between two updates.
     tol : float
         Share of changed labels between two updates below which the phase ends.
     """
 
-    own = ("loss_weights", "interval", "tol")
+    own = ("loss_weights", "held", "interval", "tol")
     loss_weights: tuple[float, float]
+    held: bool
     interval: int
     tol: float
 
@@ -70,13 +74,14 @@ class DECNet(Net):
         """Weighted sum of divergence and reconstruction error."""
         q, error = y_pred
         if training:
-            p = self.memory["target"][y_true]
             doubt = 1 - q.detach().max(1).values.mean()
             self._doubt += distributed.weighted(doubt)
             self._steps += 1
+        # Held-out rows may be none of those that the target was computed for.
+        if training and self.held:
+            p = self.memory["target"][y_true]
         else:
-            # Held-out rows may be none of those that the target was computed for.
-            p = F.target_distribution(q, self.memory["frequencies"])
+            p = F.target_distribution(q.detach(), self.memory["frequencies"])
         kl_weight, error_weight = self.loss_weights
         loss = kl_weight * F.kl_divergence(p, q)
         return loss if error is None else loss + error_weight * error
@@ -109,11 +114,9 @@ class DECNet(Net):
         module = self.module_
         with evaluating(module), autocast(device, self.precision):
             q = over_rows(module.assign, self._rows, device, shared=True)
-        self.memory = {
-            "target": F.target_distribution(q),
-            "frequencies": q.sum(0),
-            "labels": q.argmax(1),
-        }
+        self.memory = {"frequencies": q.sum(0), "labels": q.argmax(1)}
+        if self.held:
+            self.memory["target"] = F.target_distribution(q)
 
 
 class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator):
@@ -151,9 +154,13 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         Degrees of freedom of the Student t kernel.
     reconstruction_weight : float, default=0.0
         Weight of the reconstruction error in the clustering phase.
-    update_interval : int, default=140
-        Steps between two updates of the target distribution, which are made after whole
-        epochs: after each at most, and after every fifth at least.
+    update_interval : int or None, default=None
+        Steps between two updates of the target distribution, 140 in the paper, which
+        are made after whole epochs: after each at most, and after every fifth at least.
+        None makes the target of each step anew, from the assignments of its rows and
+        from how large clusters were at the last update, which is as good from the graph
+        and better from k-means; changed images (``augment`` of the autoencoder) are
+        held to the target that the images themselves have, renewed every 140 steps.
     tol : float, default=1e-3
         The clustering phase ends when a smaller share of labels changed between two
         updates.
@@ -194,9 +201,9 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
         dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds
         and, in the clustering phase, the mean ``uncertainty`` of assignments, which is
-        one less their largest probability and falls steadily while ``train_loss`` jumps
-        with the target, and, where the target was updated, the share ``label_change``
-        of rows that changed cluster.
+        one less their largest probability and falls steadily, while ``train_loss``
+        follows the target, and, at each update, the share ``label_change`` of rows that
+        changed cluster.
     n_iter_ : int
         Epochs of the clustering phase.
     n_features_in_ : int
@@ -239,7 +246,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         teach: bool = True,
         alpha: float = 1.0,
         reconstruction_weight: float = 0.0,
-        update_interval: int = 140,
+        update_interval: int | None = None,
         tol: float = 1e-3,
         max_epochs: int = 50,
         batch_size: int = 256,
@@ -283,8 +290,11 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         return start_centroids(StudentTHead, learned, clusters, alpha=self.alpha)
 
     def _refine(self, X: Any, learned: Learned, head: Any, seed: int) -> Learned:
-        epochs = self.update_interval / math.ceil(X.shape[0] / self.batch_size)
+        steps = self.update_interval or STEPS_BETWEEN_UPDATES
+        epochs = steps / math.ceil(X.shape[0] / self.batch_size)
         reconstruct = self._loss_weights[1] > 0
+        # What is made of changed images is to come near what is made of the images.
+        changing = self._augmentation(X.shape[1], 0) is not None
         return self._train_jointly(
             DECNet,
             AssigningAutoencoder(learned.module, head, reconstruct),
@@ -292,6 +302,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
             learned,
             seed,
             loss_weights=self._loss_weights,
+            held=changing or self.update_interval is not None,
             interval=min(max(round(epochs), 1), MOST_EPOCHS_BETWEEN_UPDATES),
             tol=self.tol,
         )

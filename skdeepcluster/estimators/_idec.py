@@ -37,9 +37,13 @@ class IDECClustering(DECClustering):
         Degrees of freedom of the Student t kernel.
     gamma : float, default=0.1
         Weight of the divergence, the reconstruction error having weight one.
-    update_interval : int, default=140
-        Steps between two updates of the target distribution, which are made after whole
-        epochs: after each at most, and after every fifth at least.
+    update_interval : int or None, default=None
+        Steps between two updates of the target distribution, 140 in the paper, which
+        are made after whole epochs: after each at most, and after every fifth at least.
+        None makes the target of each step anew, from the assignments of its rows and
+        from how large clusters were at the last update, which is as good from the graph
+        and better from k-means; changed images (``augment`` of the autoencoder) are
+        held to the target that the images themselves have, renewed every 140 steps.
     tol : float, default=1e-3
         The clustering phase ends when a smaller share of labels changed between two
         updates.
@@ -121,7 +125,7 @@ class IDECClustering(DECClustering):
         teach: bool = True,
         alpha: float = 1.0,
         gamma: float = 0.1,
-        update_interval: int = 140,
+        update_interval: int | None = None,
         tol: float = 1e-3,
         max_epochs: int = 50,
         batch_size: int = 256,
