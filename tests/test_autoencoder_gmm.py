@@ -1,13 +1,21 @@
 """The mixture in the latent space against scikit-learn's own on the same rows."""
 
+import warnings
+
 import numpy as np
 import pytest
 from discovery import fitted, tiny
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp, softmax
+from scipy.stats import multivariate_normal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from skdeepcluster import Autoencoder, AutoencoderGMM, VaDEClustering
+from skdeepcluster.estimators import _autoencoder_gmm
+from skdeepcluster.estimators._initial import fit_about
 from skdeepcluster.metrics import clustering_accuracy
 
 
@@ -54,6 +62,81 @@ def test_parameters_reach_the_mixture(autoencoder, digits, covariance_type, shap
     assert mixture.covariances_.shape == shape
     assert mixture.reg_covar == 0.5
     assert model.cluster_centers_.shape == (3, 5)
+
+
+def densities(rows, labels, kind, floor):
+    """Log densities by the components of clusters, each with a row at its mean more."""
+    labels = np.unique(labels, return_inverse=True)[1]
+    sizes = np.bincount(labels) + 1.0
+    shares = sizes / sizes.sum()
+    means = [rows[labels == label].mean(0) for label in np.unique(labels)]
+    forms = []
+    for label, mean in enumerate(means):
+        spread = rows[labels == label] - mean
+        form = spread.T @ spread / sizes[label] + floor * np.eye(rows.shape[1])
+        if kind == "diag":
+            form = np.diag(np.diag(form))
+        elif kind == "spherical":
+            form = np.eye(len(form)) * np.diag(form).mean()
+        forms.append(form)
+    if kind == "tied":
+        forms = [np.average(forms, axis=0, weights=shares)] * len(forms)
+    return np.column_stack(
+        [
+            np.log(share) + multivariate_normal(mean, form).logpdf(rows)
+            for share, mean, form in zip(shares, means, forms, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_components_are_those_of_the_graph(autoencoder, digits, kind, monkeypatch):
+    seen = []
+
+    def spy(mixture, Z, clusters, **kwargs):
+        seen.append(clusters.labels)
+        return fit_about(mixture, Z, clusters, **kwargs)
+
+    monkeypatch.setattr(_autoencoder_gmm, "fit_about", spy)
+    model = AutoencoderGMM(
+        4, autoencoder=autoencoder, covariance_type=kind, reg_covar=0.1, random_state=0
+    )
+    X = digits[:400]
+    fitted(model, X)
+    Z = model.transform(X).astype(float)
+    logs = densities(Z, seen[0], kind, 0.1)
+    assert_allclose(model.score_samples(X), logsumexp(logs, axis=1), rtol=1e-4)
+    assert_allclose(model.predict_proba(X), softmax(logs, axis=1), atol=1e-3)
+    assert_array_equal(model.labels_, logs.argmax(1))
+    assert model.n_iter_ == 0
+    assert model.mixture_.converged_
+
+
+@pytest.mark.parametrize("init", ["graph", "k-means", "centers"])
+def test_iterations_make_the_mixture_likelier(autoencoder, digits, init):
+    if init == "centers":
+        init = autoencoder.transform(digits)[:4]
+    model = AutoencoderGMM(4, autoencoder=autoencoder, init=init, random_state=0)
+    iterated = fitted(clone(model).set_params(max_iter=500), digits)
+    assert iterated.n_iter_ > 1
+    of_graph = isinstance(init, str) and init == "graph"
+    assert fitted(model, digits).n_iter_ == (0 if of_graph else iterated.n_iter_)
+    with warnings.catch_warnings():
+        # scikit-learn's own start says that it didn't converge.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        held = fitted(model.set_params(max_iter=0), digits)
+    assert held.score(digits) < iterated.score(digits)
+
+
+@pytest.mark.parametrize("n_columns", [2, 3])
+def test_a_class_of_most_rows_stays_one(n_columns):
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(1000) < 0.8, 0, rng.integers(4, size=1000))
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])[:, :n_columns]
+    X = 8 * corners[y] + rng.normal(size=(1000, n_columns))
+    model = fitted(AutoencoderGMM(4, random_state=0), X)
+    # Iterations end at .7 in two columns and at .63 in three.
+    assert adjusted_rand_score(y, model.labels_) > 0.95
 
 
 def test_sample(gmm, digits):

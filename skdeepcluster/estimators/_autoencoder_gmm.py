@@ -17,14 +17,17 @@ from skdeepcluster.estimators._initial import (
     fit_about,
 )
 
+# Of a mixture that doesn't start from a graph.
+MOST_ITERATIONS = 500
+
 
 class AutoencoderGMM(BaseGenerativeClusterer):
     """Gaussian mixture in the latent space of an autoencoder.
 
     An autoencoder is trained, or given, and a :class:`sklearn.mixture.GaussianMixture`
-    is fitted to the latent rows [1]_, from the clusters of a graph of neighbours unless
-    ``init`` says otherwise. The model is a density of latent rows: it scores
-    how normal a row is, and it draws new rows.
+    of the latent rows [1]_ has a component for each cluster of a graph of neighbours,
+    or is fitted from another start if ``init`` says so. The model is a density of
+    latent rows: it scores how normal a row is, and it draws new rows.
 
     Parameters
     ----------
@@ -44,8 +47,9 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         Restarts of the mixture with ``init="k-means"``; the most likely is kept.
     tol : float, default=1e-3
         The mixture has converged when its mean log-likelihood gains less.
-    max_iter : int, default=500
-        Iterations of the mixture, at most.
+    max_iter : int or None, default=None
+        Iterations of the mixture, at most. None makes none from the clusters of a
+        graph, which are better than what they would lead to, and 500 from other starts.
     max_samples : int or None, default=100000
         Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
         are what `predict` says of all the rows. None learns from all.
@@ -84,10 +88,9 @@ class AutoencoderGMM(BaseGenerativeClusterer):
 
     Notes
     -----
-    Latent rows of fewer columns than ``latent_dim`` lie on a bent sheet. Components can
-    part rings there, but a class with most of the rows may take two of them and leave
-    others without. Where that may be so, give the autoencoder as few latent dimensions
-    as there are columns.
+    Iterations raise the likelihood, and a criterion such as `bic` is meant for its
+    maximum. But clusters of a graph get worse by each of them: a class of most rows
+    takes two components, long and bent ones are cut.
 
     References
     ----------
@@ -111,8 +114,9 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         **INITIAL_CONSTRAINTS,
         **{
             name: GaussianMixture._parameter_constraints[name]
-            for name in ("covariance_type", "reg_covar", "n_init", "tol", "max_iter")
+            for name in ("covariance_type", "reg_covar", "n_init", "tol")
         },
+        "max_iter": [*GaussianMixture._parameter_constraints["max_iter"], None],
     }
 
     def __init__(
@@ -125,7 +129,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         reg_covar: float = 1e-6,
         n_init: int = 1,
         tol: float = 1e-3,
-        max_iter: int = 500,
+        max_iter: int | None = None,
         max_samples: int | None = 100_000,
         checkpoint: Any = None,
         verbose: int = 0,
@@ -173,17 +177,22 @@ class AutoencoderGMM(BaseGenerativeClusterer):
     ) -> Learned:
         settings = {
             name: getattr(self, name)
-            for name in ("covariance_type", "reg_covar", "tol", "max_iter")
+            for name in ("covariance_type", "reg_covar", "tol")
         }
+        iterations = self.max_iter
+        if iterations is None:
+            iterations = 0 if self._initial().of_graph else MOST_ITERATIONS
         Z = encode(learned.module, X, shared=True)
         n_clusters = self.n_clusters if clusters is None else len(clusters.centers)
-        mixture = GaussianMixture(n_clusters, random_state=seeds[1], **settings)
+        mixture = GaussianMixture(
+            n_clusters, max_iter=iterations, random_state=seeds[1], **settings
+        )
 
         def fitted() -> GaussianMixture:
             if clusters is None:
                 mixture.set_params(n_init=self.n_init).fit(Z.astype(np.float64))
             else:
-                fit_about(mixture, Z, clusters)
+                fit_about(mixture, Z, clusters, iterate=iterations > 0)
             return mixture
 
         return learned.adding(mixture_=distributed.first(fitted))

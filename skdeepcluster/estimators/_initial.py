@@ -215,29 +215,42 @@ def centers_of_labels(Z: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.
     return np.stack([Z[labels == label].mean(0) for label in found])
 
 
-def fit_about(mixture: GaussianMixture, Z: np.ndarray, clusters: Clusters) -> None:
-    """Fit a mixture to latent rows, from given clusters about their centroids."""
+def fit_about(
+    mixture: GaussianMixture, Z: np.ndarray, clusters: Clusters, iterate: bool = True
+) -> None:
+    """Fit a mixture to latent rows, from given clusters about their centroids.
+
+    If it isn't to ``iterate``, its components are those of the clusters.
+    """
     Z = Z.astype(np.float64)
     labels, centers = clusters.labels, clusters.centers
     floor = max(mixture.reg_covar, LEAST_VARIANCE * (Z.var() or 1.0))
     # A row more in each cluster, at its centroid: none is empty.
     weights = np.bincount(labels[labels >= 0], minlength=len(centers)) + 1.0
-    covariances = np.empty((len(centers), Z.shape[1], Z.shape[1]))
+    covariances: Any = np.empty((len(centers), Z.shape[1], Z.shape[1]))
     for label, center in enumerate(centers):
         rows = Z[labels == label] - center
         covariances[label] = rows.T @ rows / weights[label] + floor * np.eye(Z.shape[1])
     weights /= weights.sum()
     kind = mixture.covariance_type
-    variances = np.diagonal(covariances, axis1=1, axis2=2)
-    if kind == "full":
-        precisions = np.linalg.inv(covariances)
-    elif kind == "tied":
-        precisions = np.linalg.inv(np.tensordot(weights, covariances, 1))
-    else:
-        precisions = 1 / (variances if kind == "diag" else variances.mean(1))
-    mixture.set_params(
-        weights_init=weights, means_init=centers, precisions_init=precisions
-    )
-    mixture.fit(Z)
-    # What it started from is no setting of the user's.
-    mixture.set_params(weights_init=None, means_init=None, precisions_init=None)
+    if kind == "tied":
+        covariances = np.tensordot(weights, covariances, 1)
+    elif kind != "full":
+        covariances = np.diagonal(covariances, axis1=1, axis2=2)
+        covariances = covariances if kind == "diag" else covariances.mean(1)
+    matrices = kind in ("full", "tied")
+    precisions = np.linalg.inv(covariances) if matrices else 1 / covariances
+    if iterate:
+        mixture.set_params(
+            weights_init=weights, means_init=centers, precisions_init=precisions
+        )
+        mixture.fit(Z)
+        # What it started from is no setting of the user's.
+        mixture.set_params(weights_init=None, means_init=None, precisions_init=None)
+        return
+    mixture.weights_, mixture.means_ = weights, centers.astype(np.float64)
+    mixture.covariances_, mixture.precisions_ = covariances, precisions
+    root = np.linalg.cholesky if matrices else np.sqrt
+    mixture.precisions_cholesky_ = root(precisions)
+    mixture.n_features_in_, mixture.n_iter_, mixture.converged_ = Z.shape[1], 0, True
+    mixture.lower_bound_ = mixture.score(Z)
