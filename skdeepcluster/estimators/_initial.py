@@ -238,8 +238,12 @@ def fit_about(
     elif kind != "full":
         covariances = np.diagonal(covariances, axis1=1, axis2=2)
         covariances = covariances if kind == "diag" else covariances.mean(1)
-    matrices = kind in ("full", "tied")
-    precisions = np.linalg.inv(covariances) if matrices else 1 / covariances
+    if kind in ("full", "tied"):
+        roots = np.swapaxes(np.linalg.inv(np.linalg.cholesky(covariances)), -1, -2)
+        precisions = roots @ np.swapaxes(roots, -1, -2)
+    else:
+        precisions = 1 / covariances
+        roots = np.sqrt(precisions)
     if iterate:
         mixture.set_params(
             weights_init=weights, means_init=centers, precisions_init=precisions
@@ -250,7 +254,6 @@ def fit_about(
         return
     mixture.weights_, mixture.means_ = weights, centers.astype(np.float64)
     mixture.covariances_, mixture.precisions_ = covariances, precisions
-    root = np.linalg.cholesky if matrices else np.sqrt
-    mixture.precisions_cholesky_ = root(precisions)
+    mixture.precisions_cholesky_ = roots
     mixture.n_features_in_, mixture.n_iter_, mixture.converged_ = Z.shape[1], 0, True
     mixture.lower_bound_ = mixture.score(Z)
