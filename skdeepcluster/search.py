@@ -389,21 +389,26 @@ class Search:
 
         It does where the clusters of the first are about as clear, those of both are
         clearer, and k-means doesn't find others that are as good: these are all that a
-        poor space has to show.
+        poor space has to show. Clusters of fewer rows than a row has neighbours leak in
+        every graph, so that none is to undo what k-means finds of them in the first.
         """
 
         def leaks(labels: np.ndarray) -> list[float]:
             return [leaking(way.view.weights, labels) for way in (first, other)]
 
         quick = replace(self, seeds=self.seeds[:QUICK_STARTS])
-        labels = quick.clusters([first]).labels
-        in_first, in_other = leaks(labels)
+        known = quick.clusters([first])
+        in_first, in_other = leaks(known.labels)
         if in_other > CLEARER * in_first:
             return False
-        settings = replace(self.settings, n_clusters=int(labels.max()) + 1)
+        sizes = np.bincount(known.labels)
+        settings = replace(self.settings, n_clusters=len(sizes))
         quick = replace(quick, settings=settings)
-        in_first, in_other = leaks(quick.clusters([first, other]).labels)
+        both = quick.clusters([first, other])
+        in_first, in_other = leaks(both.labels)
         if in_other >= in_first:
+            return False
+        if known.by_centers > both.by_centers and sizes.min() < first.view.n_neighbors:
             return False
         alone = quick.clusters([other])
         labelings = [alone.labels, alone.best.labels]

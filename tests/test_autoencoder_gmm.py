@@ -139,6 +139,17 @@ def test_a_class_of_most_rows_stays_one(n_columns):
     assert adjusted_rand_score(y, model.labels_) > 0.95
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_latent_rows_do_not_undo_clusters_of_few_rows(seed):
+    rng = np.random.default_rng(2)
+    y = np.where(rng.random(60) < 0.8, 0, rng.integers(4, size=60))
+    assert_array_equal(np.bincount(y), [50, 3, 2, 5])
+    corners = 8 * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+    X = corners[y] + rng.normal(size=(60, 2))
+    labels = fitted(AutoencoderGMM(4, random_state=seed), X).labels_
+    assert adjusted_rand_score(y, labels) > 0.95
+
+
 def test_sample(gmm, digits):
     X, components = gmm.sample(200)
     assert X.shape == (200, 64)
