@@ -408,7 +408,8 @@ class Search:
         in_first, in_other = leaks(both.labels)
         if in_other >= in_first:
             return False
-        if known.by_centers > both.by_centers and sizes.min() < first.view.n_neighbors:
+        undone = known.by_centers and not both.by_centers
+        if undone and sizes.min() < first.view.n_neighbors:
             return False
         alone = quick.clusters([other])
         labelings = [alone.labels, alone.best.labels]

@@ -93,9 +93,9 @@ def densities(rows, labels, kind, floor):
 def test_components_are_those_of_the_graph(autoencoder, digits, kind, monkeypatch):
     seen = []
 
-    def spy(mixture, Z, clusters, **kwargs):
+    def spy(mixture, Z, clusters):
         seen.append(clusters.labels)
-        return fit_about(mixture, Z, clusters, **kwargs)
+        return fit_about(mixture, Z, clusters)
 
     monkeypatch.setattr(_autoencoder_gmm, "fit_about", spy)
     model = AutoencoderGMM(
@@ -135,7 +135,7 @@ def test_a_class_of_most_rows_stays_one(n_columns):
     corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])[:, :n_columns]
     X = 8 * corners[y] + rng.normal(size=(1000, n_columns))
     model = fitted(AutoencoderGMM(4, random_state=0), X)
-    # Iterations end at .7 in two columns and at .63 in three.
+    # Iterations end at .59 in three columns.
     assert adjusted_rand_score(y, model.labels_) > 0.95
 
 

@@ -251,7 +251,7 @@ def test_mixture_follows_the_graph_and_leaves_the_network(digits, autoencoder, d
     plain = AutoencoderGMM(9, init="k-means", **settings).fit(digits)
     agreement = adjusted_rand_score(drawn[0], gmm.labels_)
     assert agreement > adjusted_rand_score(drawn[0], plain.labels_) + 0.05
-    likely = gmm.set_params(max_iter=500).fit(digits)
+    likely = clone(gmm).set_params(max_iter=500).fit(digits)
     assert likely.score(digits) > plain.score(digits) - 0.1
     assert_array_equal(gmm.transform(digits), autoencoder.transform(digits))
     assert_array_equal(gmm.predict(digits), gmm.labels_)

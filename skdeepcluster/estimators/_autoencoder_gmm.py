@@ -192,7 +192,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
             if clusters is None:
                 mixture.set_params(n_init=self.n_init).fit(Z.astype(np.float64))
             else:
-                fit_about(mixture, Z, clusters, iterate=iterations > 0)
+                fit_about(mixture, Z, clusters)
             return mixture
 
         return learned.adding(mixture_=distributed.first(fitted))

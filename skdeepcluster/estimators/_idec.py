@@ -38,12 +38,8 @@ class IDECClustering(DECClustering):
     gamma : float, default=0.1
         Weight of the divergence, the reconstruction error having weight one.
     update_interval : int or None, default=None
-        Steps between two updates of the target distribution, 140 in the paper, which
-        are made after whole epochs: after each at most, and after every fifth at least.
-        None makes the target of each step anew, from the assignments of its rows and
-        from how large clusters were at the last update, which is as good from the graph
-        and better from k-means; changed images (``augment`` of the autoencoder) are
-        held to the target that the images themselves have, renewed every 140 steps.
+        Steps between two updates of the target distribution; None makes that of each
+        step anew, as in :class:`DECClustering`.
     tol : float, default=1e-3
         The clustering phase ends when a smaller share of labels changed between two
         updates.

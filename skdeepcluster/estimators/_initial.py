@@ -215,12 +215,10 @@ def centers_of_labels(Z: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.
     return np.stack([Z[labels == label].mean(0) for label in found])
 
 
-def fit_about(
-    mixture: GaussianMixture, Z: np.ndarray, clusters: Clusters, iterate: bool = True
-) -> None:
+def fit_about(mixture: GaussianMixture, Z: np.ndarray, clusters: Clusters) -> None:
     """Fit a mixture to latent rows, from given clusters about their centroids.
 
-    If it isn't to ``iterate``, its components are those of the clusters.
+    Without iterations, its components are those of the clusters.
     """
     Z = Z.astype(np.float64)
     labels, centers = clusters.labels, clusters.centers
@@ -244,7 +242,7 @@ def fit_about(
     else:
         precisions = 1 / covariances
         roots = np.sqrt(precisions)
-    if iterate:
+    if mixture.max_iter > 0:
         mixture.set_params(
             weights_init=weights, means_init=centers, precisions_init=precisions
         )
