@@ -39,6 +39,12 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
 
 CPU = torch.device("cpu")
 
+# What optimizers remember of gradients fades where there are none any more, as of units
+# that no row reaches, and never ends: it stays among the least numbers that there are,
+# with which processors take many times as long. Every so many steps, what is too small
+# to move a weight is forgotten.
+MOMENTA, FADED, STEPS_OF_FADING = ("exp_avg", "momentum_buffer"), 1e-30, 100
+
 # Arguments of optimizers that can't be had together with fused kernels.
 NOT_FUSED = ("foreach", "capturable", "differentiable")
 
@@ -341,6 +347,8 @@ class Net(NeuralNet):
                 with distributed.sharing(count), self._draws(number):
                     step = step_fn(batch, **kwargs)
                     loss = distributed.weighted(step["loss"].detach())
+                if training and number % STEPS_OF_FADING == 0:
+                    forget_faded(self.optimizer_)
                 total += loss * count
                 rows += count
                 if hears:
@@ -432,6 +440,16 @@ class Net(NeuralNet):
                 y_pred = self.infer(x)
             loss = self.get_loss(y_pred, index, X=x, training=training)
         return {"loss": loss, "y_pred": y_pred}
+
+
+@torch.no_grad()
+def forget_faded(optimizer: torch.optim.Optimizer) -> None:
+    """Set to zero what an optimizer hardly remembers."""
+    for state in optimizer.state.values():
+        for name in MOMENTA:
+            momenta = state.get(name)
+            if isinstance(momenta, Tensor):
+                momenta.masked_fill_(momenta.abs() < FADED, 0)
 
 
 class NoCriterion(nn.Module):

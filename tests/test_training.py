@@ -39,7 +39,13 @@ from skdeepcluster import (
 )
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator, over_rows
-from skdeepcluster.training import check_net, clone_callbacks, resolve_device
+from skdeepcluster.training import (
+    OPTIMIZERS,
+    check_net,
+    clone_callbacks,
+    forget_faded,
+    resolve_device,
+)
 
 TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
 
@@ -417,6 +423,40 @@ def test_any_optimizer_class(cls, digits):
     copied = pickle.loads(pickle.dumps(model))
     assert copied.optimizer is torch.optim.RMSprop
     assert clone(model).optimizer is torch.optim.RMSprop
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_momenta_that_have_faded_are_forgotten(name):
+    optimizer_class, settings = OPTIMIZERS[name]
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = optimizer_class([weight], lr=1e-3, **settings)
+    for step in range(1200):
+        # The first has a gradient once, the second never, the third always.
+        weight.grad = torch.tensor([float(step == 0), 0.0, 1.0])
+        optimizer.step()
+        if step % 100 == 0:
+            forget_faded(optimizer)
+    (state,) = optimizer.state.values()
+    momenta = state.get("exp_avg", state.get("momentum_buffer")).tolist()
+    assert momenta[:2] == [0, 0]
+    assert momenta[2] > 0.5
+
+
+def test_forgetting_faded_momenta_moves_no_weight(digits, monkeypatch):
+    model = tiny_autoencoder(hidden_units=(64, 64), max_epochs=60, lr=0.03)
+    model.set_params(batch_size=32, random_state=0)
+    latent = clone(model).fit(digits[:640]).transform(digits)
+    faded = []
+
+    def least(optimizer):
+        for state in optimizer.state.values():
+            momenta = state["exp_avg"].abs()
+            faded.append(((momenta > 0) & (momenta < 1e-37)).sum().item())
+
+    monkeypatch.setattr("skdeepcluster.training.forget_faded", least)
+    assert_array_equal(clone(model).fit(digits[:640]).transform(digits), latent)
+    # There were some to forget.
+    assert max(faded) > 0
 
 
 def test_teaching_is_heard_and_can_be_left_out(digits):
