@@ -326,6 +326,7 @@ def measure(data, X, y, options):
         autoencoder = Autoencoder(
             network=options.network,
             max_epochs=options.epochs,
+            objective=options.objective,
             noise=options.noise,
             augment=options.augment,
             precision=options.precision,
@@ -415,6 +416,12 @@ def main():
         "--precision", choices=["auto", "float32", "bf16"], default="auto"
     )
     parser.add_argument("--epochs", type=int, help="of the shared pretraining")
+    parser.add_argument(
+        "--objective",
+        choices=["reconstruction", "neighbors"],
+        default="reconstruction",
+        help="of the shared pretraining; AutoencoderKMeans alone takes neighbors",
+    )
     parser.add_argument(
         "--noise", type=float, default=0.0, help="of the shared pretraining"
     )

@@ -73,10 +73,42 @@ class BatchIterator:
         self, rank: int, world: int
     ) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
         """Yield the number of rows of each batch, and one process's share of them."""
-        order = self.index if self.rng is None else self.rng.permutation(self.index)
-        for batch in np.array_split(order, len(self)):
+        for batch in self._batches():
             share = batch[rank::world]
             yield len(batch), (rows_of(self.dataset, share), torch.from_numpy(share))
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """Yield the index of each batch."""
+        order = self.index if self.rng is None else self.rng.permutation(self.index)
+        yield from np.array_split(order, len(self))
+
+
+class PairIterator(BatchIterator):
+    """Shuffled batches of pairs: every row of the data, each followed by a partner.
+
+    Parameters
+    ----------
+    draw_partners : callable
+        Called with the index of some rows and a `numpy.random.Generator`, it returns
+        the index of their partners.
+    """
+
+    rng: np.random.Generator
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        draw_partners: Callable[[np.ndarray, np.random.Generator], np.ndarray],
+        seed: int = 0,
+    ) -> None:
+        super().__init__(dataset, max(batch_size // 2, 1), shuffle=True, seed=seed)
+        self.draw_partners = draw_partners
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        for rows in super()._batches():
+            partners = self.draw_partners(rows, self.rng)
+            yield np.column_stack([rows, partners]).ravel()
 
 
 def rows_of(dataset: Any, index: np.ndarray) -> Tensor:

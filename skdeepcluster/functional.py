@@ -84,6 +84,29 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     return (p * log_ratio).sum(1).mean()
 
 
+def attraction(z: Tensor) -> Tensor:
+    """Cross entropy of finding each row's partner among all the others of a batch.
+
+    Similarities are those of t-SNE, as in Damrich et al. (2023),
+    https://arxiv.org/abs/2206.01816: with q_ij = 1 / (1 + d_ij^2), it is
+    -log(q_ij / sum_(k != i) q_ik) for the partner j of row i.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, n_dims)
+        Rows 0 and 1 are partners, 2 and 3, and so on.
+
+    Returns
+    -------
+    Tensor of shape (n_samples,)
+    """
+    rows = torch.arange(len(z), device=z.device)
+    logits = -torch.log1p(torch.cdist(z, z).square())
+    own = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    logits = logits.masked_fill(own, -math.inf)
+    return torch.logsumexp(logits, 1) - logits[rows, rows ^ 1]
+
+
 def soft_distance(distances: Tensor, inverse_temperature: float) -> Tensor:
     """Mean over the rows of a softened least distance, as in Fard et al. (2020).
 

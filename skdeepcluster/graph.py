@@ -27,12 +27,12 @@ from skdeepcluster._warnings import warn
 from skdeepcluster.communities import between
 from skdeepcluster.counting import TOUCHING, touch
 from skdeepcluster.distances import checked_distances
+from skdeepcluster.neighbors import usable_neighbors
 from skdeepcluster.search import (
     GraphFit,
     Settings,
     find_clusters,
     find_in_graph,
-    usable_neighbors,
 )
 from skdeepcluster.streams import (
     MAX_SAMPLES_CONSTRAINT,

@@ -14,10 +14,15 @@ from sklearn.neighbors import NearestNeighbors
 from skdeepcluster._extras import import_extra
 from skdeepcluster._warnings import warn
 from skdeepcluster.density import filled_dims
+from skdeepcluster.rows import Nodes, RowSpace
 
 # Exact search grows with the square of the rows; from here on it takes longer than an
 # approximate one, which is compiled for 25 seconds first.
 EXACT_ROWS = 80_000
+
+# A row's neighbours are a third of the others, at most: among a few distinct rows, all
+# would be each other's.
+SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS = 3, 3
 
 # Entries of rows of a graph that are looked at together.
 ENTRIES_AT_ONCE = 8_000_000
@@ -30,6 +35,12 @@ LINE_DIMS, LEAST_DENSITY = 1.5, 1e-4
 # are as near as the nearest; and steps to find it.
 LEAST_UNIT = 1e-3
 HALVINGS = 40
+
+
+def usable_neighbors(n_neighbors: int, n_nodes: int) -> int:
+    """Neighbours that each of so many nodes can have."""
+    most = max((n_nodes - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS)
+    return min(n_neighbors, most, n_nodes - 1)
 
 
 def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:
@@ -91,6 +102,41 @@ def neighbor_graph(
         )
     ones = np.ones(len(row), dtype=np.float32)
     return sp.csr_array((ones, (row, col)), shape=graph.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Neighborhoods:
+    """Neighbours of rows, to draw from.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        The distinct rows.
+    graph : csr_array of shape (n_nodes, n_nodes) or None
+        Of their neighbours; None of a single one.
+    """
+
+    nodes: Nodes
+    graph: sp.csr_array | None
+
+    @classmethod
+    def of(cls, X: Any, n_neighbors: int, seed: int) -> "Neighborhoods":
+        """Find the neighbours of rows, where a graph of them would."""
+        nodes = Nodes.of(X)
+        n_nodes = len(nodes.first)
+        if n_nodes == 1:
+            return cls(nodes, None)
+        Z = RowSpace(X, nodes.first, seed).rows
+        few = usable_neighbors(n_neighbors, n_nodes)
+        return cls(nodes, neighbor_graph(Z, few, None, seed))
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw one neighbour of each of some rows; of a single distinct one, itself."""
+        if self.graph is None:
+            return rows
+        node = self.nodes.inverse[rows]
+        edges = rng.integers(self.graph.indptr[node], self.graph.indptr[node + 1])
+        return self.nodes.first[self.graph.indices[edges]]
 
 
 def edge_lengths(Z: np.ndarray, graph: sp.csr_array) -> np.ndarray:

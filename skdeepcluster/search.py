@@ -48,7 +48,7 @@ from skdeepcluster.counting import (
 )
 from skdeepcluster.distances import GivenDistances
 from skdeepcluster.maps import diffusion_map, discriminant_map
-from skdeepcluster.neighbors import View
+from skdeepcluster.neighbors import View, usable_neighbors
 from skdeepcluster.rows import Nodes, RowSpace
 
 # Starts where none are asked for: communities of few rows vary more, and cost less. The
@@ -69,10 +69,6 @@ MUCH_TIGHTER = 4.0
 # Distinct rows up to which neighbours in other spaces are looked at too: they take long
 # for many, whose graph has less noise.
 MAPPED_ROWS = 20_000
-
-# A row's neighbours are a third of the others, at most: among a few distinct rows, all
-# would be each other's.
-SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS = 3, 3
 
 # Rows that k-means is fitted to, at least ten a cluster where there are so many; and
 # how often, for many clusters take long and vary less.
@@ -483,12 +479,6 @@ class Search:
         if few == most or agree(first):
             return first
         return first + job(range(few, most))
-
-
-def usable_neighbors(n_neighbors: int, n_nodes: int) -> int:
-    """Neighbours that each of so many nodes can have."""
-    most = max((n_nodes - 1) // SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS)
-    return min(n_neighbors, most, n_nodes - 1)
 
 
 def center_labels(

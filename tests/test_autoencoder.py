@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from discovery import tiny_autoencoder
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
+from skorch.dataset import ValidSplit
+from torch.utils.data import DataLoader
 
 from skdeepcluster import Autoencoder
 from skdeepcluster.metrics import clustering_accuracy
@@ -46,6 +51,54 @@ def test_strange_rows_score_lower(trained, digits):
 def test_quality_floor(trained, digits, digits_target):
     labels = KMeans(10, n_init=5, random_state=0).fit_predict(trained.transform(digits))
     assert clustering_accuracy(digits_target, labels) > 0.55
+
+
+def test_neighbours_attract(digits, digits_target, trained):
+    model = clone(trained).set_params(objective="neighbors", max_epochs=15).fit(digits)
+    Z = model.transform(digits)
+    labels = KMeans(10, n_init=5, random_state=0).fit_predict(Z)
+    assert clustering_accuracy(digits_target, labels) > 0.75
+    # Neighbours are nearer, among all rows, than rows are that are only reconstructed.
+    row, near = (
+        NearestNeighbors(n_neighbors=15).fit(digits).kneighbors_graph().nonzero()
+    )
+    apart = [
+        np.linalg.norm(z[row] - z[near], axis=1).mean() / np.linalg.norm(z.std(0))
+        for z in (trained.transform(digits), Z)
+    ]
+    assert apart[1] < 0.8 * apart[0]
+    assert -model.score(digits) < 0.6 * digits.var(0).mean()
+
+
+@pytest.mark.parametrize("X", [np.ones((9, 3)), np.eye(2), np.eye(9)[:, :2]])
+def test_neighbours_among_few_distinct_rows(X):
+    model = tiny_autoencoder(objective="neighbors", random_state=0).fit(X)
+    assert np.isfinite(model.transform(X)).all()
+
+
+def test_neighbours_of_images_that_change(digits):
+    settings = {"objective": "neighbors", "noise": 0.1, "random_state": 0}
+    changed = tiny_autoencoder(augment="shift", **settings).fit(digits[:100])
+    plain = tiny_autoencoder(**settings).fit(sp.csr_array(digits[:100]))
+    assert (changed.transform(digits) != plain.transform(digits)).any()
+
+
+def test_neighbours_in_a_stream(digits):
+    model = tiny_autoencoder(objective="neighbors", random_state=0)
+    for block in np.array_split(digits[:300], 3):
+        model.partial_fit(block)
+    assert model.n_iter_ == 3
+    assert np.isfinite(model.transform(digits)).all()
+
+
+@pytest.mark.parametrize(
+    "net_params", [{"iterator_train": DataLoader}, {"train_split": ValidSplit(5)}]
+)
+def test_pairs_need_all_the_rows(digits, net_params):
+    model = tiny_autoencoder(objective="neighbors", net_params=net_params)
+    with pytest.raises(ValueError, match=f"{next(iter(net_params))}.*objective"):
+        model.fit(digits[:100])
+    model.set_params(objective="reconstruction").fit(digits[:100])
 
 
 def test_pipeline_with_a_clusterer(digits):

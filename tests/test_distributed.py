@@ -139,6 +139,7 @@ SAME = {
     "adam": network(),
     "sgd": network(optimizer="sgd", lr=0.01),
     "noise": network(noise=0.3),
+    "neighbours": network(objective="neighbors"),
     "changed images": network(augment=("shift", "rotate", "flip")),
     # The last batch has a single row.
     "images changed by a function": network(augment=brightened, batch_size=599),

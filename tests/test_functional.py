@@ -57,6 +57,21 @@ def divergence(p, q):
     return total / len(p)
 
 
+def test_attraction():
+    z = np.random.RandomState(0).normal(size=(6, 3))
+    z[4] = z[0]
+    actual = F.attraction(tensor(z)).tolist()
+    for i, j in [(0, 1), (1, 0), (2, 3), (3, 2), (4, 5), (5, 4)]:
+        near = {k: 1 / (1 + distance(z[i], z[k])) for k in range(6) if k != i}
+        assert actual[i] == pytest.approx(-math.log(near[j] / sum(near.values())))
+
+
+def test_attraction_of_rows_that_coincide_has_a_gradient():
+    z = torch.zeros(40, 2, requires_grad=True)
+    F.attraction(z).mean().backward()
+    assert torch.isfinite(z.grad).all()
+
+
 def test_squared_distances(rows):
     z, centers = rows
     expected = [[distance(row, center) for center in centers] for row in z]

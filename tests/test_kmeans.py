@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans
 
 from skdeepcluster import Autoencoder, AutoencoderKMeans, DCNClustering
 from skdeepcluster import functional as F
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.metrics import clustering_accuracy
 
 
@@ -40,6 +41,14 @@ def test_kmeans_is_kmeans_on_the_latent_rows(digits, autoencoder):
     assert 0 < kmeans.n_iter_ < 300
     best = KMeans(10, n_init=20, random_state=1).fit(Z).inertia_
     assert kmeans.inertia_ < 1.01 * best
+
+
+def test_its_own_autoencoder_learns_of_neighbours(digits):
+    X = digits[:200]
+    model = AutoencoderKMeans(10, random_state=0).fit(X)
+    seed = spawn_seeds(0, 3)[0]
+    network = Autoencoder(objective="neighbors", random_state=seed).fit(X)
+    np.testing.assert_array_equal(model.transform(X), network.transform(X))
 
 
 def test_cnn_and_kmeans(digits):

@@ -25,6 +25,26 @@ def test_neighbor_graph(points):
     assert set(np.unique(graph)) == {0, 1}
 
 
+def test_neighbours_are_drawn_of_distinct_rows(points):
+    copies = np.repeat(points, 4, axis=0)[::-1]
+    near = N.Neighborhoods.of(copies, 5, 0)
+    distances = np.square(copies[:, None] - copies).sum(2)
+    rng = np.random.default_rng(0)
+    rows = np.arange(len(copies))
+    drawn = np.stack([near.draw(rows, rng) for _ in range(100)])
+    for i in rows:
+        lengths = np.unique(distances[i])
+        assert set(distances[i, drawn[:, i]]) == set(lengths[1:6])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_neighbours_among_few_distinct_rows(count):
+    rows = np.repeat(np.eye(3, dtype=np.float32)[:count], 4, axis=0)
+    near = N.Neighborhoods.of(rows, 15, 0)
+    drawn = near.draw(np.arange(len(rows)), np.random.default_rng(0))
+    assert (rows[drawn] != rows).any(1).all() == (count > 1)
+
+
 def weights_of(Z, n_neighbors=5):
     graph = N.neighbor_graph(Z, n_neighbors, None, 0)
     return N.fuzzy_union(graph, N.edge_lengths(Z, graph))

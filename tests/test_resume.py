@@ -130,6 +130,7 @@ def test_killed_while_taught(cls, X, tmp_path):
             "net_params": {"iterator_train": DataLoader, "iterator_train__shuffle": 1},
             "autoencoder": tiny_autoencoder(max_epochs=2),
         },
+        {"autoencoder": tiny_autoencoder(objective="neighbors", max_epochs=4)},
         {
             "callbacks": [EarlyStopping("train_loss", patience=2, load_best=True)],
             "autoencoder": tiny_autoencoder(max_epochs=2),
@@ -146,7 +147,14 @@ def test_killed_while_taught(cls, X, tmp_path):
             "optimizer": torch.optim.RMSprop,
         },
     ],
-    ids=["dropout", "DataLoader", "early stopping", "schedule", "optimizer class"],
+    ids=[
+        "dropout",
+        "DataLoader",
+        "neighbours",
+        "early stopping",
+        "schedule",
+        "optimizer class",
+    ],
 )
 @pytest.mark.parametrize("cls", [DECClustering, VaDEClustering])
 def test_killed_with_parts_of_a_users_own(cls, changes, X, tmp_path):

@@ -38,7 +38,13 @@ from skdeepcluster import (
     VaDEClustering,
 )
 from skdeepcluster._seeds import spawn_seeds
-from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator, over_rows
+from skdeepcluster.batches import (
+    INFERENCE_ROWS,
+    BatchDataset,
+    BatchIterator,
+    PairIterator,
+    over_rows,
+)
 from skdeepcluster.training import (
     OPTIMIZERS,
     check_net,
@@ -78,6 +84,27 @@ def test_batches_of_a_subset_keep_their_index_in_the_whole(X):
     assert sorted(int(i) for _, index in batches for i in index) == sorted(chosen)
     for rows, index in batches:
         assert_array_equal(rows, X[index.numpy()])
+
+
+def following(rows, rng):
+    return (rows + rng.integers(1, 4, len(rows))) % 250
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 64, 499, 1000])
+def test_pairs_are_of_every_row_and_a_partner(X, batch_size):
+    iterator = PairIterator(BatchDataset(X), batch_size, following, seed=1)
+    first, second = list(iterator), list(iterator)
+    assert len(first) == len(iterator)
+    assert max(len(index) for _, index in first) <= max(batch_size, 2)
+    pairs = torch.cat([index for _, index in first]).numpy().reshape(-1, 2)
+    assert_array_equal(np.sort(pairs[:, 0]), np.arange(250))
+    assert set((pairs[:, 1] - pairs[:, 0]) % 250) == {1, 2, 3}
+    others = torch.cat([index for _, index in second]).numpy().reshape(-1, 2)
+    assert (others != pairs).any()
+    again = list(PairIterator(BatchDataset(X), batch_size, following, seed=1))
+    for (rows, index), (_, same) in zip(first, again, strict=True):
+        assert_array_equal(rows, X[index.numpy()])
+        assert_array_equal(index, same)
 
 
 def test_order_depends_on_seed_and_epoch(X):

@@ -114,7 +114,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         """Return the autoencoder to use, fitted or not; never change the user's own."""
         given = unwrapped(self.autoencoder)
         if given is None:
-            return Autoencoder(verbose=self.verbose)
+            return self._own_autoencoder().set_params(verbose=self.verbose)
         if not isinstance(given, Autoencoder):
             raise TypeError(
                 f"autoencoder must be an Autoencoder or None, got {given!r}."
@@ -123,6 +123,10 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             return clone(given)
         check_unchanged(given, "autoencoder")
         return given
+
+    def _own_autoencoder(self) -> Autoencoder:
+        """Make an autoencoder where none is given."""
+        return Autoencoder()
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""
