@@ -43,12 +43,17 @@ def test_kmeans_is_kmeans_on_the_latent_rows(digits, autoencoder):
     assert kmeans.inertia_ < 1.01 * best
 
 
-def test_its_own_autoencoder_learns_of_neighbours(digits):
-    X = digits[:200]
-    model = AutoencoderKMeans(10, random_state=0).fit(X)
-    seed = spawn_seeds(0, 3)[0]
-    network = Autoencoder(objective="neighbors", random_state=seed).fit(X)
-    np.testing.assert_array_equal(model.transform(X), network.transform(X))
+@pytest.mark.parametrize("init", ["graph", "k-means", None])
+def test_its_own_autoencoder_learns_of_neighbours(digits, init):
+    # Unless the clusters are those of a graph, which knows of neighbours.
+    X, seed = digits[:200], spawn_seeds(0, 3)[0]
+    if init is None:
+        model = AutoencoderKMeans(10, random_state=0)
+    else:
+        model = DCNClustering(10, init=init, teach=False, max_epochs=0, random_state=0)
+    objective = "reconstruction" if init == "graph" else "neighbors"
+    network = Autoencoder(objective=objective, random_state=seed).fit(X)
+    np.testing.assert_array_equal(model.fit(X).transform(X), network.transform(X))
 
 
 def test_cnn_and_kmeans(digits):

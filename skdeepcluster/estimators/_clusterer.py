@@ -125,8 +125,13 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         return given
 
     def _own_autoencoder(self) -> Autoencoder:
-        """Make an autoencoder where none is given."""
-        return Autoencoder()
+        """Make an autoencoder where none is given.
+
+        Only a graph, where the clusters are of one, knows of neighbours without it.
+        """
+        initial = self._initial()
+        by_graph = initial is not None and initial.of_graph
+        return Autoencoder(objective="reconstruction" if by_graph else "neighbors")
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""
