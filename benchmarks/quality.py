@@ -420,8 +420,8 @@ def main():
         "--objective",
         choices=["reconstruction", "neighbors"],
         default="reconstruction",
-        help="of the shared pretraining; methods that no graph starts have neighbors by "
-        "themselves",
+        help="of the shared pretraining; by themselves, methods that no graph starts "
+        "have neighbors",
     )
     parser.add_argument(
         "--noise", type=float, default=0.0, help="of the shared pretraining"
