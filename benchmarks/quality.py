@@ -420,7 +420,7 @@ def main():
         "--objective",
         choices=["reconstruction", "neighbors"],
         default="reconstruction",
-        help="of the shared pretraining; by themselves, methods that no graph starts "
+        help="of the shared pretraining; by themselves, methods that k-means starts "
         "have neighbors",
     )
     parser.add_argument(

@@ -45,7 +45,7 @@ def test_kmeans_is_kmeans_on_the_latent_rows(digits, autoencoder):
 
 @pytest.mark.parametrize("init", ["graph", "k-means", None])
 def test_its_own_autoencoder_learns_of_neighbours(digits, init):
-    # Unless the clusters are those of a graph, which knows of neighbours.
+    # Where k-means finds the clusters: a graph knows of neighbours.
     X, seed = digits[:200], spawn_seeds(0, 3)[0]
     if init is None:
         model = AutoencoderKMeans(10, random_state=0)

@@ -132,12 +132,12 @@ class Autoencoder(BaseDecodingEstimator):
     objective : {"reconstruction", "neighbors"}, default="reconstruction"
         What the latent space is trained for. With "neighbors", a row and one of its 15
         nearest attract each other, and both repel all others of the batch [5]_, as in
-        parametric UMAP [6]_; rows are reconstructed as well. k-means, mixtures and UMAP
-        then find better clusters in the latent space, pictures of two dimensions show
-        them, and a pass over the data takes twice as long. It says no more to a graph
-        of neighbours, which clusterers start from by default, than the graph knows;
-        those without an autoencoder of the user's train one so, unless a graph finds
-        their clusters.
+        parametric UMAP [6]_; rows are reconstructed as well. k-means and mixtures then
+        find better clusters in the latent space, and pictures of two dimensions show
+        them. But a cluster takes the more room there, the more rows it has: one of most
+        of the rows is cut. A pass over the data takes twice as long. A graph of
+        neighbours, which clusterers start from by default, gains nothing; those that
+        k-means starts have this objective where no autoencoder is given.
     noise : float, default=0.0
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).

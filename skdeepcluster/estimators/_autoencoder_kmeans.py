@@ -11,6 +11,7 @@ from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
+from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned, encode
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._initial import kmeans
@@ -43,7 +44,8 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     autoencoder : Autoencoder or None, default=None
         The autoencoder, as in :class:`DECClustering`. None is
         ``Autoencoder(objective="neighbors")``: k-means finds better clusters where
-        neighbours attract each other than where rows are only reconstructed.
+        neighbours attract each other than where rows are only reconstructed. But both
+        cut a class of most of the rows, where k-means on the rows may not.
     n_init : int, default=20
         Restarts of k-means; the tightest clusters are kept.
     max_samples : int or None, default=100000
@@ -127,6 +129,9 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     def n_clusters_(self) -> int:
         """Number of clusters."""
         return len(self.cluster_centers_)
+
+    def _own_autoencoder(self) -> Autoencoder:
+        return Autoencoder(objective="neighbors")
 
     def _cluster(
         self, X: Any, learned: Learned, clusters: Any, seeds: list[int]

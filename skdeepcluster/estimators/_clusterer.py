@@ -127,11 +127,11 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
     def _own_autoencoder(self) -> Autoencoder:
         """Make an autoencoder where none is given.
 
-        Only a graph, where the clusters are of one, knows of neighbours without it.
+        A graph knows of neighbours without it; k-means in the latent space does not.
         """
         initial = self._initial()
-        by_graph = initial is not None and initial.of_graph
-        return Autoencoder(objective="reconstruction" if by_graph else "neighbors")
+        by_kmeans = initial is not None and not initial.of_graph
+        return Autoencoder(objective="neighbors" if by_kmeans else "reconstruction")
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""

@@ -181,8 +181,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     autoencoder : Autoencoder or None, default=None
         One that is fitted is used as it is, and stays so in clones, so that its
         training is shared by all the fits of a search; one that isn't is cloned and
-        fitted. None is ``Autoencoder(objective="neighbors")``; the paper's is
-        ``Autoencoder()``.
+        fitted. None is ``Autoencoder()``.
     max_embedded : int or None, default=5000
         Rows to embed, drawn at random where there are more. None embeds all.
     perplexity : float, default=30.0
