@@ -56,7 +56,7 @@ METHODS = {
         ["likelihood", "mahalanobis", "reconstruction", "rank-average"],
     ),
     "DEC from k-means": (
-        DECClustering(init="k-means", autoencoder=Autoencoder()),
+        DECClustering(init="k-means"),
         ["mahalanobis", "reconstruction", "rank-average"],
     ),
 }

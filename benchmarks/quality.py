@@ -420,8 +420,7 @@ def main():
         "--objective",
         choices=["reconstruction", "neighbors"],
         default="reconstruction",
-        help="of the shared pretraining; by themselves, methods that k-means starts "
-        "have neighbors",
+        help="of the shared pretraining",
     )
     parser.add_argument(
         "--noise", type=float, default=0.0, help="of the shared pretraining"

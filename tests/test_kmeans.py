@@ -7,7 +7,6 @@ from sklearn.cluster import KMeans
 
 from skdeepcluster import Autoencoder, AutoencoderKMeans, DCNClustering
 from skdeepcluster import functional as F
-from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.metrics import clustering_accuracy
 
 
@@ -41,19 +40,6 @@ def test_kmeans_is_kmeans_on_the_latent_rows(digits, autoencoder):
     assert 0 < kmeans.n_iter_ < 300
     best = KMeans(10, n_init=20, random_state=1).fit(Z).inertia_
     assert kmeans.inertia_ < 1.01 * best
-
-
-@pytest.mark.parametrize("init", ["graph", "k-means", None])
-def test_its_own_autoencoder_learns_of_neighbours(digits, init):
-    # Where k-means finds the clusters: a graph knows of neighbours.
-    X, seed = digits[:200], spawn_seeds(0, 3)[0]
-    if init is None:
-        model = AutoencoderKMeans(10, random_state=0)
-    else:
-        model = DCNClustering(10, init=init, teach=False, max_epochs=0, random_state=0)
-    objective = "reconstruction" if init == "graph" else "neighbors"
-    network = Autoencoder(objective=objective, random_state=seed).fit(X)
-    np.testing.assert_array_equal(model.fit(X).transform(X), network.transform(X))
 
 
 def test_cnn_and_kmeans(digits):

@@ -134,10 +134,10 @@ class Autoencoder(BaseDecodingEstimator):
         nearest attract each other, and both repel all others of the batch [5]_, as in
         parametric UMAP [6]_; rows are reconstructed as well. k-means and mixtures then
         find better clusters in the latent space, and pictures of two dimensions show
-        them. But a cluster takes the more room there, the more rows it has: one of most
-        of the rows is cut. A pass over the data takes twice as long. A graph of
-        neighbours, which clusterers start from by default, gains nothing; those that
-        k-means starts have this objective where no autoencoder is given.
+        them, where classes are of similar sizes. But a cluster takes the more room, the
+        more rows it has: one of most of the rows is cut. A pass over the data takes
+        twice as long. A graph of neighbours, which clusterers start from by default,
+        knows what they know, and gains nothing.
     noise : float, default=0.0
         Share of input entries that training hides from the encoder, which has to guess
         them from the others (denoising).

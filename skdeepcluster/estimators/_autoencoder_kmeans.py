@@ -11,7 +11,6 @@ from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
-from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned, encode
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._initial import kmeans
@@ -34,18 +33,16 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
 
     An autoencoder is trained, or given, and :class:`sklearn.cluster.KMeans` is fitted
     to the latent rows, as at the start of deep embedded clustering [1]_. With
-    ``autoencoder=Autoencoder(network="conv", objective="neighbors")`` it is what is
-    known as CNN + k-means.
+    ``autoencoder=Autoencoder(network="conv")`` it is what is known as CNN + k-means.
+    Where classes are of similar sizes, ``Autoencoder(objective="neighbors")`` makes
+    a latent space in which k-means finds much more of them.
 
     Parameters
     ----------
     n_clusters : int, default=8
         Number of clusters.
     autoencoder : Autoencoder or None, default=None
-        The autoencoder, as in :class:`DECClustering`. None is
-        ``Autoencoder(objective="neighbors")``: k-means finds better clusters where
-        neighbours attract each other than where rows are only reconstructed. But both
-        cut a class of most of the rows, where k-means on the rows may not.
+        The autoencoder, as in :class:`DECClustering`.
     n_init : int, default=20
         Restarts of k-means; the tightest clusters are kept.
     max_samples : int or None, default=100000
@@ -129,9 +126,6 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     def n_clusters_(self) -> int:
         """Number of clusters."""
         return len(self.cluster_centers_)
-
-    def _own_autoencoder(self) -> Autoencoder:
-        return Autoencoder(objective="neighbors")
 
     def _cluster(
         self, X: Any, learned: Learned, clusters: Any, seeds: list[int]

@@ -114,7 +114,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         """Return the autoencoder to use, fitted or not; never change the user's own."""
         given = unwrapped(self.autoencoder)
         if given is None:
-            return self._own_autoencoder().set_params(verbose=self.verbose)
+            return Autoencoder(verbose=self.verbose)
         if not isinstance(given, Autoencoder):
             raise TypeError(
                 f"autoencoder must be an Autoencoder or None, got {given!r}."
@@ -123,15 +123,6 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             return clone(given)
         check_unchanged(given, "autoencoder")
         return given
-
-    def _own_autoencoder(self) -> Autoencoder:
-        """Make an autoencoder where none is given.
-
-        A graph knows of neighbours without it; k-means in the latent space does not.
-        """
-        initial = self._initial()
-        by_kmeans = initial is not None and not initial.of_graph
-        return Autoencoder(objective="neighbors" if by_kmeans else "reconstruction")
 
     def _check_fit(self, X: Any, autoencoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""

@@ -134,10 +134,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
         The autoencoder to start from. One that is fitted is used as it is, and stays
         so in clones, so that its training is shared by all the fits of a search; one
         that isn't is cloned and fitted. It also says on which device, in which
-        precision and on which changes of images to train. None is ``Autoencoder()``
-        where the initial clusters are a graph's, and else
-        ``Autoencoder(objective="neighbors")``, in whose latent space others find better
-        clusters; the paper's is ``Autoencoder()`` in any case.
+        precision and on which changes of images to train. None is ``Autoencoder()``.
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters. "graph" takes those of a graph of neighbours, in ``X`` and in
         the latent space, and teaches the network to tell them apart; these clusters may

@@ -125,7 +125,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     n_clusters : int, default=8
         Number of mixture components.
     autoencoder : Autoencoder or None, default=None
-        The autoencoder, as in :class:`DECClustering`. None is ``Autoencoder()``.
+        The autoencoder, as in :class:`DECClustering`.
     n_neighbors : int, default=20
         Neighbours of a row in UMAP's graph, itself one of them.
     min_dist : float, default=0.0
