@@ -92,7 +92,12 @@ def test_neighbours_in_a_stream(digits):
 
 
 @pytest.mark.parametrize(
-    "net_params", [{"iterator_train": DataLoader}, {"train_split": ValidSplit(5)}]
+    "net_params",
+    [
+        {"iterator_train": DataLoader},
+        {"iterator_train__shuffle": True},
+        {"train_split": ValidSplit(5)},
+    ],
 )
 def test_pairs_need_all_the_rows(digits, net_params):
     model = tiny_autoencoder(objective="neighbors", net_params=net_params)

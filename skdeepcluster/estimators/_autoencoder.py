@@ -411,8 +411,9 @@ class Autoencoder(BaseDecodingEstimator):
 
     def _check_training(self) -> None:
         super()._check_training()
-        for name in ("iterator_train", "train_split"):
-            if self.objective == "neighbors" and (self.net_params or {}).get(name):
+        for name, value in (self.net_params or {}).items():
+            takes_rows = name.partition("__")[0] in ("iterator_train", "train_split")
+            if takes_rows and value is not None and self.objective == "neighbors":
                 raise ValueError(
                     f"net_params has {name!r}, but objective='neighbors' trains on "
                     "pairs of all the rows; leave it out, or take "
