@@ -50,6 +50,7 @@ from skdeepcluster import (
     VaDEClustering,
 )
 from skdeepcluster.augment import NAMES as AUGMENTATIONS
+from skdeepcluster.estimators._objectives import OBJECTIVES
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.neighbors import edge_lengths, fuzzy_union, neighbor_graph
@@ -384,10 +385,16 @@ def run_kind(kind, options):
         print(kind_table(scores, shapes), flush=True)
 
 
-def main():
+def all_loaders():
+    """Name to loader of every data set, whatever its kind."""
     loaders = LOADERS | SYNTHETIC
     for sets in KINDS.values():
         loaders |= sets
+    return loaders
+
+
+def main():
+    loaders = all_loaders()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=loaders, default=[])
     parser.add_argument(
@@ -418,7 +425,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="of the shared pretraining")
     parser.add_argument(
         "--objective",
-        choices=["reconstruction", "neighbors"],
+        choices=OBJECTIVES,
         default="reconstruction",
         help="of the shared pretraining",
     )

@@ -2,21 +2,16 @@
 
 import argparse
 import warnings
-from functools import partialmethod
 from unittest import mock
 
 import numpy as np
 import pandas as pd
-from _kinds import KINDS
-from quality import LOADERS, chosen
+from quality import all_loaders, chosen
 from sklearn.metrics import normalized_mutual_info_score
 
 from skdeepcluster import Autoencoder
-from skdeepcluster.communities import communities
 from skdeepcluster.graph import GraphClustering
-from skdeepcluster.maps import diffusion_map, discriminant_map
 from skdeepcluster.metrics import clustering_accuracy
-from skdeepcluster.neighbors import View
 from skdeepcluster.search import Search
 
 DATA = [
@@ -24,30 +19,22 @@ DATA = [
     *["mfeat-fou", "orl-faces", "iris", "penguins", "phoneme", "letter", "spambase"],
 ]
 
-# Name to whether neighbours where communities are apart count, those on the diffusion
-# map, and those in the latent space of an autoencoder.
+MADE = {"_apart": Search._apart, "_smoothed": Search._smoothed}
+
+# Name to the methods of `Search` whose views are left out, and whether neighbours in
+# the latent space of an autoencoder count.
 VIEWS = {
-    "rows": (False, False, False),
-    "rows, discriminant": (True, False, False),
-    "rows, diffusion": (False, True, False),
-    "rows, discriminant, diffusion": (True, True, False),
-    "rows, discriminant, diffusion, latent rows": (True, True, True),
+    "rows": (["_apart", "_smoothed"], False),
+    "rows, discriminant": (["_smoothed"], False),
+    "rows, diffusion": (["_apart"], False),
+    "rows, discriminant, diffusion": ([], False),
+    "rows, discriminant, diffusion, latent rows": ([], True),
 }
 
 
-def graphs(search, ways, n_clusters, apart, slow):
-    """Make the graphs of `Search.graphs` of some of its views."""
-    graph, seed = View.sum_of([way.view for way in ways]), search.seeds[0]
-    mass = search.nodes.mass
-    if apart:
-        resolution = search.settings.resolution
-        parts = communities(graph.weights, n_clusters, resolution, seed)
-        maps = [discriminant_map(way.rows, mass, parts) for way in ways]
-        graph = View.sum_of([graph, *map(search.view, maps)])
-    if not slow:
-        return [graph]
-    smoothed = search.view(diffusion_map(graph.weights, seed))
-    return [graph, View.sum_of([graph, smoothed])]
+def nothing(*args):
+    """No view at all."""
+    return []
 
 
 def measure(X, y, seed):
@@ -56,18 +43,15 @@ def measure(X, y, seed):
     X, y = X[order], y[order]
     latent = Autoencoder(random_state=seed).fit_transform(X)
     graph = GraphClustering(len(np.unique(y)), random_state=seed)
-    for name, (apart, slow, learned) in VIEWS.items():
-        made = partialmethod(graphs, apart=apart, slow=slow)
-        with mock.patch.object(Search, "graphs", made):
+    for name, (left_out, learned) in VIEWS.items():
+        with mock.patch.multiple(Search, **MADE | dict.fromkeys(left_out, nothing)):
             labels = graph._labels_of([X, latent] if learned else [X])
         nmi = normalized_mutual_info_score(y, labels)
         yield name, clustering_accuracy(y, labels), nmi
 
 
 def main():
-    loaders = dict(LOADERS)
-    for sets in KINDS.values():
-        loaders |= sets
+    loaders = all_loaders()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", choices=loaders, default=DATA)
     parser.add_argument("--rows", type=int, default=2500, help="a sample of so many")

@@ -414,19 +414,26 @@ class Search:
 
     def graphs(self, ways: list[Way], n_clusters: int) -> list[View]:
         """Graphs to look for communities in; clusters are judged in the first."""
-        settings, mass, seed = self.settings, self.nodes.mass, self.seeds[0]
         graph = View.sum_of([way.view for way in ways])
-        if settings.neighbors is not None or not 2 < len(mass) <= MAPPED_ROWS:
+        given = self.settings.neighbors is not None
+        if given or not 2 < len(self.nodes.mass) <= MAPPED_ROWS:
             return [graph]
-        parts = communities(graph.weights, n_clusters, settings.resolution, seed)
-        apart = [
-            self.view(discriminant_map(way.rows, mass, parts))
+        graph = View.sum_of([graph, *self._apart(graph, ways, n_clusters)])
+        return [graph, *(View.sum_of([graph, each]) for each in self._smoothed(graph))]
+
+    def _apart(self, graph: View, ways: list[Way], n_clusters: int) -> list[View]:
+        """Make views in which the communities of a graph are apart, one a way."""
+        seed, resolution = self.seeds[0], self.settings.resolution
+        parts = communities(graph.weights, n_clusters, resolution, seed)
+        return [
+            self.view(discriminant_map(way.rows, self.nodes.mass, parts))
             for way in ways
             if way.rows is not None
         ]
-        graph = View.sum_of([graph, *apart])
-        smoothed = self.view(diffusion_map(graph.weights, seed))
-        return [graph, View.sum_of([graph, smoothed])]
+
+    def _smoothed(self, graph: View) -> list[View]:
+        """Make the view of slow motions on a graph."""
+        return [self.view(diffusion_map(graph.weights, self.seeds[0]))]
 
     def _bar(self, ways: list[Way], judge: View, n_clusters: int) -> Bar:
         """How much clearer than those of k-means clusters of this size must be."""

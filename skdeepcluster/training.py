@@ -318,7 +318,8 @@ class Net(NeuralNet):
 
     def is_foreign(self) -> bool:
         """Whether a part may draw from torch's global generators."""
-        return not all(map(is_own, (self.iterator_train, self.iterator_valid))) or any(
+        iterators = {self.iterator_train, self.iterator_valid}
+        return iterators != {BatchIterator} or any(
             isinstance(part, (ForeignAutoencoder, GivenAugmentation))
             for part in self.module.modules()
         )
@@ -498,10 +499,12 @@ def make_net(
     }
     if named and not any(keywords.get(f"optimizer__{name}") for name in NOT_FUSED):
         keywords.setdefault("optimizer__fused", True)
-    if is_own(keywords["iterator_train"]):
-        keywords = {"iterator_train__seed": seed, **keywords}
     if keywords["iterator_train"] is BatchIterator:
-        keywords = {"iterator_train__shuffle": True, **keywords}
+        keywords = {
+            "iterator_train__shuffle": True,
+            "iterator_train__seed": seed,
+            **keywords,
+        }
     return net_class(module, **keywords)
 
 
@@ -561,11 +564,6 @@ def shares(iterator: Any) -> Iterator[tuple[int, Any]]:
                 else (batch[rank::world])
             )
         yield count, batch
-
-
-def is_own(iterator: Any) -> bool:
-    """Tell whether the class of an iterator is one of ours."""
-    return isinstance(iterator, type) and issubclass(iterator, BatchIterator)
 
 
 def order_of(iterator: Any) -> Any:

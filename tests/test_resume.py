@@ -20,6 +20,7 @@ from discovery import (
     trained,
 )
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from test_common import bits
 from test_networks import Pair
@@ -161,6 +162,15 @@ def test_killed_with_parts_of_a_users_own(cls, changes, X, tmp_path):
     changes = {"init": "k-means", **changes}
     expected, actual = kill_then_go_on(cls, X, tmp_path, 3, **changes)
     assert_same_fit(actual, expected, X)
+
+
+def test_a_finished_pretraining_looks_for_no_neighbours(X, tmp_path, monkeypatch):
+    network = tiny_autoencoder(
+        objective="neighbors", checkpoint=tmp_path, random_state=0
+    )
+    first = clone(network).fit(X)
+    monkeypatch.setattr("skdeepcluster.neighbors.neighbor_graph", None)
+    assert_same_fit(clone(network).fit(X), first, X)
 
 
 def test_no_seed_goes_on_with_the_seeds_of_the_first_run(X, tmp_path):

@@ -496,9 +496,8 @@ class Autoencoder(BaseDecodingEstimator):
         """Train a network in place, by seeds of the order of rows and of noise."""
         order_seed, noise_seed = seeds
         batch_size, epochs, lr = schedule
-        net_class = OBJECTIVES[self.objective]
         return self._train(
-            net_class,
+            OBJECTIVES[self.objective],
             Reconstruction(module, self.noise, noise_seed),
             X,
             order_seed,
@@ -509,7 +508,6 @@ class Autoencoder(BaseDecodingEstimator):
             lr=lr,
             device=resolve_device(self.device),
             precision=self.precision,
-            **net_class.batches(X, order_seed),
         )
 
     def _new_module(self, X: Any, seed: int, n_samples: int) -> AutoencoderModule:

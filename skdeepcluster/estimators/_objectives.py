@@ -53,11 +53,6 @@ class ReconstructionNet(Net):
         target, _, reconstruction = y_pred
         return nn.functional.mse_loss(reconstruction, target)
 
-    @classmethod
-    def batches(cls, X: Any, seed: int) -> dict[str, Any]:
-        """Give the settings of the batches of some rows."""
-        return {}
-
 
 class AttractionNet(ReconstructionNet):
     """Training on pairs of neighbours, which attract each other and repel all others.
@@ -76,14 +71,14 @@ class AttractionNet(ReconstructionNet):
         entropy = F.attraction(distributed.gathered(y_pred[1]))
         return distributed.mine(entropy).mean() + error
 
-    @classmethod
-    def batches(cls, X: Any, seed: int) -> dict[str, Any]:
-        """Make them pairs of a row and a neighbour."""
-        near = distributed.first(lambda: Neighborhoods.of(X, N_NEIGHBORS, seed))
-        return {
-            "iterator_train": PairIterator,
-            "iterator_train__draw_partners": near.draw,
-        }
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Make the batches pairs of a row and a neighbour, in training."""
+        if not training:
+            return super().get_iterator(dataset, training)
+        near = distributed.first(
+            lambda: Neighborhoods.of(dataset.X, N_NEIGHBORS, self.seed)
+        )
+        return PairIterator(dataset, self.batch_size, near.draw, self.seed)
 
 
 OBJECTIVES: dict[str, type[ReconstructionNet]] = {
