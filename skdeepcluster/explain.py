@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from scipy.stats import rankdata
-from sklearn.base import is_outlier_detector
+from sklearn.base import OneToOneFeatureMixin, is_outlier_detector
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import check_array, indexable
@@ -26,10 +27,12 @@ from skdeepcluster._fitted import (
     latent_rows,
     mean_and_variance,
     refuse_dates,
+    sample_rows,
     searched,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster._terms import term_weights, text_labels, top_terms
+from skdeepcluster.oddness import Columns
 
 __all__ = [
     "cluster_effects",
@@ -40,6 +43,8 @@ __all__ = [
 
 # Entries of a sparse matrix that are made dense at once, to be ranked.
 BLOCK_ENTRIES = 1 << 23
+# Rows that clusters near outliers are looked for among, at most.
+ROWS_FOR_CLUSTERS = 10_000
 
 
 @dataclass(eq=False)
@@ -212,10 +217,11 @@ def describe_outliers(
     X: Any,
     feature_names: Any = None,
     *,
+    labels: Any = None,
     n_outliers: int = 10,
     n_features: int = 3,
 ) -> Any:
-    """Oddest rows, and the columns that make them odd.
+    """Oddest rows, the columns that make them odd, and what was expected there.
 
     Parameters
     ----------
@@ -226,6 +232,9 @@ def describe_outliers(
     feature_names : array-like of str, default=None
         Names of the detector's columns. None takes those of a data frame, or those
         that the steps of a pipeline give.
+    labels : array-like of shape (n_samples,), default=None
+        Clusters of the rows, of any origin; negative numbers are noise. With them, the
+        table tells the normal cluster that is nearest to each odd row.
     n_outliers : int, default=10
         Rows to describe, at most.
     n_features : int, default=3
@@ -234,10 +243,27 @@ def describe_outliers(
     Returns
     -------
     pandas.DataFrame
-        A row for each of the oddest rows, the oddest first, under its position in
-        ``X``: its ``score``, whether the detector has it for an ``outlier``, and
-        ``features``, a dictionary from names of columns to their shares of what
-        :meth:`skdeepcluster.DeepOutlierDetector.explain` gives.
+        For each of the oddest rows, the oddest first, as many rows as columns are
+        described, the oddest first, all with the index that the row has in ``X``, a
+        frame, or else its position: so ``X.loc[table.index]`` and ``X.join(table,
+        how="right")`` tell the rest of it.
+
+        ====================  ==========================================================
+        score                 ``score_samples`` of the row
+        probability           its ``outlier_probability``
+        outlier               whether the detector has it for one
+        told_by               "distance", "density" or "reconstruction": the largest of
+                              its ``surprises``
+        cluster               cluster of most of the ten inliers that are nearest to it,
+                              where there are ``labels``
+        feature               name of the column
+        value                 what the row has there
+        expected              what it should be, given the row's other columns
+        oddness               squared difference of these, in units of the usual one
+        ====================  ==========================================================
+
+        Values are those of ``X`` where all the steps before the detector scale columns
+        one by one, as a ``StandardScaler``, and else those that the detector sees.
 
     Raises
     ------
@@ -245,57 +271,72 @@ def describe_outliers(
         If pandas is not installed.
     TypeError
         If the estimator is no `DeepOutlierDetector`.
+    ValueError
+        If names or labels are not as many as columns or rows.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sklearn.datasets import load_wine
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler, normalize
-    >>> from skdeepcluster import Autoencoder, DeepOutlierDetector
+    >>> from skdeepcluster import DeepOutlierDetector
     >>> from skdeepcluster.explain import describe_outliers
-    >>> wine = load_wine()
-    >>> X = wine.data.copy()
-    >>> X[7, wine.feature_names.index("ash")] = 9.0
-    >>> network = Autoencoder((64,), max_epochs=30, random_state=0)
-    >>> detector = make_pipeline(StandardScaler(), DeepOutlierDetector(network))
-    >>> table = describe_outliers(detector.fit(X), X, wine.feature_names)
-    >>> int(table.index[0]), next(iter(table["features"].iloc[0]))
-    (7, 'ash')
+    >>> wine = load_wine(as_frame=True).data
+    >>> wine.loc[7, "ash"] = 9.0
+    >>> detector = DeepOutlierDetector(random_state=0).fit(wine)
+    >>> table = describe_outliers(detector, wine, n_features=1)
+    >>> table.loc[7, ["feature", "value", "expected"]].to_dict()
+    {'feature': 'ash', 'value': 9.0, 'expected': 2.46}
     """
     pandas = import_extra("pandas", "compare", "describe_outliers")
     check_counts(n_outliers=n_outliers, n_features=n_features)
     whole = searched(detector)
     final = last_step(whole)
-    if not hasattr(final, "explain"):
+    if not hasattr(final, "outlier_probability"):
         raise TypeError(
-            f"{type(final).__name__} has no explain: give a DeepOutlierDetector, or a "
+            f"{type(final).__name__} is no DeepOutlierDetector: give one, or a "
             "pipeline that ends in one."
         )
     n_steps = len(whole) - 1 if isinstance(whole, Pipeline) else 0
     (X,) = indexable(X)
+    if labels is not None:
+        labels = labels_of(labels, X)
     rows = whole[:-1].transform(X) if n_steps else X
+    surprises = final.surprises(rows)
     scores = final.score_samples(rows)
     oddest = np.argsort(scores, kind="stable")[:n_outliers]
-    shares = final.explain(_safe_indexing(rows, oddest))
-    shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(float).tiny)
-    names = names_of(rows, shares.shape[1], feature_names, whole, n_steps)
-    features = [
-        {
-            str(names[column]): round(float(row[column]), 3)
-            for column in np.argsort(-row, kind="stable")[:n_features]
-            if row[column] > 0
+    odd = _safe_indexing(rows, oddest)
+    oddness, expected = final.explain(odd), final.expected(odd)
+    values = check_array(odd, accept_sparse="csr", dtype=np.float64)
+    values = values.toarray() if sp.issparse(values) else values
+    names = names_of(rows, oddness.shape[1], feature_names, whole, n_steps)
+    if n_steps and all(isinstance(it, OneToOneFeatureMixin) for it in whole[:-1]):
+        values, expected = map(whole[:-1].inverse_transform, (values, expected))
+    index = X.index if hasattr(X, "iloc") else np.arange(len(scores))
+    clusters = None
+    if labels is not None:
+        normal = np.flatnonzero((scores >= final.offset_) & ~is_noise(labels))
+        normal = normal[sample_rows(len(normal), ROWS_FOR_CLUSTERS, 0)]
+        near = nearest(final.columns_, odd, _safe_indexing(rows, normal))
+        clusters = [most_common(labels[normal[each]]) for each in near]
+    records = []
+    for place, row in enumerate(oddest):
+        whole_row = {
+            "row": index[row],
+            "score": scores[row],
+            "probability": float(final.tail_.excess(-scores[row])),
+            "outlier": bool(scores[row] < final.offset_),
+            "told_by": list(final.tails_)[surprises[row].argmax()],
         }
-        for row in shares
-    ]
-    return pandas.DataFrame(
-        {
-            "score": scores[oddest],
-            "outlier": scores[oddest] < final.offset_,
-            "features": features,
-        },
-        index=pandas.Index(oddest, name="row"),
-    )
+        if clusters is not None:
+            whole_row["cluster"] = clusters[place]
+        for column in np.argsort(-oddness[place], kind="stable")[:n_features]:
+            reason = {
+                "feature": str(names[column]),
+                "value": values[place, column],
+                "expected": expected[place, column],
+                "oddness": oddness[place, column],
+            }
+            records.append({**whole_row, **reason})
+    return pandas.DataFrame(records).set_index("row")
 
 
 def describe_topics(
@@ -383,6 +424,35 @@ def check_counts(**counts: Any) -> None:
             raise ValueError(f"{name}={value!r} must be an integer >= 1.")
 
 
+def nearest(columns: Columns, odd: Any, normal: Any, count: int = 10) -> np.ndarray:
+    """Find the normal rows that are nearest to each odd one, in a detector's unit."""
+    stretched = []
+    for rows in (normal, odd):
+        rows = check_array(rows, accept_sparse="csr")
+        rows = rows.toarray() if sp.issparse(rows) else rows
+        stretched.append(columns.stretched(rows))
+    search = NearestNeighbors(n_neighbors=min(count, len(stretched[0])))
+    return search.fit(stretched[0]).kneighbors(stretched[1], return_distance=False)
+
+
+def most_common(labels: np.ndarray) -> Any:
+    """Return the label that stands there most often, of several the nearest one."""
+    found, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    return found[np.lexsort((first, -counts))[0]]
+
+
+def labels_of(labels: Any, X: Any) -> np.ndarray:
+    """Check that there is a label for each row."""
+    labels = check_labels(labels, "labels")
+    n_samples = _num_samples(X)
+    if len(labels) != n_samples:
+        raise ValueError(
+            f"labels has {len(labels)} entries and X {n_samples} rows: give a label "
+            "for each row."
+        )
+    return labels
+
+
 def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Described:
     """Make a table of numbers of rows, and find their clusters."""
     if estimator is None and labels is None:
@@ -396,13 +466,7 @@ def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Descri
                 "describe_outliers tells why they are odd."
             )
         labels = fitted_labels(estimator, X)
-    labels = check_labels(labels, "labels")
-    n_samples = _num_samples(X)
-    if len(labels) != n_samples:
-        raise ValueError(
-            f"labels has {len(labels)} entries and X {n_samples} rows: give a label "
-            "for each row."
-        )
+    labels = labels_of(labels, X)
     found = np.unique(labels[~is_noise(labels)])
     if len(found) == 0:
         raise ValueError("Every row is noise: there is no cluster to describe.")

@@ -34,7 +34,7 @@ MOST_UNITS = 1e12
 
 # scikit-learn sets the number of BLAS threads for a search and back: of two searches at
 # a time, as dask makes them, the later end would leave it changed for good.
-_search_lock = threading.Lock()
+search_lock = threading.Lock()
 
 # Odd constants of a mixing function of whole numbers (splitmix64).
 MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
@@ -226,7 +226,7 @@ class RowSpace:
 
         def neighbors(X: Any) -> Neighbors:
             Z = self.transform(X)
-            with _search_lock:
+            with search_lock:
                 near: Any = search.kneighbors(Z, return_distance=False)
             lengths = np.linalg.norm(Z[:, None] - self.rows[near], axis=2)
             begins = np.arange(0, near.size + 1, n_neighbors)

@@ -373,7 +373,7 @@ def test_terms_of_texts_do_not_depend_on_the_network():
 def test_centres_that_are_no_terms_are_refused():
     autoencoder = Autoencoder((16,), 2, max_epochs=1, random_state=0)
     gmm = AutoencoderGMM(2, autoencoder=autoencoder, reg_covar=1e-2, random_state=0)
-    detector = DeepOutlierDetector(gmm, method="mahalanobis")
+    detector = DeepOutlierDetector(gmm)
     pipeline = make_pipeline(TfidfVectorizer(), detector).fit(TEXTS)
     for X in (None, TEXTS):
         with pytest.raises(TypeError, match="ends in a clusterer"):

@@ -47,8 +47,15 @@ def X(digits):
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle:UserWarning")
-@pytest.mark.parametrize("number", range(1, _given.SAVED_FORMAT + 1))
-@pytest.mark.parametrize("name", ["dec", "detector"])
+@pytest.mark.parametrize(
+    # Detectors of format 1 scored rows in another way, and have to be fitted again.
+    ("name", "number"),
+    [
+        (name, number)
+        for name, first in (("dec", 1), ("detector", 2))
+        for number in range(first, _given.SAVED_FORMAT + 1)
+    ],
+)
 def test_files_of_every_format_are_read(name, number, X):
     model = load(DATA / f"{name}-{number}.skops")
     expected = np.load(DATA / f"{name}-{number}.npz")

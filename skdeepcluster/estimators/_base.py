@@ -143,20 +143,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         return rows, some
 
     def _check_input(self, X: Any, reset: bool = False, **settings: Any) -> Any:
-        X = validated(
-            self,
-            X,
-            reset=reset,
-            dtype=INPUT_DTYPES,
-            order="C",
-            **settings,
-        )
-        # An unsorted or repeated index densifies to the same rows, but not to the same
-        # bits in every version of scipy.
-        if hasattr(X, "sum_duplicates") and not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-        return X
+        return check_rows(self, X, reset, **settings)
 
     def _encode(self, X: Any) -> np.ndarray:
         """Latent rows, float32, in the input's order."""
@@ -355,6 +342,24 @@ class BaseDecodingEstimator(BaseDeepEstimator):
             X[start : start + len(rows)] = rows.cpu().numpy()
             start += len(rows)
         return X
+
+
+def check_rows(estimator: Any, X: Any, reset: bool = False, **settings: Any) -> Any:
+    """Validate the rows that an estimator of ours is given."""
+    X = validated(
+        estimator,
+        X,
+        reset=reset,
+        dtype=INPUT_DTYPES,
+        order="C",
+        **settings,
+    )
+    # An unsorted or repeated index densifies to the same rows, but not to the same bits
+    # in every version of scipy.
+    if hasattr(X, "sum_duplicates") and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
 
 
 def encode(
