@@ -262,8 +262,9 @@ def describe_outliers(
         oddness               squared difference of these, in units of the usual one
         ====================  ==========================================================
 
-        Values are those of ``X`` where all the steps before the detector scale columns
-        one by one, as a ``StandardScaler``, and else those that the detector sees.
+        Values are in the units of ``X`` where all the steps before the detector scale
+        columns one by one or fill gaps, as a ``StandardScaler`` and a
+        ``SimpleImputer`` do, and else those that the detector sees.
 
     Raises
     ------
@@ -308,8 +309,9 @@ def describe_outliers(
     values = check_array(odd, accept_sparse="csr", dtype=np.float64)
     values = values.toarray() if sp.issparse(values) else values
     names = names_of(rows, oddness.shape[1], feature_names, whole, n_steps)
-    if n_steps and all(isinstance(it, OneToOneFeatureMixin) for it in whole[:-1]):
-        values, expected = map(whole[:-1].inverse_transform, (values, expected))
+    steps = whole[:-1] if n_steps else ()
+    if all(keeps_columns(step) for step in steps):
+        values, expected = (in_units(steps, it) for it in (values, expected))
     index = X.index if hasattr(X, "iloc") else np.arange(len(scores))
     clusters = None
     if labels is not None:
@@ -422,6 +424,24 @@ def check_counts(**counts: Any) -> None:
     for name, value in counts.items():
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name}={value!r} must be an integer >= 1.")
+
+
+def keeps_columns(step: Any) -> bool:
+    """Whether a step fills or scales columns one by one, and can be undone."""
+    if type(step).__module__.startswith("sklearn.impute."):
+        return len(step.get_feature_names_out()) == step.n_features_in_
+    undone = hasattr(step, "inverse_transform")
+    return undone and isinstance(step, OneToOneFeatureMixin)
+
+
+def in_units(steps: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows before the steps of a pipeline that scale them."""
+    for step in reversed([*steps]):
+        if hasattr(step, "inverse_transform") and isinstance(
+            step, OneToOneFeatureMixin
+        ):
+            rows = step.inverse_transform(rows)
+    return rows
 
 
 def nearest(columns: Columns, odd: Any, normal: Any, count: int = 10) -> np.ndarray:

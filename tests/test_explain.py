@@ -479,6 +479,17 @@ def test_table_of_the_oddest_rows(iris):
         describe_outliers(pipeline, X, labels=[0, 1, 2])
 
 
+def test_values_are_in_the_units_before_gaps_were_filled(iris):
+    X = iris.copy()
+    X.iloc[3, 2] = np.nan
+    X.iloc[11, 1] = 40.0
+    detector = DeepOutlierDetector(random_state=0)
+    pipeline = make_pipeline(SimpleImputer(), StandardScaler(), detector).fit(X)
+    first = describe_outliers(pipeline, X, n_outliers=1, n_features=1).iloc[0]
+    assert first["value"] == pytest.approx(40)
+    assert 2 < first["expected"] < 4.5
+
+
 def test_names_and_values_of_what_the_detector_sees(iris):
     X = iris.to_numpy()
     detector = DeepOutlierDetector(random_state=0)

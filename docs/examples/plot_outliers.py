@@ -3,10 +3,9 @@ Odd rows of a table, and why
 ============================
 
 Which rows are unlike the others, and which of their columns tell? The table is
-scikit-learn's of 569 breast tumours: 30 measures of the size and shape of cell nuclei.
-Two kinds of odd rows are hidden in it, and what was hidden is used for the scores only.
-Isolation forests and local outlier factors are better at the first kind, and an
-autoencoder at the second. Know which kind you look for.
+scikit-learn's of 569 breast tumours: 30 measures of the size and shape of cell nuclei,
+in units of their own. Three kinds of odd rows are hidden in it, and what was hidden is
+used for the scores only.
 """
 
 import matplotlib.pyplot as plt
@@ -16,10 +15,9 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepcluster import Autoencoder, DeepOutlierDetector
+from skdeepcluster import DeepOutlierDetector
 from skdeepcluster.explain import describe_outliers
 
 X, y = load_breast_cancer(return_X_y=True, as_frame=True)
@@ -27,9 +25,17 @@ benign = X[y == 1].reset_index(drop=True)
 rng = np.random.default_rng(0)
 
 # %%
-# Two kinds of odd rows
-# ---------------------
+# Three kinds of odd rows
+# -----------------------
 #
+# *A gross error*: one value is ten times what was measured. It is the first thing that
+# a detector has to find.
+
+gross = benign.copy()
+gross.loc[123, "mean smoothness"] *= 10
+is_gross = np.arange(len(gross)) == 123
+
+# %%
 # *Extreme rows* lie outside of what is usual: 20 malignant tumours among the 357 benign
 # ones. Most of their values are large.
 
@@ -57,26 +63,33 @@ is_slip = np.isin(np.arange(len(slips)), list(cause))
 # Scores and a threshold
 # ----------------------
 #
-# The columns have different units, so a ``StandardScaler`` comes first. The detector's
-# network squeezes each row through a few numbers and back, and scores it by the error:
-# what the network can't make from the other rows' regularities is odd. Scores are
-# negative, and lower is odder. ``contamination="auto"`` sets the threshold where the
-# whiskers of a box plot end.
+# The detector takes the table as it is: where columns have different units, each
+# counts in units of its own spread. A score is the logarithm of a share of rows, about:
+# of those that are so far from their neighbours, lie in so sparse a place, or are made
+# so badly by a network from the other rows' regularities. ``contamination="auto"`` sets
+# the threshold where more rows are than the tail of the others explains. It finds the
+# error, and two benign rows with a value far beyond all others; malignant tumours are at
+# the end of the benign ones rather than apart from them, and few are called outliers.
+# Where you know about how many there are, give their share as ``contamination``.
 
-detector = make_pipeline(
-    StandardScaler(), DeepOutlierDetector(contamination="auto", random_state=0)
-).fit(extreme)
+detector = DeepOutlierDetector(contamination="auto", random_state=0)
+found = np.flatnonzero(detector.fit_predict(gross) == -1)
+print("gross error: rows", found, "are outliers")
+
+detector.fit(extreme)
 scores = detector.score_samples(extreme)
-threshold = detector[-1].offset_
 found = detector.predict(extreme) == -1
-print(f"{found.sum()} rows are below {threshold:.2f}, {found[-20:].sum()} malignant")
+print(
+    f"extreme rows: {found.sum()} are outliers, {found[-20:].sum()} of them malignant"
+)
+print(f"by probability, {detector.outlier_probability(extreme).sum():.0f} rows are odd")
 
 figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-bins = np.histogram_bin_edges(np.log10(-scores), 40)
+bins = np.histogram_bin_edges(-scores, 40)
 for name, members in {"benign": ~is_extreme, "malignant": is_extreme}.items():
-    ax.hist(np.log10(-scores[members]), bins, alpha=0.7, label=name)
-ax.axvline(np.log10(-threshold), color="black", linestyle="--", label="threshold")
-ax.set(xlabel="logarithm of the error, odder to the right", ylabel="rows")
+    ax.hist(-scores[members], bins, alpha=0.7, label=name)
+ax.axvline(-detector.offset_, color="black", linestyle="--", label="threshold")
+ax.set(xlabel="surprise in nats, odder to the right", ylabel="rows")
 ax.legend()
 plt.show()
 
@@ -84,30 +97,28 @@ plt.show()
 # Beside an isolation forest and local outlier factors
 # ----------------------------------------------------
 #
-# The second network is smaller and learns for longer. It was chosen among six on rows
-# with such slips, in its favour: expect less where you can't choose like that. The area
-# under the ROC curve (AUC) is .5 for chance, and the average precision (AP) is .05.
-
-patient = Autoencoder((64,), 8, max_epochs=100, batch_size=32, lr=2e-3)
+# The others take scaled columns. The area under the ROC curve (AUC) is .5 for chance,
+# and the average precision (AP) is the share of odd rows.
 
 
 def scores_of(rows, seed):
     """Scores of the rows by each detector; lower is odder."""
-    detectors = {
-        "default network": DeepOutlierDetector(random_state=seed),
-        "smaller, longer": DeepOutlierDetector(patient, random_state=seed),
-        "isolation forest": IsolationForest(random_state=seed),
-    }
     scaled = StandardScaler().fit_transform(rows)
-    found = {
-        name: it.fit(scaled).score_samples(scaled) for name, it in detectors.items()
+    forest = IsolationForest(random_state=seed).fit(scaled)
+    return {
+        "this detector": DeepOutlierDetector(random_state=seed)
+        .fit(rows)
+        .score_samples(rows),
+        "isolation forest": forest.score_samples(scaled),
+        "local outlier factor": LocalOutlierFactor()
+        .fit(scaled)
+        .negative_outlier_factor_,
     }
-    factor = LocalOutlierFactor().fit(scaled)
-    return {**found, "local outlier factor": factor.negative_outlier_factor_}
 
 
 lines = []
 for kind, rows, odd in (
+    ("gross", gross, is_gross),
     ("extreme", extreme, is_extreme),
     ("contradictory", slips, is_slip),
 ):
@@ -127,33 +138,30 @@ ax.figure.tight_layout()
 plt.show()
 
 # %%
-# A forest cuts one column at a time, and an extreme row is soon alone; a slip is not,
-# for each of its values is ordinary. The network knows what the other columns make
-# probable. It reconstructs rows whose values are all large together, as those of
-# malignant tumours are, and so misses many of them.
+# A forest cuts one column at a time, so that many rows are alone as soon as one with a
+# gross error, and a slip, whose values are ordinary, later. Neighbours and the network
+# know what the other columns make probable.
 
 # %%
 # Why
 # ---
 #
-# The error by column tells what contradicts the rest. ``describe_outliers`` lists the
-# oddest rows and the shares of their columns.
+# ``describe_outliers`` lists the oddest rows, what they have in their oddest column,
+# and what is expected there: the median of the ten rows that are nearest in all others.
 
-detector = make_pipeline(StandardScaler(), DeepOutlierDetector(patient, random_state=0))
-detector.fit(slips)
-reasons = describe_outliers(detector, slips, n_outliers=8, n_features=2)
-for row, reason in reasons.iterrows():
-    shares = [f"{name} {share:.0%}" for name, share in reason["features"].items()]
-    print(f"{reason['score']:5.2f}: {', '.join(shares)}")
-    print(f"       slip: {cause.get(row, 'none')}")
+detector = DeepOutlierDetector(random_state=0).fit(slips)
+reasons = describe_outliers(detector, slips, n_outliers=20, n_features=1)
+reasons["slip"] = [cause.get(row, "") for row in reasons.index]
+columns = ["probability", "told_by", "feature", "value", "expected", "slip"]
+print(reasons[columns].round(2).to_string())
 
 # %%
-# Each slip is a cross in the picture of the shares, which is darkest where a column
-# contradicts the others.
+# Each slip is a cross in the picture of the oddness of columns, which is darkest where
+# a column contradicts the others.
 
 rows = list(cause)
-errors = detector[-1].explain(detector[:-1].transform(slips.iloc[rows]))
-shares = errors / errors.sum(axis=1, keepdims=True)
+oddness = detector.explain(slips.iloc[rows])
+shares = oddness / oddness.sum(axis=1, keepdims=True)
 first = np.argsort(-shares, axis=1)[:, :3]
 columns = [slips.columns.get_loc(cause[row]) for row in rows]
 right = sum(column in best for column, best in zip(columns, first, strict=True))
@@ -171,7 +179,7 @@ plt.show()
 # Further rows
 # ------------
 #
-# The fitted pipeline scores one row as well as many: here a benign row as it is, and
+# The fitted detector scores one row as well as many: here a benign row as it is, and
 # the same row with one value made three times as large.
 
 new = benign.iloc[[0, 0]].copy()

@@ -193,9 +193,10 @@ for imputer in (SimpleImputer(strategy="median"), KNNImputer()):
 # ------------------
 #
 # Two slips are hidden in the table: a mass in kilograms (bird 10), and a bill whose
-# length and depth changed places (bird 200). Both are among the four oddest of the 344.
-# The other two are in the file as they are here. The bill of bird 293, of 58 mm, is
-# 7 mm longer than that of any other female, and its flipper is short.
+# length and depth changed places (bird 200). They are the two oddest of the 344 birds.
+# What they have and what was expected is told in standard deviations of each measure.
+# The next two are in the file as they are here: bird 185 has the longest bill of all,
+# and the feathers of bird 80 hold less nitrogen-15 than those of birds of its measures.
 
 odd = birds[measures].copy()
 odd.loc[10, "Body Mass (g)"] /= 1000
@@ -203,7 +204,5 @@ bill = ["Culmen Length (mm)", "Culmen Depth (mm)"]
 odd.loc[200, bill] = odd.loc[200, bill[::-1]].to_numpy()
 detector = make_pipeline(prepared(), DeepOutlierDetector(random_state=0)).fit(odd)
 reasons = describe_outliers(detector, odd, n_outliers=4, n_features=2)
-for bird, row in reasons.iterrows():
-    shares = ", ".join(f"{name} {v:.0%}" for name, v in row["features"].items())
-    print(f"bird {bird}: score {row['score']:.2f}: {shares}")
-print(odd.loc[reasons.index].T.round(1).to_string())
+print(reasons[["score", "feature", "value", "expected"]].round(2).to_string())
+print(odd.loc[reasons.index.unique()].T.round(1).to_string())
