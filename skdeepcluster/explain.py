@@ -245,8 +245,8 @@ def describe_outliers(
     pandas.DataFrame
         For each of the oddest rows, the oddest first, as many rows as columns are
         described, the oddest first, all with the index that the row has in ``X``, a
-        frame, or else its position: so ``X.loc[table.index]`` and ``X.join(table,
-        how="right")`` tell the rest of it.
+        frame, or else its position: so ``X.loc[table.index]`` and, where no column has
+        one of these names, ``X.join(table, how="right")`` tell the rest of it.
 
         ====================  ==========================================================
         score                 ``score_samples`` of the row
@@ -301,10 +301,10 @@ def describe_outliers(
     if labels is not None:
         labels = labels_of(labels, X)
     rows = whole[:-1].transform(X) if n_steps else X
-    surprises = final.surprises(rows)
     scores = final.score_samples(rows)
     oddest = np.argsort(scores, kind="stable")[:n_outliers]
     odd = _safe_indexing(rows, oddest)
+    told_by = [list(final.tails_)[i] for i in final.surprises(odd).argmax(1)]
     oddness, expected = final.explain(odd), final.expected(odd)
     values = check_array(odd, accept_sparse="csr", dtype=np.float64)
     values = values.toarray() if sp.issparse(values) else values
@@ -312,21 +312,24 @@ def describe_outliers(
     steps = whole[:-1] if n_steps else ()
     if all(keeps_columns(step) for step in steps):
         values, expected = (in_units(steps, it) for it in (values, expected))
-    index = X.index if hasattr(X, "iloc") else np.arange(len(scores))
     clusters = None
     if labels is not None:
         normal = np.flatnonzero((scores >= final.offset_) & ~is_noise(labels))
+        if not len(normal):
+            raise ValueError(
+                "labels has no cluster with a normal row: all of X is noise or an "
+                "outlier. Give rows that are normal too, and their labels."
+            )
         normal = normal[sample_rows(len(normal), ROWS_FOR_CLUSTERS, 0)]
         near = nearest(final.columns_, odd, _safe_indexing(rows, normal))
         clusters = [most_common(labels[normal[each]]) for each in near]
     records = []
     for place, row in enumerate(oddest):
         whole_row = {
-            "row": index[row],
             "score": scores[row],
             "probability": float(final.tail_.excess(-scores[row])),
             "outlier": bool(scores[row] < final.offset_),
-            "told_by": list(final.tails_)[surprises[row].argmax()],
+            "told_by": told_by[place],
         }
         if clusters is not None:
             whole_row["cluster"] = clusters[place]
@@ -338,7 +341,11 @@ def describe_outliers(
                 "oddness": oddness[place, column],
             }
             records.append({**whole_row, **reason})
-    return pandas.DataFrame(records).set_index("row")
+    each = np.repeat(oddest, len(records) // len(oddest))
+    index = (
+        X.index if hasattr(X, "iloc") else pandas.RangeIndex(len(scores), name="row")
+    )
+    return pandas.DataFrame(records, index=index[each])
 
 
 def describe_topics(

@@ -477,6 +477,12 @@ def test_table_of_the_oddest_rows(iris):
         describe_clusters(pipeline, X)
     with pytest.raises(ValueError, match="labels has 3 entries"):
         describe_outliers(pipeline, X, labels=[0, 1, 2])
+    with pytest.raises(ValueError, match="no cluster with a normal row"):
+        describe_outliers(pipeline, X, labels=np.full(150, -1))
+    levels = pandas.MultiIndex.from_product([range(3), range(50)], names=["a", "b"])
+    joined = X.set_axis(levels)
+    table = describe_outliers(pipeline, joined)
+    assert len(joined.join(table, how="right")) == len(table)
 
 
 def test_values_are_in_the_units_before_gaps_were_filled(iris):

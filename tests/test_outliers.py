@@ -129,6 +129,37 @@ def test_one_cell_is_found_without_a_share(size, seed):
     assert detector.explain(X[7:8]).argmax() == 3
 
 
+@pytest.mark.parametrize("shift", [0, 1e6, 1e9])
+def test_rows_far_from_the_origin(shift):
+    X = np.random.default_rng(0).normal(size=(400, 4))
+    X[5, 1] = 12
+    detector = DeepOutlierDetector(contamination="auto", random_state=0).fit(X + shift)
+    assert_array_equal(np.flatnonzero(detector.predict(X + shift) == -1), [5])
+    assert_allclose(detector.expected(X[:9] + shift) - shift, 0, atol=3)
+
+
+@pytest.mark.parametrize("code", [-15, -999, -1e6])
+@pytest.mark.parametrize("share", [0.02, 0.06])
+def test_a_code_for_missing_values_is_found(code, share):
+    X = np.random.default_rng(0).normal(size=(500, 8))
+    coded = np.arange(500) < 500 * share
+    X[coded, 2] = code
+    detector = DeepOutlierDetector(contamination="auto", random_state=0).fit(X)
+    assert_array_equal(detector.predict(X) == -1, coded)
+    assert (detector.explain(X[coded]).argmax(1) == 2).mean() > 0.6
+
+
+@pytest.mark.parametrize("units", [[1, 1, 8, 8], [1, 1, 1e3, 1e3], [1, 1e3, 1e3, 1e3]])
+def test_columns_that_do_not_fit_in_any_units(units):
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(600, 2)), 2, axis=1)
+    X += 0.05 * rng.normal(size=X.shape)
+    X[7, :2] = [2, -2]
+    detector = DeepOutlierDetector(contamination="auto", random_state=0).fit(X * units)
+    assert detector.predict(X * units)[7] == -1
+    assert detector.score_samples(X * units).argmin() == 7
+
+
 def test_units_are_no_matter():
     wine = load_wine().data.copy()
     wine[7, 2] = 9.0
@@ -208,8 +239,7 @@ def test_scores_are_harmonic_means_of_shares(network, X):
 @pytest.mark.parametrize("to_format", [np.asarray, sp.csr_array])
 def test_errors_are_those_of_rows_between_the_fences(network, X, to_format):
     detector = DeepOutlierDetector(network).fit(to_format(X))
-    low, high = np.quantile(X, [0.01, 0.99], axis=0, method="nearest")
-    inside = X.clip(low, high).astype(np.float32)
+    inside = X.clip(detector.columns_.low, detector.columns_.high).astype(np.float32)
     made = network.inverse_transform(network.transform(inside))
     usual = np.square(inside - made).mean(0)
     # Pixels at the edge are empty.

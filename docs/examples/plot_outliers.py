@@ -68,8 +68,8 @@ is_slip = np.isin(np.arange(len(slips)), list(cause))
 # of those that are so far from their neighbours, lie in so sparse a place, or are made
 # so badly by a network from the other rows' regularities. ``contamination="auto"`` sets
 # the threshold where more rows are than the tail of the others explains. It finds the
-# error, and two benign rows with a value far beyond all others; malignant tumours are at
-# the end of the benign ones rather than apart from them, and few are called outliers.
+# error, and two benign rows with a value far beyond all others; malignant tumours are
+# the last of the benign ones rather than apart, and few are called outliers.
 # Where you know about how many there are, give their share as ``contamination``.
 
 detector = DeepOutlierDetector(contamination="auto", random_state=0)
