@@ -20,9 +20,9 @@ from skdeepcluster.rows import DENSE_SIZE, search_lock
 # Share of the rows on each side of a column that doesn't decide what is learned of it,
 # at least and at most, and the rows that this should be.
 LEAST_BEYOND, MOST_BEYOND, ROWS_BEYOND = 0.01, 0.25, 3
-# Values farther from the quartiles than so many times the distance between these don't
-# either: a code for what is missing may stand in many rows.
-MOST_RANGES = 10.0
+# Values farther from the first and last tenth of a column than so many times the range
+# between these don't either: a code for what is missing may stand in many rows.
+TENTHS, MOST_RANGES = (0.1, 0.9), 5.0
 # Columns share a unit, as pixels do, unless the spread of one is more than so many
 # times the first quartile of them. Of 60 labelled sets, pixels have 3.9 at most, series
 # and features 1.3 to 28, and tables of several units 12 to 32,000.
@@ -45,13 +45,13 @@ NEAR, AROUND, FEWEST = 0.02, 0.1, 10
 # Values of the training rows that are kept of a score, at most: at equal steps, and of
 # its upper end.
 MOST_QUANTILES = 1000
-# The tail of a score begins in the middle, and falls as slowly as it does from there to
-# either of these quantiles. Over 25 tasks, the mean average precision is .402 with .75
-# alone, .399 with .9, .388 with .95, and .376 from .75 to .95. With .75 alone, 10 to
-# 16 % of the normal rows of a single column are called outliers, in place of 5 to 7 %;
-# with .9, outliers that are a tenth of the rows look usual.
-UPPER = (0.75, 0.85)
-LEFT = 1 - np.array(UPPER)
+# The tail begins in the middle, and falls as slowly as it does from there to either of
+# two quantiles, the second that of what tells odd rows or of the whole score. Over 25
+# tasks, the mean average precision is .402 with .75 alone for what tells, .399 with .9
+# and .388 with .95; but with .75 alone, 10 to 16 % of the normal rows of a single
+# column are called outliers, in place of 5 to 7 %. With .9 for the whole score,
+# outliers that are a tenth of the rows look usual.
+UPPER, UPPER_OF_TELLS, UPPER_OF_SCORE = 0.75, 0.9, 0.85
 # Share of the rows that are outliers by the gap to them, at most.
 MOST_OUTLIERS = 0.1
 # Least spread of the logarithm of a score: less is rounding.
@@ -64,10 +64,10 @@ def fences(X: np.ndarray) -> np.ndarray:
     """Bounds of each column that few rows are beyond, low and high."""
     share = np.clip(ROWS_BEYOND / len(X), LEAST_BEYOND, MOST_BEYOND)
     # Between two values, a fence would leave a column of codes hardly any spread.
-    shares = [share, 0.25, 0.75, 1 - share]
-    low, first, third, high = np.quantile(X, shares, axis=0, method="nearest")
-    far = np.where(third > first, MOST_RANGES * (third - first), np.inf)
-    return np.stack([np.maximum(low, first - far), np.minimum(high, third + far)])
+    shares = [share, *TENTHS, 1 - share]
+    low, first, last, high = np.quantile(X, shares, axis=0, method="nearest")
+    far = np.where(last > first, MOST_RANGES * (last - first), np.inf)
+    return np.stack([np.maximum(low, first - far), np.minimum(high, last + far)])
 
 
 def spreads(X: np.ndarray) -> np.ndarray:
@@ -332,8 +332,9 @@ class Tail:
     spread: float
 
     @classmethod
-    def of(cls, values: np.ndarray) -> "Tail":
+    def of(cls, values: np.ndarray, upper: float = UPPER_OF_SCORE) -> "Tail":
         """Learn from the values of the training rows."""
+        shares = np.array([UPPER, upper])
         ordered, count = np.sort(values), len(values)
         steps = np.linspace(0, count - 1, min(count, MOST_QUANTILES)).round()
         kept = np.union1d(steps.astype(int), np.arange(count)[-MOST_QUANTILES:])
@@ -341,7 +342,7 @@ class Tail:
         while rates[0] < LEAST_SPREAD and len(rest):
             # A value of most rows, as copies have, says nothing of the others.
             some, middle = rest, float(np.median(rest))
-            rates = (np.quantile(some, UPPER) - middle) / np.log(0.5 / LEFT)
+            rates = (np.quantile(some, shares) - middle) / np.log(0.5 / (1 - shares))
             rest = some[some > middle + LEAST_SPREAD]
         share, spread = 0.5 * len(some) / count, max(*rates, LEAST_SPREAD)
         there = 1 - np.searchsorted(ordered, ordered[kept]) / count

@@ -36,7 +36,14 @@ from skdeepcluster.estimators._given import (
     is_fitted,
     unwrapped,
 )
-from skdeepcluster.oddness import LEAST_ERROR, Columns, Surroundings, Tail, logarithm
+from skdeepcluster.oddness import (
+    LEAST_ERROR,
+    UPPER_OF_TELLS,
+    Columns,
+    Surroundings,
+    Tail,
+    logarithm,
+)
 from skdeepcluster.streams import SAMPLE_SEED, blocks, sampled, takes_any_rows
 
 # Of the autoencoder where no estimator is given. One that learns for long reconstructs
@@ -252,7 +259,9 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         self.surroundings_ = Surroundings.of(X, self.columns_, SAMPLE_SEED)
         self.column_errors_ = self._usual_errors(X)
         tells = self._tells(X)
-        self.tails_ = {name: Tail.of(tells[:, i]) for i, name in enumerate(TELLS)}
+        self.tails_ = {
+            name: Tail.of(tells[:, i], UPPER_OF_TELLS) for i, name in enumerate(TELLS)
+        }
         oddness = together(self._surprises(tells))
         self.tail_ = Tail.of(oddness)
         share: Any = self.contamination
