@@ -135,13 +135,19 @@ class Columns:
             return X.clip(low, high)
         moved = X.astype(dtype)
         moved.data = moved.data.clip(low[X.indices], high[X.indices])
-        return moved
+        full = (low > 0) | (high < 0)
+        if not full.any():
+            return moved
+        # Zeros of these columns are beyond the fences, and move too.
+        block = moved[:, full].toarray().clip(low[full], high[full])
+        order = np.concatenate([np.flatnonzero(~full), np.flatnonzero(full)])
+        whole = sp.hstack([moved[:, ~full], sp.csr_array(block)], format="csr")
+        return whole[:, np.argsort(order)]
 
-    def scaled(self, X: Any) -> Any:
-        """Rows in the unit of the columns."""
+    def scaled(self, X: Any, dtype: Any = np.float64) -> Any:
+        """Rows in the unit of the columns, in a type where that changes them."""
         if (self.unit == 1).all():
             return X
-        dtype = np.result_type(X.dtype, np.float32)
         rows = X.toarray() if sp.issparse(X) else X
         return ((rows - self.center) / self.unit).astype(dtype)
 

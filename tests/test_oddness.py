@@ -92,6 +92,8 @@ def test_gross_values_count_in_the_spread_of_their_column(rng):
 def test_fences_leave_sparse_rows_sparse(rng, dtype):
     X = (rng.poisson(0.5, size=(400, 6)) * 10).astype(dtype)
     X[0, 0] = 250
+    X[:, 4] += 10
+    X[0, 4] = 0
     columns = Columns.of(X, 0)
     fenced = columns.fenced(sp.csr_array(X))
     assert sp.issparse(fenced)

@@ -254,7 +254,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
             given = given or unlearned(X.shape[0])
             if given.random_state is None:
                 given.random_state = distributed.fit_seeds(self.random_state, 1)[0]
-            given.fit(self.columns_.scaled(self.columns_.fenced(X)))
+            given.fit(self.columns_.scaled(self.columns_.fenced(X), np.float32))
         self.estimator_ = given
         self.surroundings_ = Surroundings.of(X, self.columns_, SAMPLE_SEED)
         self.column_errors_ = self._usual_errors(X)
@@ -279,14 +279,12 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
     def _made(self, rows: np.ndarray) -> np.ndarray:
         """Reconstruct dense rows from what is between the fences, in the unit."""
-        x = torch.from_numpy(
-            self._inside(rows)
-            if self._scales
-            else self.columns_.fenced(rows.astype(np.float64))
-        )
+        inside = self.columns_.fenced(rows.astype(np.float64))
+        if self._scales:
+            inside = self.columns_.scaled(inside, np.float32)
         module = self.estimator_.module_
-        made = module.restore(module(x.to(module.shift.device))[2])
-        made = finite(made.cpu().numpy())
+        x = torch.from_numpy(inside).to(module.shift.device)
+        made = finite(module.restore(module(x)[2]).cpu().numpy())
         return made if self._scales else self.columns_.scaled(made)
 
     def _usual_errors(self, X: Any) -> np.ndarray:
