@@ -145,9 +145,12 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
     species, only the distance to the nearest 2 % tells a stray row.
 
     A network tells rows whose columns don't fit each other; extreme values are told by
-    neighbours as well. On tables of few columns that don't depend on each other,
-    ``method="neighbors"``, isolation forests or local outlier factors are as good.
-    `benchmarks` compares all of them on 50 tasks.
+    neighbours as well. Over the 26 tasks of ``benchmarks/anomaly.py`` that nothing was
+    chosen by, the mean area under the ROC curve is .765 and the mean average precision
+    .389; those of DIF, the best of eight others, are .726 and .294. On 15 of 52 tasks,
+    isolation forests or ten neighbours are more than .05 ahead, most on rare classes
+    that are no odder than the others: where outliers have extreme values in single
+    columns, :class:`sklearn.ensemble.IsolationForest` is as good.
 
     References
     ----------
