@@ -285,7 +285,7 @@ def describe_outliers(
     >>> detector = DeepOutlierDetector(random_state=0).fit(wine)
     >>> table = describe_outliers(detector, wine, n_features=1)
     >>> table.loc[7, ["feature", "value", "expected"]].to_dict()
-    {'feature': 'ash', 'value': 9.0, 'expected': 2.46}
+    {'feature': 'ash', 'value': 9.0, 'expected': 2.665}
     """
     pandas = import_extra("pandas", "compare", "describe_outliers")
     check_counts(n_outliers=n_outliers, n_features=n_features)
