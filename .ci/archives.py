@@ -9,7 +9,7 @@ from email.parser import Parser
 from pathlib import Path
 
 # Tracked files that only a checkout needs.
-NOT_SHIPPED = (".git", ".pre-commit")
+NOT_SHIPPED = (".git", ".pre-commit", "findings/")
 
 
 def check(is_so, message):

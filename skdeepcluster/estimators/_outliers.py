@@ -99,7 +99,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         reconstructs outliers as well.
     contamination : float or "auto", default=0.1
         Share of the training rows that are outliers, which sets the threshold. "auto"
-        has those for outliers whose `outlier_probability` is above 0.9, and those
+        has those for outliers whose `outlier_probability` [4]_ is above 0.9, and those
         beyond a gap in the scores that is wider than it is from the middle one to the
         gap, if these are a tenth of the rows at most: there may be none.
     random_state : int, RandomState instance or None, default=None
@@ -397,9 +397,9 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         with a probability of 0.8 and more, 80 % are expected to be outliers. The more
         normal half of the training rows tells how many would be so odd, were there no
         outliers, by an exponential tail, and the share of those that are there beyond
-        this number are outliers [4]_; ``contamination`` has no part in it. Of rows with
-        heavy tails, or with less than four columns, some 2 to 8 % without any outliers
-        have a high probability; outliers that are more than a tenth look usual.
+        this number are outliers (Efron 2004); ``contamination`` has no part in it. Of
+        rows with heavy tails, or with less than four columns, some 2 to 8 % without any
+        outliers have a high probability; outliers that are more than a tenth look usual.
 
         Parameters
         ----------
