@@ -398,8 +398,8 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         normal half of the training rows tells how many would be so odd, were there no
         outliers, by an exponential tail, and the share of those that are there beyond
         this number are outliers (Efron 2004); ``contamination`` has no part in it. Of
-        rows with heavy tails, or with less than four columns, some 2 to 8 % without any
-        outliers have a high probability; outliers that are more than a tenth look usual.
+        rows with heavy tails, or with less than four columns, some 2 to 8 % have a high
+        probability without any outliers; outliers of more than a tenth look usual.
 
         Parameters
         ----------
