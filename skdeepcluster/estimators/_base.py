@@ -1,7 +1,6 @@
 """What every estimator shares. Think twice before adding to it: a hook beats a flag."""
 
 import copy
-import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -376,41 +375,14 @@ def encode(
     return finite(over_rows(latent, X, module.shift.device, shared).cpu().numpy())
 
 
-def reconstruction_errors(
-    module: networks.AutoencoderModule, X: Any, unit: np.ndarray | float = 1.0
-) -> np.ndarray:
-    """Mean over the columns of the squared errors of each standardised row, float64.
-
-    Parameters
-    ----------
-    module : AutoencoderModule
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-    unit : float or ndarray of shape (n_features,), default=1.0
-        What errors are divided by.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-    """
-    device = module.shift.device
-    divisor = torch.as_tensor(unit, dtype=torch.float64, device=device)
+def reconstruction_errors(module: networks.AutoencoderModule, X: Any) -> np.ndarray:
+    """Mean over the columns of the squared errors of each standardised row, float64."""
 
     def error(x: torch.Tensor) -> torch.Tensor:
-        return (squared_errors(module, x) / divisor).mean(1)
+        target, _, reconstruction = module(x)
+        return (target.double() - reconstruction).square().mean(1)
 
-    return finite(over_rows(error, X, device).cpu().numpy())
-
-
-def column_errors(module: networks.AutoencoderModule, X: Any) -> np.ndarray:
-    """Squared error of each entry of standardised rows, float64."""
-    error = functools.partial(squared_errors, module)
     return finite(over_rows(error, X, module.shift.device).cpu().numpy())
-
-
-def squared_errors(module: networks.AutoencoderModule, x: torch.Tensor) -> torch.Tensor:
-    """Squared error of each entry of standardised rows, in double precision."""
-    target, _, reconstruction = module(x)
-    return (target.double() - reconstruction).square()
 
 
 def of_pair(callback: Any) -> Any:
