@@ -69,7 +69,7 @@ is_slip = np.isin(np.arange(len(slips)), list(cause))
 # so badly by a network from the other rows' regularities. ``contamination="auto"`` sets
 # the threshold where more rows are than the tail of the others explains. It finds the
 # error, and two benign rows with a value far beyond all others; malignant tumours are
-# the last of the benign ones rather than apart, and few are called outliers.
+# the last of the benign ones rather than apart, and none is called an outlier.
 # Where you know about how many there are, give their share as ``contamination``.
 
 detector = DeepOutlierDetector(contamination="auto", random_state=0)
