@@ -442,24 +442,21 @@ def keeps_columns(step: Any) -> bool:
 
 
 def in_units(steps: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows before the steps of a pipeline that scale them."""
+    """Rows before the steps of a pipeline, all of which keep columns."""
     for step in reversed([*steps]):
-        if hasattr(step, "inverse_transform") and isinstance(
-            step, OneToOneFeatureMixin
-        ):
+        if isinstance(step, OneToOneFeatureMixin):
             rows = step.inverse_transform(rows)
     return rows
 
 
 def nearest(columns: Columns, odd: Any, normal: Any, count: int = 10) -> np.ndarray:
     """Find the normal rows that are nearest to each odd one, in a detector's unit."""
-    stretched = []
-    for rows in (normal, odd):
-        rows = check_array(rows, accept_sparse="csr")
-        rows = rows.toarray() if sp.issparse(rows) else rows
-        stretched.append(columns.stretched(rows))
-    search = NearestNeighbors(n_neighbors=min(count, len(stretched[0])))
-    return search.fit(stretched[0]).kneighbors(stretched[1], return_distance=False)
+    normal, odd = (
+        columns.stretched(check_array(rows, accept_sparse="csr"))
+        for rows in (normal, odd)
+    )
+    search = NearestNeighbors(n_neighbors=min(count, len(normal))).fit(normal)
+    return search.kneighbors(odd, return_distance=False)
 
 
 def most_common(labels: np.ndarray) -> Any:

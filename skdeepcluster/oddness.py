@@ -70,13 +70,12 @@ def fences(X: np.ndarray) -> np.ndarray:
     return np.stack([np.maximum(low, first - far), np.minimum(high, last + far)])
 
 
-def spreads(X: np.ndarray) -> np.ndarray:
+def spreads(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return the standard deviation of each column between its fences.
 
     Of a column with one value but for a few rows, it is what their range would be the
     range of, were they normal.
     """
-    low, high = fences(X)
     spread = X.clip(low, high).std(0)
     widest = 2 * norm.isf(1 / (len(X) + 1))
     spread = np.where(low < high, spread, X.max(0) / widest - X.min(0) / widest)
@@ -116,11 +115,13 @@ class Columns:
         if sp.issparse(X) and X.shape[0] * X.shape[1] > DENSE_SIZE:
             # Most values are zero: what is usual is told by the others, of all columns.
             stored = X.data if X.nnz else np.zeros(1)
-            (low, high), spread = fences(stored), float(spreads(stored[:, None])[0])
+            low, high = fences(stored)
+            spread = float(spreads(stored[:, None], low, high)[0])
             low, high = zeros + min(low, 0), zeros + max(high, 0)
             return cls(low, high, zeros, ones, spread * ones, spread)
         X = np.asarray(X.toarray() if sp.issparse(X) else X, np.float64)
-        (low, high), center, spread = fences(X), np.median(X, axis=0), spreads(X)
+        low, high = fences(X)
+        center, spread = np.median(X, axis=0), spreads(X, low, high)
         least = np.quantile(spread, 0.25, method="lower")
         if spread.max() > MOST_SPREAD * least:
             return cls(low, high, center, spread, spread, 1.0)
@@ -151,9 +152,9 @@ class Columns:
         rows = X.toarray() if sp.issparse(X) else X
         return ((rows - self.center) / self.unit).astype(dtype)
 
-    def stretched(self, X: np.ndarray) -> np.ndarray:
-        """Dense rows in the unit of the columns, stretched beyond the fences."""
-        X = X.astype(np.float64)
+    def stretched(self, X: Any) -> np.ndarray:
+        """Rows in the unit of the columns, made dense, stretched beyond the fences."""
+        X = (X.toarray() if sp.issparse(X) else X).astype(np.float64)
         inside = X.clip(self.low, self.high)
         with np.errstate(over="ignore"):
             beyond = ((X - inside) / self.spread).clip(-FARTHEST, FARTHEST)
@@ -213,8 +214,7 @@ class Surroundings:
     @classmethod
     def of(cls, X: Any, columns: Columns, seed: int) -> "Surroundings":
         """Learn from a sample of rows, an array or a CSR matrix."""
-        rows = X[sample_rows(X.shape[0], MOST_REFERENCES, seed)]
-        rows = columns.stretched(rows.toarray() if sp.issparse(rows) else rows)
+        rows = columns.stretched(X[sample_rows(X.shape[0], MOST_REFERENCES, seed)])
         shift = rows.mean(0)
         rows = rows - shift
         n_near, n_around = (

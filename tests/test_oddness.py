@@ -16,6 +16,7 @@ from skdeepcluster.oddness import (
     Columns,
     Surroundings,
     Tail,
+    fences,
     spreads,
 )
 
@@ -31,7 +32,7 @@ def rng():
 def test_spreads_are_those_between_the_fences(rng):
     X = rng.normal(size=(1000, 3)) * [1, 5, 0.1]
     X[0] = 1e6
-    for column, spread in zip(X.T, spreads(X), strict=True):
+    for column, spread in zip(X.T, spreads(X, *fences(X)), strict=True):
         low, high = np.quantile(column, [0.01, 0.99], method="nearest")
         assert spread == pytest.approx(column.clip(low, high).std())
 
@@ -39,7 +40,7 @@ def test_spreads_are_those_between_the_fences(rng):
 def test_a_column_of_nearly_one_value_has_the_spread_of_its_range(rng):
     X = np.column_stack([rng.normal(size=200), np.zeros(200), np.full(200, 7.0)])
     X[3, 1] = 12.0
-    first, second, third = spreads(X)
+    first, second, third = spreads(X, *fences(X))
     assert second == pytest.approx(12 / (2 * norm.isf(1 / 201)))
     # Of a constant one, it is the middle one of the others.
     assert third == pytest.approx(np.median([first, second]))
@@ -50,7 +51,7 @@ def test_columns_share_a_unit_unless_one_is_far_wider(rng, widest):
     X = rng.normal(size=(2000, 5)) * [1, 1, 1, 1, widest] + 50
     columns = Columns.of(X, 0)
     low, high = np.quantile(X, [0.01, 0.99], axis=0, method="nearest")
-    inside, spread = X.clip(low, high), spreads(X)
+    inside, spread = X.clip(low, high), spreads(X, *fences(X))
     assert_allclose(columns.fenced(X), inside)
     if widest < 5:
         assert_array_equal(columns.scaled(X), X)

@@ -18,7 +18,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from scipy.special import logsumexp
 from sklearn.base import OutlierMixin, clone
@@ -44,7 +43,7 @@ from skdeepcluster.oddness import (
     Tail,
     logarithm,
 )
-from skdeepcluster.streams import SAMPLE_SEED, blocks, sampled, takes_any_rows
+from skdeepcluster.streams import SAMPLE_SEED, over_blocks, sampled, takes_any_rows
 
 # Of the autoencoder where no estimator is given. One that learns for long reconstructs
 # outliers as well: over 25 tasks, 10, 20, 30 and 60 passes have a mean AUC of .788,
@@ -67,11 +66,6 @@ def unlearned(n_rows: int) -> Autoencoder:
     steps = -(-n_rows // UNLEARNED["batch_size"])
     epochs = min(PASSES, max(1, MOST_STEPS // steps))
     return Autoencoder(**UNLEARNED, max_epochs=epochs)
-
-
-def dense(rows: Any) -> np.ndarray:
-    """Rows as an array."""
-    return rows.toarray() if sp.issparse(rows) else rows
 
 
 def together(surprises: np.ndarray) -> np.ndarray:
@@ -301,17 +295,14 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         usual = sum(part.sum(0).numpy() for part in parts) / X.shape[0]
         return np.maximum(usual, max(LEAST_ERROR * usual.mean(), ROUNDING))
 
-    def _errors(self, rows: np.ndarray) -> np.ndarray:
-        """Squared errors of dense rows, in units of those that are usual."""
-        difference = self.columns_.stretched(rows) - self._made(rows)
-        return np.square(difference) / self.column_errors_
-
     def _tells(self, X: Any) -> np.ndarray:
         """Logarithms of what tells odd rows, one column for each; more is odder."""
 
         def tells(rows: np.ndarray) -> np.ndarray:
-            told = self.surroundings_.told(self.columns_.stretched(rows))
-            return np.stack([*told, self._errors(rows).mean(1)], axis=1)
+            stretched = self.columns_.stretched(rows)
+            errors = np.square(stretched - self._made(rows)) / self.column_errors_
+            told = self.surroundings_.told(stretched)
+            return np.stack([*told, errors.mean(1)], axis=1)
 
         return logarithm(array_over_rows(tells, X))
 
@@ -454,14 +445,13 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         1
         """
         check_is_fitted(self)
-        rows = check_rows(self, X)
-        oddness = np.empty(rows.shape)
-        for start, block in blocks(rows):
-            stretched = self.columns_.stretched(dense(block))
+
+        def oddness(rows: Any) -> np.ndarray:
+            stretched = self.columns_.stretched(rows)
             difference = stretched - self.surroundings_.expected(stretched)
-            square = np.square(difference) / self.surroundings_.errors
-            oddness[start : start + len(square)] = square
-        return oddness
+            return np.square(difference) / self.surroundings_.errors
+
+        return over_blocks(oddness, check_rows(self, X))
 
     @takes_any_rows
     def expected(self, X: Any) -> np.ndarray:
@@ -491,13 +481,12 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         array([[4.7, 3.1, 1.4, 0.2]])
         """
         check_is_fitted(self)
-        rows = check_rows(self, X)
-        expected = np.empty(rows.shape)
-        for start, block in blocks(rows):
-            made = self.surroundings_.expected(self.columns_.stretched(dense(block)))
-            made = made * self.columns_.unit + self.columns_.center
-            expected[start : start + len(made)] = made
-        return expected
+
+        def expected(rows: Any) -> np.ndarray:
+            made = self.surroundings_.expected(self.columns_.stretched(rows))
+            return made * self.columns_.unit + self.columns_.center
+
+        return over_blocks(expected, check_rows(self, X))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "offset_" in state and "tail_" not in state:
