@@ -1,16 +1,17 @@
 """Outlier detection against scikit-learn's detectors and PyOD's, on 52 tasks.
 
-    python benchmarks/anomaly.py --out outliers.csv
+    python benchmarks/anomaly.py --out benchmarks/results/anomaly.csv
 
 prints the mean area under the ROC curve (AUC) and average precision (AP) over the tasks
 of `_odd.py`, half of which settings were chosen by and half of which confirm them, and
 a line for each task. Detectors are fitted on all the rows without labels and score
 them, at their defaults. PyOD's take part where it is installed (`pip install
 pyod==3.6.7`); its neighbours, isolation forest and local outlier factors are
-scikit-learn's. `--out` keeps every figure, with processor seconds.
+scikit-learn's. `--out` keeps every figure, with processor seconds, task by task.
 """
 
 import argparse
+import itertools
 import sys
 import time
 import warnings
@@ -18,6 +19,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from _odd import CHOOSE, CONFIRM, TASKS
+from _results import add_out, append
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
@@ -72,32 +74,29 @@ DETECTORS = {
 }
 
 
-def measure(tasks, seeds, detectors):
-    """Yield a row of figures for each task, seed and detector."""
-    for task in tasks:
-        for seed in range(seeds):
-            X, odd = TASKS[task](seed=seed)
-            for name in detectors:
-                detect = DETECTORS[name]
-                start = time.process_time()
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    score = detect(X, seed)
-                seconds = time.process_time() - start
-                # PyOD's likelihoods may be infinite.
-                score = np.nan_to_num(score)
-                yield {
-                    "task": task,
-                    "half": "choose" if task in CHOOSE else "confirm",
-                    "detector": name,
-                    "seed": seed,
-                    "rows": len(X),
-                    "columns": X.shape[1],
-                    "AUC": roc_auc_score(odd, score),
-                    "AP": average_precision_score(odd, score),
-                    "seconds": seconds,
-                }
-        print(f"{task} done", file=sys.stderr, flush=True)
+def measure(tasks, seeds, detectors, out):
+    """Rows of figures for each task, seed and detector."""
+    figures = []
+    for task, seed in itertools.product(tasks, range(seeds)):
+        X, odd = TASKS[task](seed=seed)
+        about = {"data": task, "kind": "choose" if task in CHOOSE else "confirm"}
+        about |= {"seed": seed, "rows": len(X), "columns": X.shape[1]}
+        rows = []
+        for name in detectors:
+            start = time.process_time()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                score = DETECTORS[name](X, seed)
+            seconds = time.process_time() - start
+            # PyOD's likelihoods may be infinite.
+            score = np.nan_to_num(score)
+            row = about | {"method": name, "auc": float(roc_auc_score(odd, score))}
+            row["ap"] = float(average_precision_score(odd, score))
+            rows.append(row | {"cpu_seconds": seconds})
+        append(out, rows)
+        figures += rows
+        print(f"{task}, seed {seed}, done", file=sys.stderr, flush=True)
+    return pd.DataFrame(figures)
 
 
 def main():
@@ -105,18 +104,15 @@ def main():
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--detectors", nargs="+", default=list(DETECTORS))
-    parser.add_argument("--out", help="file of all figures")
+    add_out(parser)
     options = parser.parse_args()
-    figures = pd.DataFrame(measure(options.tasks, options.seeds, options.detectors))
-    if options.out:
-        figures.round(4).to_csv(options.out, index=False)
-
-    means = figures.groupby(["half", "detector"], sort=False)
-    table = means[["AUC", "AP", "seconds"]].mean().unstack(0)
+    figures = measure(options.tasks, options.seeds, options.detectors, options.out)
+    means = figures.groupby(["kind", "method"], sort=False)
+    table = means[["auc", "ap", "cpu_seconds"]].mean().unstack(0)
     print(f"mean of {len(CHOOSE)} and {len(CONFIRM)} tasks, {options.seeds} seeds\n")
     print(table.swaplevel(axis=1).sort_index(axis=1).round(3).to_string())
-    each = figures.groupby(["task", "detector"], sort=False)["AUC"].mean().unstack()
-    precision = figures.groupby(["task", "detector"], sort=False)["AP"].mean().unstack()
+    groups = figures.groupby(["data", "method"], sort=False)[["auc", "ap"]].mean()
+    each, precision = (groups[score].unstack() for score in ("auc", "ap"))
     print("\nAUC / AP of each task\n")
     print(
         (each.round(2).astype(str) + " / " + precision.round(2).astype(str)).to_string()

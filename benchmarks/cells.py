@@ -5,10 +5,12 @@ Needs scanpy, leidenalg and igraph: pip install scanpy leidenalg igraph. The lab
 """
 
 import argparse
+import time
 import warnings
 
 import numpy as np
 import scanpy as sc
+from _results import add_out, append
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -74,17 +76,15 @@ RUNS = {
 }
 
 
-def scores(labels, found):
-    return [
-        clustering_accuracy(labels, found),
-        normalized_mutual_info_score(labels, found),
-        adjusted_rand_score(labels, found),
-    ]
-
-
+SCORES = {
+    "accuracy": clustering_accuracy,
+    "nmi": normalized_mutual_info_score,
+    "ari": adjusted_rand_score,
+}
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--seeds", type=int, default=3)
 parser.add_argument("--merge-t", action="store_true", help="call all T cells T")
+add_out(parser)
 arguments = parser.parse_args()
 labels = np.where(is_t, "T", kinds) if arguments.merge_t else kinds
 
@@ -92,17 +92,24 @@ warnings.simplefilter("ignore")
 print("| clusters | number | ACC | NMI | ARI |")
 print("|---|---:|---:|---:|---:|")
 for name, (make, rows) in RUNS.items():
-    results, numbers = [], set()
+    results = []
     for seed in range(arguments.seeds):
+        start = time.process_time()
         made = make(seed)
         found = made.fit_predict(rows) if rows is not None else made
-        results.append(scores(labels, found))
-        numbers.add(len(np.unique(found)))
+        row = {"data": "pbmc68k_reduced", "method": name, "seed": seed}
+        row["parameters"] = "--merge-t" * arguments.merge_t
+        row |= {name: score(labels, found) for name, score in SCORES.items()}
+        row["clusters"] = len(np.unique(found))
+        results.append(row | {"cpu_seconds": time.process_time() - start})
+    append(arguments.out, results)
+    numbers = sorted({row["clusters"] for row in results})
+    results = [[row[score] for score in SCORES] for row in results]
     means, worst = np.mean(results, axis=0), np.min(results, axis=0)
     cells = " | ".join(
         f"{mean:.3f} ({low:.3f})" for mean, low in zip(means, worst, strict=True)
     )
-    print(f"| {name} | {', '.join(map(str, sorted(numbers)))} | {cells} |", flush=True)
+    print(f"| {name} | {', '.join(map(str, numbers))} | {cells} |", flush=True)
 
 edges = nine.tocoo()
 same = labels[edges.row] == labels[edges.col]

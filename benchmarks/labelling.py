@@ -16,7 +16,9 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 from _data import LOADERS
+from _results import add_out, append, parameters
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading
@@ -66,7 +68,7 @@ RIVALS = {"logistic regression": regression, "label spreading": spreading}
 
 
 def purchases(X, y, n_clusters, seed, around):
-    """Yield method, budget and the accuracy that it buys."""
+    """Yield a row for each method and budget, with the accuracy that it buys."""
     # The random rows of a smaller purchase are part of the larger one.
     order = np.random.default_rng(seed).permutation(len(X))
     model = ClusterThenLabelClassifier(
@@ -87,21 +89,15 @@ def purchases(X, y, n_clusters, seed, around):
             found[f"{rival}, random rows"] = label(X, rows, y)
             found[f"{rival}, the rows asked for"] = label(X, asked, y)
         for method, labels in found.items():
-            yield method, budget, np.mean(labels == y)
+            row = {"method": method, "seed": seed, "answers": budget}
+            yield row | {"accuracy": float(np.mean(labels == y))}
 
 
-def table(results):
+def table(rows):
     """Mean and worst seed of each method at each budget."""
-    budgets = sorted({budget for _, budget in results})
-    lines = ["| method | " + " | ".join(map(str, budgets)) + " |"]
-    lines.append("|---" * (len(budgets) + 1) + "|")
-    for method in dict.fromkeys(method for method, _ in results):
-        cells = [
-            f"{np.mean(values):.3f} ({np.min(values):.3f})"
-            for values in (results[method, budget] for budget in budgets)
-        ]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    groups = pd.DataFrame(rows).groupby(["method", "answers"], sort=False)["accuracy"]
+    cells = groups.agg(lambda own: f"{own.mean():.3f} ({own.min():.3f})").unstack()
+    return cells.to_markdown()
 
 
 def main():
@@ -112,20 +108,22 @@ def main():
     parser.add_argument(
         "--around", choices=["graph", "dec", "dec-augment"], default="graph"
     )
+    add_out(parser)
     options = parser.parse_args()
 
     X, y = LOADERS[options.data]()
     X, y = X[: options.rows], np.unique(y[: options.rows], return_inverse=True)[1]
-    results = {}
+    rows = []
     for seed in range(options.seeds):
         start = time.perf_counter()
+        about = {"data": options.data, "parameters": parameters(parser, options)}
         bought = purchases(X, y, y.max() + 1, seed, options.around)
-        for method, budget, accuracy in bought:
-            results.setdefault((method, budget), []).append(accuracy)
+        append(options.out, new := [about | row for row in bought])
+        rows += new
         print(f"seed {seed}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-        print(table(results), file=sys.stderr, flush=True)
+        print(table(rows), file=sys.stderr, flush=True)
     print(f"\n{options.data}: {X.shape[0]} x {X.shape[1]}, {options.seeds} seeds\n")
-    print(table(results))
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ import math
 import statistics
 import time
 
+import pandas as pd
 import torch
+from _results import add_out, append, machine
 from skorch.callbacks import Callback
 from speed import BATCH, N_CLUSTERS, pixel_like
 from torch import nn
@@ -175,6 +177,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", nargs="+", choices=DTYPES, default=list(DTYPES))
+    add_out(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -188,22 +191,16 @@ def main():
         }
         for precision in options.precision
     }
-    heads = [f"{part}, {name}" for name in products for part in PARTS]
-    print(f"| layer, GFLOP/s | {' | '.join(heads)} |")
-    print("|---" * (len(heads) + 1) + "|")
-    for layer in BOTH:
-        cells = [
-            f"{operations(layer) / spent[layer, part] / 1e9:.0f}"
-            for spent in products.values()
-            for part in PARTS
-        ]
-        print(f"| {layer[0]} to {layer[1]} | {' | '.join(cells)} |", flush=True)
-    print(
-        "\n| phase | precision | seconds | GFLOP | GFLOP/s | products, s | Adam, s |"
-        " rest, s | reached |"
-    )
-    print("|---" * 9 + "|")
-    X = pixel_like(N_ROWS, WIDTHS[0])
+    rates = {
+        (precision, part): {
+            f"{layer[0]} to {layer[1]}": operations(layer) / spent[layer, part] / 1e9
+            for layer in BOTH
+        }
+        for precision, spent in products.items()
+        for part in PARTS
+    }
+    print(f"GFLOP/s\n\n{pd.DataFrame(rates).round().to_markdown()}\n", flush=True)
+    X, rows = pixel_like(N_ROWS, WIDTHS[0]), []
     adam = {len(layers): adam_seconds(layers) for layers in (BOTH, ENCODER)}
     for precision, spent in products.items():
         for name, seconds, groups, trained in phases(X, precision):
@@ -211,13 +208,19 @@ def main():
                 count * operations(layer) for own, count in groups for layer, _ in own
             )
             least = sum(count * spent[own] for group, count in groups for own in group)
-            stepping = adam.get(len(trained), 0.0) * groups[0][1]
-            cells = [
-                *(name, precision, f"{seconds:.2f}", f"{work / 1e9:.0f}"),
-                *(f"{work / seconds / 1e9:.0f}", f"{least:.2f}", f"{stepping:.2f}"),
-                *(f"{seconds - least - stepping:.2f}", f"{least / seconds:.0%}"),
-            ]
-            print(f"| {' | '.join(cells)} |", flush=True)
+            row = {"data": "-".join(map(str, WIDTHS)), "kind": "phase", "method": name}
+            row |= {"parameters": f"--precision {precision}", "seed": 0}
+            row |= {"seconds": seconds, "gflop": work / 1e9, "products_seconds": least}
+            row["adam_seconds"] = adam.get(len(trained), 0.0) * groups[0][1]
+            row |= {"gflop_a_second": work / seconds / 1e9, "reached": least / seconds}
+            rows.append(row | {"machine": machine(options.threads)})
+    print(pd.DataFrame(rows).round(2).to_markdown(index=False))
+    for (precision, part), by_layer in rates.items():
+        about = {"kind": "product", "method": part, "machine": rows[0]["machine"]}
+        about["parameters"] = f"--precision {precision}"
+        for layer, rate in by_layer.items():
+            rows.append(about | {"data": layer, "gflop_a_second": rate})
+    append(options.out, rows)
 
 
 if __name__ == "__main__":

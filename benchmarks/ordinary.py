@@ -6,10 +6,12 @@ seeds where the number of clusters is known, and the share in which it is found.
 """
 
 import argparse
+import time
 import warnings
 
 import numpy as np
 import pandas as pd
+from _results import add_out, append
 from sklearn.cluster import HDBSCAN, KMeans, SpectralClustering
 from sklearn.datasets import make_moons
 from sklearn.metrics import adjusted_rand_score
@@ -53,25 +55,23 @@ def sets(n_rows, n_columns, rng):
 
 
 def measure(X, y, seed):
-    """Agreement of each method with the labels, and whether the number was found."""
-    n_clusters, row = len(np.unique(y)), {}
-    hdbscan = HDBSCAN(copy=True).fit_predict(X)
-    graph = GraphClustering(random_state=seed).fit(X)
-    if n_clusters > 1:
-        methods = {
-            "k-means": KMeans(n_clusters, n_init=10, random_state=seed),
-            "spectral": SpectralClustering(
-                n_clusters, affinity="nearest_neighbors", random_state=seed
-            ),
-            "graph": GraphClustering(n_clusters, random_state=seed),
-        }
-        for name, method in methods.items():
-            row[name] = adjusted_rand_score(y, method.fit_predict(X))
-        row["hdbscan"] = adjusted_rand_score(y, hdbscan)
-        row["graph(None)"] = adjusted_rand_score(y, graph.labels_)
-    row["number: hdbscan"] = hdbscan.max() + 1 == n_clusters
-    row["number: graph(None)"] = graph.n_clusters_ == n_clusters
-    return row
+    """Yield agreement of each method with the labels, and if the number was found."""
+    k, chance = len(np.unique(y)), {"random_state": seed}
+    methods = {"hdbscan": HDBSCAN(copy=True), "graph(None)": GraphClustering(**chance)}
+    finding = set(methods)
+    if k > 1:
+        neighbors = {"affinity": "nearest_neighbors", **chance}
+        methods["k-means"] = KMeans(k, n_init=10, **chance)
+        methods["spectral"] = SpectralClustering(k, **neighbors)
+        methods["graph"] = GraphClustering(k, **chance)
+    for name, method in methods.items():
+        start = time.process_time()
+        labels = method.fit_predict(X)
+        seconds, found = time.process_time() - start, int(labels.max() + 1)
+        row = {"method": name, "seed": seed, "clusters": found, "cpu_seconds": seconds}
+        row["ari"] = adjusted_rand_score(y, labels) if k > 1 else np.nan
+        row["right"] = float(found == k) if name in finding else np.nan
+        yield row
 
 
 def main():
@@ -79,18 +79,22 @@ def main():
     parser.add_argument("--rows", type=int, nargs="+", default=[50, 100, 200, 500])
     parser.add_argument("--columns", type=int, nargs="+", default=[1, 2, 3, 10])
     parser.add_argument("--seeds", type=int, default=2)
+    add_out(parser)
     args = parser.parse_args()
     # Of scikit-learn's: graphs that are not connected, fewer distinct rows.
     warnings.simplefilter("ignore")
     rows = [
-        {"kind": kind, "rows": n_rows, **measure(X, y, seed)}
+        {"data": name, "parameters": f"--columns {n_columns}", "rows": n_rows, **row}
         for n_rows in args.rows
         for n_columns in args.columns
         for seed in range(args.seeds)
-        for kind, X, y in sets(n_rows, n_columns, np.random.default_rng(seed))
+        for name, X, y in sets(n_rows, n_columns, np.random.default_rng(seed))
+        for row in measure(X, y, seed)
     ]
-    table = pd.DataFrame(rows).groupby(["kind", "rows"]).mean().round(2)
-    print(table.reset_index().to_markdown(index=False))
+    append(args.out, rows)
+    table = pd.DataFrame(rows).pivot_table(["ari", "right"], ["data", "rows"], "method")
+    table.columns = table.columns.map(": ".join)
+    print(table.round(2).reset_index().to_markdown(index=False))
 
 
 if __name__ == "__main__":

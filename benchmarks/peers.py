@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from _data import LOADERS, local
 from _peer import METHODS
+from _results import HERE, add_out, append, machine, read
 from quality import chosen, seeds_of
 from scipy.sparse import issparse
 from sklearn.datasets import get_data_home
@@ -26,7 +27,6 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from skdeepcluster.metrics import clustering_accuracy
 
-HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 ENVIRONMENTS = {
@@ -39,6 +39,12 @@ WITH_TORCH = ("clustpy", "embeddings")
 
 DEFAULT = [name for name in METHODS if not name.endswith("-equal")]
 CLUSTPY_EPOCHS = (100, 150)
+# Columns of the results, of which a run that fails has few.
+SCORES = [
+    *("accuracy", "nmi", "noise", "shape", "status", "reason", "seconds"),
+    *("import_seconds", "import_processor_seconds"),
+    *("base_megabytes", "peak_megabytes", "load"),
+]
 # Runs of so many epochs tell what an epoch of each phase takes, and all the rest.
 FEW_EPOCHS = [(1, 1), (3, 1), (1, 3)]
 VARIABLES = (
@@ -191,7 +197,7 @@ def cells_of(method, rows, methods, clock):
     if rows[0]["status"] == "estimated":
         quality = ["estimated from runs of few epochs", "", "", ""]
     else:
-        found = sorted({row["clusters"] for row in rows})
+        found = sorted({row["clusters"] for row in rows}, key=int)
         accuracies = [row["accuracy"] for row in rows]
         quality = [
             f"{np.mean(accuracies):.3f} ({min(accuracies):.3f})",
@@ -235,18 +241,13 @@ def above(rows):
 
 
 def report(path, clock):
-    """Print a table of each set of rows and number of threads in a file of results."""
-    groups = {}
-    for line in path.read_text().splitlines():
-        row = json.loads(line)
-        key = row["data"], row["shape"], row["threads"], tuple(row["epochs"])
-        groups.setdefault(key, []).append(row)
-    for (data, shape, threads, epochs), rows in groups.items():
-        print(
-            f"\n{data}: {shape} classes, {threads} threads; equal epochs are "
-            f"{epochs[0]} of pretraining and {epochs[1]} of clustering\n"
-        )
-        print(table(rows, clock))
+    """Print a table of each set of rows and parameters in a file of results."""
+    frame = read(path).rename(columns={"cpu_seconds": "processor_seconds"})
+    # Of some earlier runs only means are kept.
+    frame = frame[frame["seed"].str.isdigit()]
+    for head, rows in frame.groupby(["data", "shape", "parameters"], sort=False):
+        print("\n{}: {} classes, {}\n".format(*head))
+        print(table(rows.to_dict("records"), clock))
 
 
 def main():
@@ -271,13 +272,14 @@ def main():
         help="extrapolate ClustPy's time at its default epochs from short runs",
     )
     parser.add_argument("--envs", type=Path, default=CACHE / "skdeepcluster-peers")
-    parser.add_argument("--results", type=Path, default=Path("peers.jsonl"))
     parser.add_argument(
         "--clock", choices=["seconds", "processor_seconds"], default="seconds"
     )
     parser.add_argument(
         "--report", action="store_true", help="print what there is and run nothing"
     )
+    add_out(parser)
+    parser.set_defaults(out=HERE / "results" / "peers.csv")
     options = parser.parse_args()
     if options.estimate:
         known = {m for m in METHODS if f"{m}-equal" in METHODS and "clustpy" in m}
@@ -286,7 +288,7 @@ def main():
     if not options.report:
         for data in options.data:
             measure(data, options)
-    report(options.results, options.clock)
+    report(options.out, options.clock)
 
 
 def attempt(method, request, options):
@@ -303,7 +305,7 @@ def attempt(method, request, options):
 
 
 def measure(data, options):
-    """Append a line to the results for each seed and method, in turn."""
+    """Append a row to the results for each seed and method, in turn."""
     X, y, shape = chosen(*load(data, options.envs), options.rows, False)
     for seed in seeds_of(options):
         order = np.random.default_rng(seed).permutation(len(y))
@@ -322,19 +324,17 @@ def measure(data, options):
                 result, labels = attempt(method, request, options)
                 if labels is not None:
                     result |= scores(y[order], labels)
-                about = {
-                    "data": data,
-                    "shape": shape,
-                    "threads": options.threads,
-                    "epochs": options.epochs,
-                    "method": method,
-                    "seed": seed,
-                    "load": os.getloadavg()[0],
-                }
-                line = json.dumps(about | result)
-                with options.results.open("a") as file:
-                    file.write(line + "\n")
-                print(line, file=sys.stderr, flush=True)
+                rows_asked = f"--rows {options.rows} " if options.rows else ""
+                epochs = " ".join(map(str, options.epochs))
+                row = dict.fromkeys(SCORES) | {"data": data, "shape": shape}
+                row |= {"method": method, "seed": seed, "load": os.getloadavg()[0]}
+                row["parameters"] = (
+                    f"{rows_asked}--threads {options.threads} --epochs {epochs}"
+                )
+                row |= result | {"machine": machine(options.threads)}
+                row["cpu_seconds"] = row.pop("processor_seconds", None)
+                append(options.out, [row])
+                print(*row.values(), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

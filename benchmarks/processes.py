@@ -17,6 +17,7 @@ import sys
 import time
 
 from _data import mnist
+from _results import add_out, append, machine, parameters
 from skorch.callbacks import Callback
 
 from skdeepcluster import Autoencoder, distributed
@@ -61,6 +62,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
+    add_out(parser)
     options = parser.parse_args()
     if options.train:
         result = train(options.rows, options.batch_size, options.epochs)
@@ -82,6 +84,11 @@ def main():
         print(
             f"| {processes} | {threads} | {wall:.2f} | {processor:.2f} | {loss:.5f} |"
         )
+        row = {"data": "mnist", "kind": "epoch", "method": "Autoencoder", "seed": 0}
+        row |= {"parameters": parameters(parser, options, "repeats")}
+        row |= {"processes": processes, "seconds": wall, "loss": loss}
+        row |= {"cpu_seconds": processor, "machine": machine(threads)}
+        append(options.out, [row])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ Every method is given the number of classes, but for those that always find one
 (HDBSCAN, Leiden, density-ddc, the scores and the dip test), as others do with
 ``--find-k``; and never the labels, which only score.
 The autoencoder of a seed is fitted once and shared by the methods that say so; its
-seconds are counted in each of them. Rows are shuffled anew for each seed.
+seconds, which are those of the processor, are counted in each of them. Rows are
+shuffled anew for each seed.
 """
 
 import argparse
@@ -14,8 +15,10 @@ import warnings
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from _data import LOADERS
 from _kinds import KINDS
+from _results import add_out, append, parameters
 from _synthetic import SYNTHETIC
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -239,9 +242,9 @@ FINDS_K = {
 FINDS_K |= {"ae-gmm", "ddc", "dec", "dec-taught", "idec", "dcn", "vade"}
 DEFAULT = ["kmeans", "gmm", "hdbscan", "graph", "ae-kmeans", "ae-gmm", "dec", "idec"]
 SCORES = {
-    "ACC": clustering_accuracy,
-    "NMI": normalized_mutual_info_score,
-    "ARI": adjusted_rand_score,
+    "accuracy": clustering_accuracy,
+    "nmi": normalized_mutual_info_score,
+    "ari": adjusted_rand_score,
 }
 
 
@@ -257,13 +260,13 @@ def thinned(y):
 
 
 def timed(function, *args):
-    start = time.perf_counter()
+    start = time.process_time()
     result = function(*args)
-    return result, time.perf_counter() - start
+    return result, time.process_time() - start
 
 
 def run(X, y, k, seed, names, autoencoder):
-    """Yield name, scores and seconds of each method, for one seed."""
+    """Yield name, labels and seconds of each method, for one seed."""
     pretraining = 0.0
     if set(names) & set(SHARING):
         _, pretraining = timed(autoencoder.fit, X)
@@ -273,54 +276,50 @@ def run(X, y, k, seed, names, autoencoder):
         else:
             clusterer = ALONE[name](k, seed)
         labels, seconds = timed(clusterer.fit_predict, X)
-        seconds += pretraining if name in SHARING else 0.0
-        yield name, [score(y, labels) for score in SCORES.values()], labels, seconds
+        yield name, labels, seconds + (pretraining if name in SHARING else 0.0)
 
 
-def table(results):
+def table(rows):
     """Mean, standard deviation and worst of each score, clusters, mean seconds."""
     heads = [f"{score} {part}" for score in SCORES for part in ("mean", "std", "worst")]
     lines = ["| method | " + " | ".join([*heads, "clusters", "seconds"]) + " |"]
     lines.append("|---" * (len(heads) + 3) + "|")
-    for name, rows in results.items():
-        values = np.array([scores for scores, _, _ in rows])
+    for name, own in pd.DataFrame(rows).groupby("method", sort=False):
+        values = own[list(SCORES)].to_numpy()
         parts = np.stack([values.mean(0), values.std(0), values.min(0)], axis=1)
         cells = [f"{value:.3f}" for value in parts.ravel()]
-        counts = sorted({count for _, count, _ in rows})
-        seconds = np.mean([seconds for _, _, seconds in rows])
-        cells += [" ".join(map(str, counts)), f"{seconds:.1f}"]
+        cells.append(" ".join(map(str, sorted({*own["clusters"]}))))
+        cells.append(f"{own['cpu_seconds'].mean():.1f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def kind_table(scores, shapes):
+def kind_table(rows, shapes):
     """A row a data set: accuracy, mean (worst), and NMI of each method."""
-    methods = list(next(iter(scores.values())))
+    groups = pd.DataFrame(rows).groupby(["data", "method"], sort=False)
+    parts = groups.agg(
+        mean=("accuracy", "mean"), worst=("accuracy", "min"), nmi=("nmi", "mean")
+    )
+    methods = list(dict.fromkeys(parts.index.get_level_values("method")))
     lines = ["| data | rows x features, classes | " + " | ".join(methods) + " |"]
     lines.append("|---" * (len(methods) + 2) + "|")
-    # Data set, method, and mean accuracy, worst accuracy, mean NMI.
-    parts = np.array([[own[method] for method in methods] for own in scores.values()])
-    rows = [
-        *zip(scores, shapes.values(), parts, strict=True),
-        ("mean", "", parts.mean(0)),
-    ]
-    for name, shape, row in rows:
-        cells = [f"{mean:.3f} ({worst:.3f}), {nmi:.3f}" for mean, worst, nmi in row]
+    means = parts.groupby("method").mean()
+    for name, shape in [*shapes.items(), ("mean", "")]:
+        own = (parts.loc[name] if shape else means).loc[methods].to_numpy()
+        cells = [f"{mean:.3f} ({worst:.3f}), {nmi:.3f}" for mean, worst, nmi in own]
         lines.append(f"| {name} | {shape} | " + " | ".join(cells) + " |")
     if "kmeans" in methods:
-        above = parts[..., 0] - parts[:, [methods.index("kmeans")], 0]
-        cells = [
-            f"{above[i, j]:+.3f} ({list(scores)[i]})"
-            for j, i in enumerate(above.argmin(0))
-        ]
+        above = parts["mean"].unstack()
+        above = above[methods].sub(above["kmeans"], axis=0)
+        cells = [f"{above[m].min():+.3f} ({above[m].idxmin()})" for m in methods]
         lines.append("| worst against kmeans |  | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def measure(data, X, y, options):
-    """Scores, clusters and seconds of each method, a row a seed."""
+def measure(data, kind, X, y, options):
+    """Scores, clusters and seconds of each method, a row for each seed."""
     k = None if options.find_k else len(np.unique(y))
-    results = {name: [] for name in options.methods}
+    results = []
     for seed in seeds_of(options):
         # What depends on the order of the rows should show it.
         order = np.random.default_rng(seed).permutation(len(y))
@@ -334,17 +333,16 @@ def measure(data, X, y, options):
             random_state=seed,
         )
         runs = run(X[order], y[order], k, seed, options.methods, autoencoder)
-        for name, scores, labels, seconds in runs:
-            count = len(np.unique(labels[labels >= 0]))
-            results[name].append((scores, count, seconds))
-            shown = " ".join(f"{score:.4f}" for score in scores)
+        for name, labels, seconds in runs:
+            row = {"data": data, "kind": kind, "method": name}
+            row |= {"parameters": options.parameters, "seed": seed}
+            row |= {name: score(y[order], labels) for name, score in SCORES.items()}
+            row["clusters"] = len(np.unique(labels[labels >= 0]))
+            row["cpu_seconds"] = seconds
+            results.append(row)
             # A run may take hours: what is known so far should not be lost.
-            print(
-                f"{data} {name} seed {seed}: {shown}, {count} clusters, "
-                f"{seconds:.1f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            append(options.out, [row])
+            print(*row.values(), file=sys.stderr, flush=True)
     return results
 
 
@@ -366,7 +364,7 @@ def chosen(X, y, max_rows, unbalanced):
 
 def run_kind(kind, options):
     """Measure all data sets of a kind that can be had here, and print one table."""
-    scores, shapes = {}, {}
+    rows, shapes = [], {}
     for data, load in KINDS[kind].items():
         try:
             X, y = load()
@@ -375,14 +373,11 @@ def run_kind(kind, options):
             continue
         max_rows = options.rows or KIND_ROWS
         X, y, shapes[data] = chosen(X, y, max_rows, options.unbalanced)
-        scores[data] = {}
-        for name, rows in measure(data, X, y, options).items():
-            accuracies, nmis = np.array([own[:2] for own, _, _ in rows]).T
-            scores[data][name] = accuracies.mean(), accuracies.min(), nmis.mean()
-    if scores:
+        rows += measure(data, kind, X, y, options)
+    if rows:
         seeds = seeds_of(options)
         print(f"\n{kind}, seeds {seeds[0]} to {seeds[-1]}\n")
-        print(kind_table(scores, shapes), flush=True)
+        print(kind_table(rows, shapes), flush=True)
 
 
 def all_loaders():
@@ -435,13 +430,15 @@ def main():
     parser.add_argument(
         "--augment", nargs="+", choices=AUGMENTATIONS, help="of all training on images"
     )
+    add_out(parser)
     options = parser.parse_args()
+    options.parameters = parameters(parser, options)
     if options.find_k and (told := sorted({*options.methods} - FINDS_K)):
         parser.error(f"these methods need the number of clusters: {' '.join(told)}")
 
     for data in options.data or ([] if options.kind else ["digits"]):
         X, y, shape = chosen(*loaders[data](), options.rows, options.unbalanced)
-        results = measure(data, X, y, options)
+        results = measure(data, "", X, y, options)
         seeds = seeds_of(options)
         print(f"\n{data}: {shape} classes, seeds {seeds[0]} to {seeds[-1]}\n")
         print(table(results), flush=True)

@@ -19,6 +19,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from _results import add_out, append
 
 NAMES = ("DECClustering", "IDECClustering", "VaDEClustering", "Autoencoder")
 
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fit", choices=NAMES)
     parser.add_argument("--folder")
+    add_out(parser)
     settings = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if settings.fit:
@@ -125,6 +127,9 @@ def main() -> None:
         equal = "yes" if found == {expected} else "**no**"
         cells = name, f"{seconds:.1f}", done, states, fits, equal
         print("|", " | ".join(map(str, cells)), "|", flush=True)
+        row = {"data": "digits, 400 rows", "method": name, "seed": settings.seed}
+        row |= {"seconds": seconds, "kills": done, "states": states, "fits": fits}
+        append(settings.out, [row | {"equal": int(found == {expected})}])
 
 
 if __name__ == "__main__":

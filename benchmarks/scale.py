@@ -20,9 +20,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _results import add_out, append
 
 COLUMNS, CLUSTERS, DIMS = 100, 20, 10
 BLOCK = 100_000
+FIGURES = ("rows", "seconds", "cap_gigabytes", "accuracy", "nmi")
 
 
 def made_blocks(n_rows):
@@ -93,7 +95,7 @@ def memory(name):
     raise KeyError(name)
 
 
-def fit(path, cap, method):
+def fit(path, cap, method, out):
     """Fit and label the rows of a file; print what it took, as JSON."""
     from skdeepcluster import DECClustering
     from skdeepcluster.graph import GraphClustering
@@ -137,9 +139,12 @@ def fit(path, cap, method):
     if isinstance(X, Counted):
         result["rows read, of all"] = round(X.read / rows, 2)
     print(json.dumps(result))
+    row = dict.fromkeys(FIGURES) | {"data": path.name, "kind": "fit", "method": method}
+    row |= {"seed": 0, "rows": rows, "seconds": float(seconds), "cap_gigabytes": cap}
+    append(out, [row | {"accuracy": result["accuracy"]}])
 
 
-def rate(folder):
+def rate(folder, out):
     """Print seconds a row of predictions, by the number of rows."""
     from skdeepcluster import DECClustering
 
@@ -149,11 +154,13 @@ def rate(folder):
     for n_rows in (10_000, 100_000, 1_000_000, most):
         start = time.process_time()
         model.predict(X[:n_rows])
-        micro = (time.process_time() - start) / n_rows * 1e6
-        print(f"| {n_rows:,} | {micro:.1f} |", flush=True)
+        seconds = time.process_time() - start
+        print(f"| {n_rows:,} | {seconds / n_rows * 1e6:.1f} |", flush=True)
+        row = dict.fromkeys(FIGURES) | {"data": "rows", "kind": "predict", "seed": 0}
+        append(out, [row | {"method": "dec", "rows": n_rows, "cpu_seconds": seconds}])
 
 
-def sample(methods):
+def sample(methods, out):
     """Print the accuracy on MNIST by the number of rows that are learned from."""
     from _data import LOADERS
     from sklearn.metrics import normalized_mutual_info_score
@@ -182,6 +189,10 @@ def sample(methods):
                 f"| {seconds:.0f} |",
                 flush=True,
             )
+            row = {"data": "mnist", "kind": "sample", "method": method, "seed": 0}
+            row |= {"rows": max_samples or len(X), "seconds": seconds}
+            row |= {"accuracy": accuracy, "nmi": nmi}
+            append(out, [dict.fromkeys(FIGURES) | row])
 
 
 def main():
@@ -194,14 +205,15 @@ def main():
     parser.add_argument("--methods", nargs="+", default=["dec", "graph"])
     parser.add_argument("--folder", type=Path, default=Path("/tmp/skdeepcluster-rows"))
     parser.add_argument("--of", type=Path, help=argparse.SUPPRESS)
+    add_out(parser)
     arguments = parser.parse_args()
     arguments.folder.mkdir(exist_ok=True)
     if arguments.of:
-        fit(arguments.of, arguments.cap, arguments.methods[0])
+        fit(arguments.of, arguments.cap, arguments.methods[0], arguments.out)
     elif arguments.what == "rate":
-        rate(arguments.folder)
+        rate(arguments.folder, arguments.out)
     elif arguments.what == "sample":
-        sample(arguments.methods)
+        sample(arguments.methods, arguments.out)
     else:
         write = write_parquet if arguments.parquet else write_map
         path = write(arguments.folder, arguments.rows)
@@ -210,6 +222,7 @@ def main():
         for method in arguments.methods:
             command = [sys.executable, __file__, "fit", "--of", str(path)]
             command += ["--cap", str(arguments.cap), "--methods", method]
+            command += ["--out", str(arguments.out)] if arguments.out else []
             subprocess.run(command, check=True, env=os.environ)
 
 

@@ -19,7 +19,9 @@ import itertools
 
 import joblib
 import numpy as np
+import pandas as pd
 from _data import LOADERS
+from _results import add_out, append
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
@@ -168,52 +170,39 @@ def judge(values, nmi):
     return spearmanr(values, nmi).statistic, nmi.max() - nmi[pick], pick
 
 
-def print_row(*cells):
-    print("| " + " | ".join(cells) + " |")
+def figures(data, kind, by_score, nmi, estimator=""):
+    """Rows of the first two questions: what each score picks and loses by it."""
+    about = {"data": data, "kind": kind, "parameters": estimator, "seed": 0}
+    about["classes"] = len(np.unique(load(data)[1]))
+    picks = N_CLUSTERS if kind == "number" else [about["classes"]] * len(nmi)
+    for name, values in by_score.items():
+        rho, regret, pick = judge(values, nmi)
+        row = {"method": name, "rho": rho, "regret": regret}
+        yield about | row | {"clusters": picks[pick]}
+    if kind == "number":
+        best = picks[nmi.argmax()]
+        yield about | {"method": "highest NMI", "clusters": best}
+    else:
+        chance = {"method": "a pick at random", "regret": nmi.max() - nmi.mean()}
+        yield about | chance
 
 
-def print_configurations(results):
-    """Table of the first question: which configuration, k being known."""
-    print_row("score", *(f"{data}: rho | regret" for data in results), "mean rho")
-    print_row("---", *["---:"] * (2 * len(results) + 1))
-    judged = {
-        data: {name: judge(values, nmi) for name, values in by_score.items()}
-        for data, (by_score, nmi) in results.items()
-    }
-    for name in next(iter(judged.values())):
-        cells = [judged[data][name] for data in results]
-        mean = np.mean([rho for rho, _, _ in cells])
-        texts = [f"{rho:.2f} | {regret:.3f}" for rho, regret, _ in cells]
-        print_row(name, *texts, f"{mean:.2f}")
-    chance = [f" | {nmi.max() - nmi.mean():.3f}" for _, nmi in results.values()]
-    print_row("a pick at random", *chance, "")
-    for data, (_, nmi) in results.items():
-        print(f"\n{data}: NMI from {nmi.min():.3f} to {nmi.max():.3f}.")
-
-
-def print_k(results):
-    """Table of the second question: the numbers that each score picks, and regret."""
-    print_row("score", *(f"{data}: picks | regret" for data in results), "mean regret")
-    print_row("---", *["---:"] * (2 * len(results) + 1))
-    cases = [case for by_clusterer in results.values() for case in by_clusterer]
-    for name in dict.fromkeys(name for by_score, _ in cases for name in by_score):
-        texts, regrets = [], []
-        for by_clusterer in results.values():
-            judged = [
-                judge(by_score[name], nmi)
-                for by_score, nmi in by_clusterer
-                if name in by_score
-            ]
-            picks = " ".join(str(N_CLUSTERS[pick]) for _, _, pick in judged)
-            here = [regret for _, regret, _ in judged]
-            texts.append(f"{picks} | {np.mean(here):.3f}")
-            regrets += here
-        print_row(name, *texts, f"{np.mean(regrets):.3f}")
-    best = [
-        " ".join(str(N_CLUSTERS[nmi.argmax()]) for _, nmi in by_clusterer) + " | "
-        for by_clusterer in results.values()
-    ]
-    print_row("highest NMI", *best, "")
+def table(rows):
+    """What each score has in each data set, and its means."""
+    frame = pd.DataFrame(rows)
+    picks = frame["kind"].iloc[0] == "number"
+    groups = frame.groupby(["method", "data"], sort=False)
+    cells = groups["regret"].mean().map("{:.3f}".format)
+    if picks:
+        cells = (
+            groups["clusters"].agg(lambda own: " ".join(map(str, own))) + ", " + cells
+        )
+    else:
+        cells = groups["rho"].mean().map("{:.2f}".format) + ", " + cells
+    made = cells.unstack()
+    made["mean"] = frame.groupby("method")["regret" if picks else "rho"].mean().round(3)
+    heads = "picks, regret" if picks else "rank correlation, regret"
+    return f"{heads}\n\n{made.to_markdown()}\n"
 
 
 DRAWS, FEW_ROWS, FEW_NUMBERS = 3, 500, (2, 3, 4, 6, 9)
@@ -264,21 +253,15 @@ def answer(estimator, rows, seed):
     return selection.n_clusters
 
 
-def print_any():
-    """Table of the third question: the numbers that are chosen, one a draw."""
-    print_row("rows", "clusters", *ASKED)
-    print_row("---", *["---:"] * (len(ASKED) + 1))
+def answers():
+    """Rows of the third question: the numbers that are chosen, one a draw."""
     for n_clusters, kinds in sorted(KINDS.items()):
-        for name, draw in kinds.items():
-            drawn = [draw(np.random.default_rng(seed)) for seed in range(DRAWS)]
-            answers = [
-                " ".join(
-                    str(answer(estimator, rows, seed))
-                    for seed, rows in enumerate(drawn)
-                )
-                for estimator in ASKED.values()
-            ]
-            print_row(name, str(n_clusters), *answers)
+        for (name, draw), seed in itertools.product(kinds.items(), range(DRAWS)):
+            drawn = draw(np.random.default_rng(seed))
+            about = {"data": name, "kind": "any", "seed": seed, "classes": n_clusters}
+            for method, estimator in ASKED.items():
+                found = answer(estimator, drawn, seed)
+                yield about | {"method": method, "clusters": found}
 
 
 if __name__ == "__main__":
@@ -290,12 +273,13 @@ if __name__ == "__main__":
         "--questions", nargs="+", default=list(QUESTIONS), choices=QUESTIONS
     )
     parser.add_argument("--cache", help="folder that keeps finished fits")
+    add_out(parser)
     arguments = parser.parse_args()
     memory = joblib.Memory(arguments.cache, verbose=0)
     pretrain_once, run_once = memory.cache(pretrain), memory.cache(run)
 
     asked = set(arguments.questions)
-    configurations, for_k = {}, {}
+    found = {question: [] for question in QUESTIONS}
     for data in [*arguments.data, *MADE]:
         few, many = EPOCHS.get(data, (2, 20))
         if data not in MADE and "settings" in asked:
@@ -306,19 +290,18 @@ if __name__ == "__main__":
                 )
             ]
             nmi = np.array([each["nmi"] for each in runs])
-            configurations[data] = scores(runs), nmi
-        if "number" not in asked:
-            continue
-        for_k[data] = []
-        for clusterer in FOR_K:
+            found["settings"] += figures(data, "settings", scores(runs), nmi)
+        for clusterer in FOR_K if "number" in asked else ():
             runs = [run_once(data, clusterer, 10, many, k) for k in N_CLUSTERS]
             nmi = np.array([each["nmi"] for each in runs])
-            for_k[data].append((scores(runs), nmi))
-    if configurations:
-        print_configurations(configurations)
-        print()
-    if for_k:
-        print_k(for_k)
-        print()
+            found["number"] += figures(data, "number", scores(runs), nmi, clusterer)
+    for question in ("settings", "number"):
+        if found[question]:
+            print(table(found[question]))
     if "any" in asked:
-        print_any()
+        found["any"] += answers()
+        frame = pd.DataFrame(found["any"]).astype({"clusters": str})
+        made = frame.pivot_table("clusters", ["data", "classes"], "method", " ".join)
+        print(made.reset_index().to_markdown(index=False))
+    for rows in found.values():
+        append(arguments.out, [{"rho": np.nan, "regret": np.nan} | row for row in rows])

@@ -13,8 +13,10 @@ import time
 import warnings
 
 import numpy as np
+import pandas as pd
 from _data import LOADERS
 from _kinds import KINDS
+from _results import add_out, append
 from sklearn.datasets import make_blobs
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -46,7 +48,7 @@ METHODS = {
 }
 PHASES = {
     "pretraining": (BaseDeepClusterer, "_pretrain"),
-    "initial clusters": (BaseDeepClusterer, "_find_initial"),
+    "initial_clusters": (BaseDeepClusterer, "_find_initial"),
     "teaching": (BaseJointClusterer, "_teach"),
 }
 
@@ -83,6 +85,7 @@ def main():
     parser.add_argument("--data", nargs="+", choices=loaders, default=["digits"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["dec"])
     parser.add_argument("--seeds", type=int, default=5)
+    add_out(parser)
     options = parser.parse_args()
     spent = collections.Counter()
     for name, (owner, method) in PHASES.items():
@@ -92,32 +95,28 @@ def main():
     print("|---" * len(heads) + "|", flush=True)
     for data in options.data:
         X, y = loaders[data]()
-        n_clusters = len(np.unique(y))
         for method in options.methods:
-            scores = []
-            spent.clear()
-            start = time.process_time()
+            rows = []
             for seed in range(options.seeds):
                 order = np.random.default_rng(seed).permutation(len(y))
-                model = METHODS[method](n_clusters, random_state=seed)
+                model = METHODS[method](len(np.unique(y)), random_state=seed)
+                spent.clear()
+                fit = timed(model.fit_predict, spent, "cpu_seconds")
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    labels = model.fit_predict(X[order])
-                accuracy = clustering_accuracy(y[order], labels)
-                scores.append(
-                    (accuracy, normalized_mutual_info_score(y[order], labels))
-                )
-            seconds = (time.process_time() - start) / options.seeds
-            accuracies, nmis = np.array(scores).T
-            phases = [f"{spent[name] / options.seeds:.2f}" for name in PHASES]
-            cells = [
-                data,
-                method,
-                f"{accuracies.mean():.3f} ({accuracies.min():.3f})",
-                f"{nmis.mean():.3f}",
-                f"{seconds:.2f}",
-                *phases,
-            ]
+                    labels = fit(X[order])
+                row = {"data": data, "method": method, "seed": seed}
+                row["accuracy"] = clustering_accuracy(y[order], labels)
+                row["nmi"] = normalized_mutual_info_score(y[order], labels)
+                row |= {name: spent[name] for name in PHASES}
+                row["clusters"] = len(np.unique(labels))
+                rows.append(row | {"cpu_seconds": spent["cpu_seconds"]})
+            append(options.out, rows)
+            own = pd.DataFrame(rows)
+            means = own[["nmi", "cpu_seconds", *PHASES]].mean()
+            cells = [data, method]
+            cells.append(f"{own['accuracy'].mean():.3f} ({own['accuracy'].min():.3f})")
+            cells += [f"{means['nmi']:.3f}", *(f"{v:.2f}" for v in means.iloc[1:])]
             print("| " + " | ".join(cells) + " |", flush=True)
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 import torch
+from _results import add_out, append
 from sklearn.base import clone
 from torch import nn
 
@@ -158,12 +159,17 @@ def compare(ours, bare, repeats):
     return np.median(pairs[1:], axis=0)
 
 
-def report(name, ours, bare, steps=None):
-    extra = f"{(ours - bare) / steps * 1e3:+9.3f} ms a step" if steps else ""
+def report(options, name, ours, bare, steps=None, megabytes=None):
+    over = (ours - bare) / steps * 1e3 if steps else None
+    extra = f"{over:+9.3f} ms a step" if steps else f"{megabytes:9.1f} MB above input"
     print(f"{name:<34}{ours:9.3f}{bare:9.3f}{ours / bare:8.3f}{extra}", flush=True)
+    row = {"data": name, "parameters": "--quick" * options.quick, "method": "ours"}
+    row |= {"seed": f"median of {options.repeats}", "seconds": float(ours)}
+    row |= {"bare_seconds": float(bare), "ms_a_step_over": over}
+    append(options.out, [row | {"megabytes": megabytes}])
 
 
-def pretraining(name, X, autoencoder, repeats):
+def pretraining(X, autoencoder, repeats):
     untrained = clone(autoencoder).set_params(max_epochs=0).fit(X)
     precision = autoencoder.precision
 
@@ -173,11 +179,10 @@ def pretraining(name, X, autoencoder, repeats):
     def bare():
         return Bare(untrained, precision).pretrain(X, autoencoder.max_epochs)
 
-    steps = math.ceil(X.shape[0] / BATCH)
-    report(name, *compare(ours, bare, repeats), steps)
+    return *compare(ours, bare, repeats), math.ceil(X.shape[0] / BATCH)
 
 
-def clustering(name, X, precision, repeats):
+def clustering(X, precision, repeats):
     autoencoder = Autoencoder(max_epochs=1, precision=precision, random_state=0).fit(X)
     centers = autoencoder.transform(X[:N_CLUSTERS])
     dec = DECClustering(
@@ -190,8 +195,7 @@ def clustering(name, X, precision, repeats):
     def bare():
         return Bare(autoencoder, precision).dec(X, centers)
 
-    steps = math.ceil(X.shape[0] / BATCH)
-    report(name, *compare(ours, bare, repeats), steps)
+    return *compare(ours, bare, repeats), math.ceil(X.shape[0] / BATCH)
 
 
 MEMORY = """
@@ -227,14 +231,33 @@ def prediction(X, repeats):
     def bare():
         return Bare(autoencoder, "float32").predict(X, centers)
 
-    report("predict", *compare(ours, bare, repeats))
     with tempfile.TemporaryDirectory() as folder:
         model, rows = Path(folder, "model.pkl"), Path(folder, "X.npy")
         model.write_bytes(pickle.dumps(dec))
         np.save(rows, X)
         command = [sys.executable, "-c", MEMORY, model, rows]
         result = subprocess.run(command, capture_output=True, text=True, check=True)
-    print(f"{'predict, peak above the input':<34}{float(result.stdout):9.1f} MB")
+    return *compare(ours, bare, repeats), None, float(result.stdout)
+
+
+def measured(only, n, repeats):
+    """Yield names, seconds of ours and of the bare loops, and steps or memory."""
+    wide = pixel_like(n, 784)
+    for precision in ("float32", "bf16") if "pretraining" in only else ():
+        net = Autoencoder(max_epochs=1, precision=precision, random_state=0)
+        yield f"pretraining epoch, {precision}", *pretraining(wide, net, repeats)
+    for precision in ("float32", "bf16") if "dec" in only else ():
+        yield f"DEC epoch, {precision}", *clustering(wide, precision, repeats)
+    if "small" in only:
+        net = Autoencoder((32,), 4, max_epochs=20, random_state=0)
+        X = pixel_like(20_000, 64)
+        yield "pretraining epoch, 64-32-4", *pretraining(X, net, repeats)
+    if "sparse" in only:
+        X = text_like(n // 7 * 2, 10_000)
+        net = Autoencoder(max_epochs=1, random_state=0)
+        yield "pretraining epoch, sparse 0.5 %", *pretraining(X, net, repeats)
+    if "predict" in only:
+        yield f"predict {n:,} rows", *prediction(wide, repeats)
 
 
 def main():
@@ -243,29 +266,13 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     names = ["pretraining", "dec", "small", "sparse", "predict"]
     parser.add_argument("--only", nargs="+", choices=names, default=names)
+    add_out(parser)
     options = parser.parse_args()
-    n = 7_000 if options.quick else 70_000
-    wide = pixel_like(n, 784)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     print(f"{'seconds':<34}{'ours':>9}{'bare':>9}{'ratio':>8}", flush=True)
-    if "pretraining" in options.only:
-        for precision in ("float32", "bf16"):
-            net = Autoencoder(max_epochs=1, precision=precision, random_state=0)
-            name = f"pretraining epoch, {precision}"
-            pretraining(name, wide, net, options.repeats)
-    if "dec" in options.only:
-        for precision in ("float32", "bf16"):
-            clustering(f"DEC epoch, {precision}", wide, precision, options.repeats)
-    if "small" in options.only:
-        net = Autoencoder((32,), 4, max_epochs=20, random_state=0)
-        X = pixel_like(20_000, 64)
-        pretraining("pretraining epoch, 64-32-4", X, net, options.repeats)
-    if "sparse" in options.only:
-        X = text_like(n // 7 * 2, 10_000)
-        net = Autoencoder(max_epochs=1, random_state=0)
-        pretraining("pretraining epoch, sparse 0.5 %", X, net, options.repeats)
-    if "predict" in options.only:
-        prediction(wide, options.repeats)
+    n = 7_000 if options.quick else 70_000
+    for figures in measured(options.only, n, options.repeats):
+        report(options, *figures)
 
 
 if __name__ == "__main__":

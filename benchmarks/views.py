@@ -6,6 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+from _results import add_out, append
 from quality import all_loaders, chosen
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -38,7 +39,7 @@ def nothing(*args):
 
 
 def measure(X, y, seed):
-    """Yield name, accuracy and NMI of each set of views, for rows in any order."""
+    """Yield a row of scores for each set of views, for rows in any order."""
     order = np.random.default_rng(seed).permutation(len(y))
     X, y = X[order], y[order]
     latent = Autoencoder(random_state=seed).fit_transform(X)
@@ -46,8 +47,10 @@ def measure(X, y, seed):
     for name, (left_out, learned) in VIEWS.items():
         with mock.patch.multiple(Search, **MADE | dict.fromkeys(left_out, nothing)):
             labels = graph._labels_of([X, latent] if learned else [X])
-        nmi = normalized_mutual_info_score(y, labels)
-        yield name, clustering_accuracy(y, labels), nmi
+        row = {"method": "graph", "parameters": name, "seed": seed}
+        row["accuracy"] = clustering_accuracy(y, labels)
+        row["nmi"] = normalized_mutual_info_score(y, labels)
+        yield row | {"clusters": len(np.unique(labels))}
 
 
 def main():
@@ -56,17 +59,18 @@ def main():
     parser.add_argument("--data", nargs="+", choices=loaders, default=DATA)
     parser.add_argument("--rows", type=int, default=2500, help="a sample of so many")
     parser.add_argument("--seeds", type=int, default=2)
+    add_out(parser)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
     for data in options.data:
         X, y, _ = chosen(*loaders[data](), options.rows, False)
         for seed in range(options.seeds):
-            rows += [(data, *row) for row in measure(X, y, seed)]
-    scores = pd.DataFrame(rows, columns=["data", "views", "ACC", "NMI"])
-    table = scores.pivot_table(["ACC", "NMI"], "data", "views", sort=False)
-    for score in ("ACC", "NMI"):
-        part = table[score][list(VIEWS)]
+            rows += [{"data": data} | row for row in measure(X, y, seed)]
+    append(options.out, rows)
+    scores = pd.DataFrame(rows)
+    for score in ("accuracy", "nmi"):
+        part = scores.pivot_table(score, "data", "parameters", sort=False)[list(VIEWS)]
         part.loc["mean"] = part.mean()
         print(f"\n{score}, mean of {options.seeds} seeds\n")
         print(part.round(3).to_markdown())
