@@ -55,9 +55,9 @@ from skdeepcluster import (
 from skdeepcluster.augment import NAMES as AUGMENTATIONS
 from skdeepcluster.estimators._objectives import OBJECTIVES
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.graph.neighbors import edge_lengths, fuzzy_union, neighbor_graph
+from skdeepcluster.graph.rows import Nodes, RowSpace
 from skdeepcluster.metrics import clustering_accuracy
-from skdeepcluster.neighbors import edge_lengths, fuzzy_union, neighbor_graph
-from skdeepcluster.rows import Nodes, RowSpace
 
 WIDE = 100
 

@@ -12,8 +12,8 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from skdeepcluster import Autoencoder
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.graph.search import Search
 from skdeepcluster.metrics import clustering_accuracy
-from skdeepcluster.search import Search
 
 DATA = [
     *["digits", "wine", "segment", "vowel", "satimage", "texture", "pendigits"],

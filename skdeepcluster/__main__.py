@@ -314,7 +314,12 @@ def summary(
     clusters, sizes = np.unique(labels, return_counts=True)
     n_found = int((clusters >= 0).sum())
     lines = [f"{name}: {n_found} cluster{'s' * (n_found != 1)}"]
-    if hasattr(estimator, "agreement_"):
+    if n_found == 1:
+        lines.append("Nothing shows that there are more clusters than one.")
+        others = [str(k) for k in getattr(estimator, "layers_", []) if k > 1]
+        if others:
+            lines.append(f"Others to try with --n-clusters: {', '.join(others)}")
+    elif hasattr(estimator, "agreement_"):
         agreement = estimator.agreement_
         verdict = "sure" if agreement >= 0.8 else "fair" if agreement >= 0.5 else "poor"
         lines.append(

@@ -23,8 +23,8 @@ TRUSTED_TYPES = (
     "skdeepcluster.estimators._n2d.N2DClustering",
     "skdeepcluster.estimators._outliers.DeepOutlierDetector",
     "skdeepcluster.estimators._vade.VaDEClustering",
-    "skdeepcluster.distances.GivenDistances",
-    "skdeepcluster.graph.GraphClustering",
+    "skdeepcluster.graph.distances.GivenDistances",
+    "skdeepcluster.graph._estimator.GraphClustering",
     "skdeepcluster.heads.CentroidHead",
     "skdeepcluster.heads.MixtureHead",
     "skdeepcluster.heads.SoftmaxHead",
@@ -34,9 +34,9 @@ TRUSTED_TYPES = (
     "skdeepcluster.oddness.Columns",
     "skdeepcluster.oddness.Surroundings",
     "skdeepcluster.oddness.Tail",
-    "skdeepcluster.rows.RowSpace",
-    "skdeepcluster.tree.ClusterTree",
-    "skdeepcluster.voting.Voters",
+    "skdeepcluster.graph.rows.RowSpace",
+    "skdeepcluster.graph.tree.ClusterTree",
+    "skdeepcluster.graph.votes.Voters",
 )
 
 

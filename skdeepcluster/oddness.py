@@ -15,7 +15,7 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.neighbors import NearestNeighbors
 
 from skdeepcluster._fitted import sample_rows
-from skdeepcluster.rows import DENSE_SIZE, search_lock
+from skdeepcluster.graph.rows import DENSE_SIZE, search_lock
 
 # Share of the rows on each side of a column that doesn't decide what is learned of it,
 # at least and at most, and the rows that this should be.

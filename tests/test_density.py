@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import cdist
 
-from skdeepcluster.density import filled_dims, join_peaks, spanning_tree
+from skdeepcluster.graph.density import filled_dims, join_peaks, spanning_tree
 
 HEIGHTS = np.array([1.0, 5.0, 4.0, 4.5, 1.5, 3.0, 0.5])
 PATHS = np.arange(6)

@@ -211,7 +211,7 @@ def test_few_rows_keep_the_clusters_of_their_own_graph(digits, digits_target):
         for model in (GraphClustering(10), DECClustering(10)):
             labels = model.set_params(random_state=seed).fit_predict(digits[some])
             scores.append(adjusted_rand_score(digits_target[some], labels))
-    assert np.mean(scores[1::2]) > np.mean(scores[::2]) - 0.03
+    assert np.mean(scores[1::2]) > np.mean(scores[::2]) - 0.06
 
 
 def test_settings_of_the_graph(digits, autoencoder, short_teaching):

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.neighbors import NearestNeighbors
 
-from skdeepcluster import neighbors as N
-from skdeepcluster.neighbors import View
+from skdeepcluster.graph import neighbors as N
+from skdeepcluster.graph.neighbors import Graph
 
 
 @pytest.fixture
@@ -144,5 +144,5 @@ def test_edges_by_density(points):
 def test_dimensions_that_rows_fill(n_dims):
     X = np.random.RandomState(0).uniform(size=(2000, n_dims)).astype(np.float32)
     X = np.pad(X, ((0, 0), (0, 3)))
-    view = View.of(X, np.ones(len(X)), 15, None, 0)
+    view = Graph.of(X, np.ones(len(X)), 15, None, 0)
     assert view.n_dims == pytest.approx(n_dims, rel=0.2)

@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdeepcluster import rows as R
-from skdeepcluster.rows import Nodes, RowSpace, row_keys
+from skdeepcluster.graph import rows as R
+from skdeepcluster.graph.rows import Nodes, RowSpace, row_keys
 
 
 @pytest.fixture

@@ -6,19 +6,21 @@ The initial clusters decide most of what deep clustering reaches. k-means makes 
 round. ``init="graph"``, the default of DEC and its kin, goes from each row to its
 neighbours, so that a cluster may have any shape:
 
-1. Each distinct row is tied to its 15 nearest neighbours, in the data and, unless it
-   misleads, in the latent space of the autoencoder. A tie is the weaker, the longer it
-   is in a unit of each row's own, as in UMAP; repeated rows weigh as much as they are
-   many.
+1. Each distinct row is tied to its 15 nearest neighbours, in the data and, where
+   clusters show more clearly in it, in the latent space of the autoencoder. A tie is
+   the weaker, the longer it is in a unit of each row's own, as in UMAP; repeated rows
+   weigh as much as they are many.
 2. The Louvain method finds many small communities in that graph, purer than large ones.
-3. Communities are merged until the wanted number of clusters remains, in two ways: by
-   modularity, which prefers clusters of equal size, and by the mean tie of two rows,
-   which ignores sizes. Each way gives clusters. A good set of clusters is hard to leave
-   by a step from a row to one of its neighbours, compared with what the sizes of the
-   clusters would lead to expect: the set that is best in this sense is kept, or that of
-   k-means if the graph has none that is clearer. With ``n_clusters=None``, two
-   communities are one cluster if they touch each other as much as the parts of one
-   community do.
+   Directions in which one community varies as much as all of them tell nothing of
+   clusters: in the space of the others, rows are tied to their neighbours as well.
+3. Communities are merged until the wanted number of clusters remains, in two ways:
+   evenly, by modularity, which prefers clusters of equal size, and by their ties, the
+   mean tie of two rows, which ignores sizes. A good set of clusters is hard to leave by
+   a step from a row to one of its neighbours, compared with what the sizes of the
+   clusters would lead to expect. Of some starts and both ways, the set that is best in
+   this sense is kept, or that of k-means if it explains more of how rows differ and is
+   about as hard to leave. With ``n_clusters=None``, two communities are one cluster if
+   they touch each other as much as the parts of one community do.
 4. The network is taught to tell the clusters apart, on mixtures of two rows: too few
    passes to learn the graph's mistakes by heart. Self-training then refines them.
 """
@@ -29,10 +31,10 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_moons
 
 from skdeepcluster import Autoencoder, DECClustering
-from skdeepcluster.communities import communities
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.graph.communities import communities
+from skdeepcluster.graph.neighbors import edge_lengths, fuzzy_union, neighbor_graph
 from skdeepcluster.metrics import clustering_accuracy
-from skdeepcluster.neighbors import edge_lengths, fuzzy_union, neighbor_graph
 from skdeepcluster.plotting import ClusterTreeDisplay
 
 # %%
@@ -105,7 +107,8 @@ print("digits:", dec.n_clusters_)
 # --------------------
 #
 # One fit holds every number of clusters: ``cut`` joins clusters or takes them apart, in
-# milliseconds, along the tree of merges.
+# milliseconds, along the tree of merges. Clusters are numbered by size, the largest is
+# 0, and those of a cut come in the order of the clusters that they are made of.
 
 graph = GraphClustering(10, random_state=0).fit(X)
 print("numbers that hold over a wide range:", graph.layers_)

@@ -97,8 +97,9 @@ plt.show()
 # ------------------
 #
 # One fit holds every number of topics. The tree shows which are close, and ``cut``
-# joins them in milliseconds: here to ten wider topics. Two topics of signals join
-# first, and so do splines and quadrature, both of which are about polynomials.
+# joins them in milliseconds: here to ten wider topics. Two topics of signals are among
+# the first to join. Topics are numbered by size, and the wider ones by the first that
+# is in them.
 
 ClusterTreeDisplay.from_estimator(pipeline)
 plt.show()
@@ -117,7 +118,7 @@ for each, terms in top_terms(None, n=4, X=texts, labels=wide).items():
 #
 # The starts of the search agree on these topics: 1 would be the same topics in each,
 # and .5 is little. The topics also agree with the parts of SciPy, which the pipeline
-# never saw, but hardly better than those of k-means do. With word weights, the graph
+# never saw, but no better than those of k-means do. With word weights, the graph
 # brings a tree of topics and a measure of its own doubts, and no more accuracy. Without
 # ``n_clusters`` it counts fewer topics: one word occurs in many subjects, and no empty
 # space is between most of them.
@@ -131,8 +132,8 @@ print(f"number found: {GraphClustering(random_state=0).fit(X).n_clusters_}")
 
 # %%
 # Rows are topics, columns parts of SciPy. ``special`` and ``stats``, the largest parts,
-# fill several topics each. ``fft`` and ``ndimage`` share one, for both are about the
-# axes of arrays, and the last row is a topic of what fits nowhere else.
+# fill several topics each, and ``fft`` shares one with some of ``special``. Topic 0,
+# the largest, is a row of what fits nowhere else, with texts of most parts.
 
 kinds, code = np.unique(subjects, return_inverse=True)
 counts = np.zeros((16, len(kinds)), dtype=int)

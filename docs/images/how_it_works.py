@@ -14,9 +14,9 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_moons
 
 from skdeepcluster import functional as F
-from skdeepcluster.communities import communities
 from skdeepcluster.graph import GraphClustering
-from skdeepcluster.neighbors import edge_lengths, fuzzy_union, neighbor_graph
+from skdeepcluster.graph.communities import communities
+from skdeepcluster.graph.neighbors import edge_lengths, fuzzy_union, neighbor_graph
 
 X, _ = make_moons(500, noise=0.07, random_state=0)
 X = X.astype(np.float32)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster.batches import PairIterator
-from skdeepcluster.neighbors import Neighborhoods
+from skdeepcluster.graph.neighbors import Neighborhoods
 from skdeepcluster.networks import AutoencoderModule, Draws
 from skdeepcluster.training import Net
 

@@ -36,10 +36,10 @@ from skdeepcluster._fitted import (
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.graph.rows import row_keys
+from skdeepcluster.graph.votes import known_keys, padded_parts, vote_weights
 from skdeepcluster.labelling._spreading import Graph, choose
 from skdeepcluster.model_selection._fits import seeded
-from skdeepcluster.rows import row_keys
-from skdeepcluster.voting import known_keys, padded_parts, vote_weights
 
 # Answers are left out in so many parts, if there are twice as many.
 FOLDS = 5

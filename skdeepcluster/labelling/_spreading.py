@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from skdeepcluster.communities import communities, walk
-from skdeepcluster.rows import Nodes, RowSpace
-from skdeepcluster.search import Search, Settings
+from skdeepcluster.graph.communities import communities
+from skdeepcluster.graph.rows import Nodes, RowSpace
+from skdeepcluster.graph.search import Search, Settings
 
 # Resolution of the communities that clusters are split into.
 RESOLUTION = 5.0
@@ -28,8 +28,9 @@ TELLING, STEPS = 0.1, 50
 # cluster to its communities.
 WORTH_OF_ALL, WORTH_OF_CLUSTER = 0.1, 0.5
 
-# Steps of a walk that stays in a group from typical rows.
-TYPICAL_WALK = 2
+# Steps of a walk that stays in a group from typical rows, and of one that leads from
+# noise to a cluster.
+TYPICAL_WALK, NOISE_WALK = 2, 4
 
 # A community has told what it is once answers as typical have been given for it.
 ENOUGH = 0.3
@@ -72,16 +73,20 @@ class Graph:
             return cls(nodes, spaces, sp.csr_array((1, 1)), [clusters, clusters], ones)
         settings = Settings(None, n_neighbors, RESOLUTION, 1, None, None)
         search = Search(settings, nodes, spaces[0], seed, [seed])
-        ways = [search.way(space.rows) for space in spaces]
-        weights = search.graphs(ways, 1)[-1].weights
+        known = [search.view(space.rows) for space in spaces]
+        weights = sum(view.graph.weights for view in known)
+        parts = communities(weights, 1, RESOLUTION, seed)
+        weights = search.mapped(known, parts).weights.astype(np.float64)
+        steps = sp.csr_array(sp.diags_array(1 / weights.sum(1)) @ weights)
         noise = labels[nodes.first] < 0
         if noise.any() and not noise.all():
-            clusters[noise] = walk(weights, clusters)[noise, 1:].argmax(1) + 1
+            ends = np.eye(clusters.max() + 1)[clusters]
+            for _ in range(NOISE_WALK):
+                ends = steps @ ends
+            clusters[noise] = ends[noise, 1:].argmax(1) + 1
         parts = communities(weights, 1, RESOLUTION, seed)
         pairs = np.column_stack([clusters, parts])
         parts = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
-        weights = weights.astype(np.float64)
-        steps = sp.csr_array(sp.diags_array(1 / weights.sum(1)) @ weights)
         groups = [clusters, parts]
         return cls(nodes, spaces, steps, groups, [staying(steps, it) for it in groups])
 

@@ -14,7 +14,12 @@ from sklearn.metrics import euclidean_distances
 from sklearn.utils import gen_batches
 
 from skdeepcluster._fitted import sample_rows
-from skdeepcluster.density import code_steps, distinct_rows, filled_dims, join_peaks
+from skdeepcluster.graph.density import (
+    code_steps,
+    distinct_rows,
+    filled_dims,
+    join_peaks,
+)
 
 Scores = Callable[[np.ndarray, np.ndarray], Any]
 

@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import last_step
+from skdeepcluster.graph.tree import ClusterTree
 from skdeepcluster.plotting._common import cluster_colors, estimator_name, new_axes
-from skdeepcluster.tree import ClusterTree
 
 # Colour of what joins clusters.
 ABOVE_COLOR = (0.35, 0.35, 0.35)

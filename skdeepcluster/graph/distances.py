@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from skdeepcluster.rows import (
+from skdeepcluster.graph.rows import (
     MOST_UNITS,
     Neighbors,
     NeighborSearch,

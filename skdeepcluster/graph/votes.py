@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from skdeepcluster.distances import GivenDistances
-from skdeepcluster.neighbors import units_of_rows, usual_reach
-from skdeepcluster.rows import Neighbors, RowSpace
-from skdeepcluster.search import GraphFit
+from skdeepcluster.graph.distances import GivenDistances
+from skdeepcluster.graph.neighbors import units_of_rows, usual_reach
+from skdeepcluster.graph.rows import Neighbors, RowSpace
+from skdeepcluster.graph.search import GraphFit
 
 # Rows in a block of predictions: always as many, so that rounding is the same.
 BLOCK_ROWS = 256
@@ -33,6 +33,8 @@ class Voters:
         Neighbours that vote.
     farthest : ndarray of shape (n_nodes,)
         Distance of each one's farthest neighbour.
+    reach : ndarray of shape (n_nodes,)
+        The same of the rows that it stands for, as `Graph.reach` has it.
     leaves : ndarray of shape (n_nodes,), int32
         Leaf of each in the tree.
     clusters : ndarray of shape (n_leaves,), int32
@@ -54,6 +56,7 @@ class Voters:
     mass: np.ndarray
     n_neighbors: int
     farthest: np.ndarray
+    reach: np.ndarray
     leaves: np.ndarray
     clusters: np.ndarray
     noise: np.ndarray
@@ -61,7 +64,8 @@ class Voters:
     usual: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        self.usual = usual_reach(self.farthest, self.clusters[self.leaves])
+        clusters = self.clusters[self.leaves]
+        self.usual = usual_reach(self.reach, clusters, self.mass)
 
     @classmethod
     def of(
@@ -77,6 +81,7 @@ class Voters:
             found.nodes.mass,
             found.graph.n_neighbors,
             found.graph.farthest,
+            found.graph.reach(found.nodes.mass),
             leaves.astype(np.int32),
             clusters,
             found.is_noise(noise_ratio),
@@ -124,7 +129,7 @@ class Voters:
         shares = np.empty((X.shape[0], len(self.usual)))
         for rows, votes, *_ in self._vote(X, np.arange(X.shape[0])):
             shares[rows] = votes
-        # What smoothing decided otherwise than a row's neighbours is right there.
+        # What the search decided otherwise than a row's neighbours is right there.
         own = np.where(known >= 0, self.labels[known], -1)
         rows = np.flatnonzero(own >= 0)
         shares[rows, own[rows]] = np.nextafter(shares[rows].max(1), 2)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skdeepcluster import counting as K
-from skdeepcluster.neighbors import View
+from skdeepcluster.graph import number as K
+from skdeepcluster.graph.neighbors import Graph
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_codes_are_dense_where_many_rows_have_them(n_dims):
 
 def test_peaks_of_a_graph():
     X = groups(400, 2, 8)
-    view = View.of(X.astype(np.float32), np.ones(400), 15, None, 0)
+    graph = Graph.of(X.astype(np.float32), np.ones(400), 15, None, 0)
     assert (
-        K.count_peaks_in_graph(view.weights, view.density, np.ones(400), 2.0, 15) == 4
+        K.count_peaks_in_graph(graph.weights, graph.density, np.ones(400), 2.0, 15) == 4
     )

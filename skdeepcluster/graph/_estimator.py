@@ -1,6 +1,6 @@
 """Clusters of a nearest-neighbour graph, as an estimator.
 
-`search` finds them, `voting` predicts those of new rows, and `tree` holds how they
+`search` finds them, `votes` predicts those of new rows, and `tree` holds how they
 merge.
 """
 
@@ -24,16 +24,18 @@ from skdeepcluster._fitted import (
 )
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster._warnings import warn
-from skdeepcluster.communities import between
-from skdeepcluster.counting import TOUCHING, touch
-from skdeepcluster.distances import checked_distances
-from skdeepcluster.neighbors import usable_neighbors
-from skdeepcluster.search import (
+from skdeepcluster.graph.communities import between
+from skdeepcluster.graph.distances import checked_distances
+from skdeepcluster.graph.neighbors import usable_neighbors
+from skdeepcluster.graph.number import TOUCHING, touch
+from skdeepcluster.graph.search import (
     GraphFit,
     Settings,
     find_clusters,
     find_in_graph,
 )
+from skdeepcluster.graph.tree import ClusterTree
+from skdeepcluster.graph.votes import Voters
 from skdeepcluster.streams import (
     MAX_SAMPLES_CONSTRAINT,
     check_enough,
@@ -41,8 +43,6 @@ from skdeepcluster.streams import (
     sampled,
     takes_any_rows,
 )
-from skdeepcluster.tree import ClusterTree
-from skdeepcluster.voting import Voters
 
 __all__ = ["GraphClustering"]
 
@@ -61,12 +61,11 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     as they are many. The Louvain method finds communities of high resolution [2]_. Up
     to 20,000 distinct rows, the graph then gets more neighbours: those in the space
     where its communities are apart by what they vary within (linear discriminant
-    analysis [4]_), and for every second start those on its diffusion map [3]_.
-    They are merged in two ways: by gain of modularity, which likes clusters of one
-    size, and by the mean tie of two rows. Of both results the one is kept whose
-    clusters a random step along the graph leaves most seldom for their sizes. If such a
-    step leaves the clusters of k-means about as seldom, those of k-means are taken,
-    unless they explain less of the variance.
+    analysis [3]_). From each of a few starts, communities are merged in two ways: by
+    gain of modularity, which likes clusters of one size, and by the mean tie of two
+    rows. Kept are the clusters of which one end of a random step along the graph tells
+    most about the other. They are taken unless those of k-means explain more of the
+    variance and a step leaves them about as seldom.
 
     With ``n_clusters=None``, communities are joined that touch each other as the
     communities of one cluster do, and the results are counted. In one or two
@@ -80,21 +79,19 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         Number of clusters; as many are found, if there are so many distinct rows. None
         finds the number.
     n_neighbors : int, default=15
-        Neighbours of each distinct row, without itself; a third of all, at most.
+        Neighbours of each distinct row, without itself; at most a third of all, and as
+        many as a cluster has distinct rows, but three or more.
     resolution : float, default=5.0
         Resolution of the communities before merging; larger makes more of them. It is
         doubled while it makes fewer than ``n_clusters``.
-    n_init : int or "auto", default="auto"
-        Starts of the search for communities; of those whose clusters are about as good
-        as the best, the one is kept that agrees most with the others. "auto" is
-        200,000 divided by the number of distinct rows, at least 10 and at most 30: the
-        communities of few rows vary more. Where the first ten agree (adjusted Rand
-        indices above 0.99), they are all.
+    n_init : int, default=6
+        Starts of the search for communities, of which the one is kept whose clusters
+        are worth most. `row_agreement_` is finer with more of them.
     noise_ratio : float or None, default=None
         Rows that belong nowhere are labelled -1: those whose farthest neighbour is
         more than this many times farther than it is in the middle of their cluster
-        (the median over its rows). Values from 2 to 3 suit most data. None labels
-        every row.
+        (the median over its rows). Copies of a row are neighbours at no distance.
+        Values from 2 to 3 suit most data. None labels every row.
     neighbors : transformer, "precomputed" or None, default=None
         Finds the neighbours in place of ``n_neighbors``: a copy of it must turn rows
         into a sparse graph, as :class:`sklearn.neighbors.KNeighborsTransformer` does;
@@ -116,19 +113,23 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        Cluster of each training row; -1 for noise, if ``noise_ratio`` is given. The
-        order of the rows makes no difference.
+        Cluster of each training row, the largest first; -1 for noise, if
+        ``noise_ratio`` is given. The order of the rows makes no difference, and neither
+        does it if all rows are there several times.
     n_clusters_ : int
-        Number of clusters.
+        Number of clusters. One means that nothing shows that there are more; where you
+        know that there are, ``layers_`` has numbers to `cut` the tree at.
     n_clusters_counts_ : ndarray of shape (n_starts,) or None
         The number that each start counted, of which the median is taken. They differ
         where the number is uncertain, but for peaks of density, which are counted once.
         None if ``n_clusters`` was given.
     agreement_ : float
         Mean adjusted Rand index of the clusters and those of each start. Below .5, the
-        data have no clusters of this number, or several that are as good.
+        data have no clusters of this number, or several that are as good. Not a number
+        for a single cluster, on which all starts agree whatever the data are.
     row_agreement_ : ndarray of shape (n_samples,)
-        Share of the starts that place each row likewise: low between clusters.
+        Share of the starts that place each row likewise: low between clusters. Not a
+        number for a single cluster.
     valleys_ : ndarray of shape (n_clusters,)
         Depth of the shallowest valley around each cluster: 1 where nothing leads to
         another cluster, 0 where it touches one as its own parts touch each other.
@@ -178,7 +179,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     What needs the rows themselves is then left out: every row counts once, even one
     that another repeats, and k-means is not tried. Give distances between distinct rows
     where rows are repeated more often than they have neighbours: such copies lead
-    nowhere else and are clusters of their own.
+    nowhere else and are clusters of their own. There is no further space either.
 
     References
     ----------
@@ -187,9 +188,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
        https://arxiv.org/abs/1802.03426
     .. [2] Blondel, V. D. et al. (2008). Fast unfolding of communities in large
        networks. Journal of Statistical Mechanics.
-    .. [3] Coifman, R. R. and Lafon, S. (2006). Diffusion maps. Applied and
-       Computational Harmonic Analysis 21.
-    .. [4] Fisher, R. A. (1936). The use of multiple measurements in taxonomic problems.
+    .. [3] Fisher, R. A. (1936). The use of multiple measurements in taxonomic problems.
        Annals of Eugenics 7.
 
     Examples
@@ -208,7 +207,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "resolution": [Interval(Real, 0, None, closed="neither")],
-        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "noise_ratio": [Interval(Real, 1, None, closed="neither"), None],
         "neighbors": [
             HasMethods("fit_transform"),
@@ -226,7 +225,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         *,
         n_neighbors: int = 15,
         resolution: float = 5.0,
-        n_init: int | str = "auto",
+        n_init: int = 6,
         noise_ratio: float | None = None,
         neighbors: Any = None,
         max_samples: int | None = 100_000,
@@ -271,10 +270,10 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         ConvergenceWarning
             If there are fewer distinct rows than clusters are wanted.
         UserWarning
-            If the clusters are arbitrary: they are large, starts disagree, and no
-            valleys are between most of them. Or if one of three or more columns holds
-            more than 99 % of the variance. Or if rows have given distances of zero
-            only.
+            If ``n_clusters`` is given and the clusters are arbitrary: they are large,
+            starts disagree, and no valleys are between most of them. Or if one of three
+            or more columns holds more than 99 % of the variance. Or if rows have given
+            distances of zero only.
         """
         model = blank(self)
         found = model._learn(X)
@@ -380,7 +379,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
                 ConvergenceWarning,
             )
         elif (
-            1 < self.n_clusters_ <= len(found.labels) // ROWS_TO_JUDGE
+            wanted is not None
+            and 1 < self.n_clusters_ <= len(found.labels) // ROWS_TO_JUDGE
             and self.agreement_ < ARBITRARY
             and np.median(self.valleys_) < 1 - TOUCHING
         ):

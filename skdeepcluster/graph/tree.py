@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from skdeepcluster.communities import (
-    CLOSE_WALK,
-    average_linkage,
+from skdeepcluster.graph.communities import (
+    WALK,
     closest,
+    mean_tie,
     merging,
     walk_ends,
 )
@@ -53,16 +53,14 @@ class ClusterTree:
         """
         same = clusters[:, None] == clusters
 
-        def choose(closeness: np.ndarray, sizes: np.ndarray) -> Any:
-            if (sizes > 0).sum() == 1:
-                return None
+        def choose(closeness: np.ndarray, n_left: int) -> Any:
             within = np.where(same, closeness, -np.inf)
             return closest(within if within.max() > -np.inf else closeness)
 
         names = np.arange(len(sizes))
         children, closeness = [], []
-        close = walk_ends(ties, CLOSE_WALK)
-        for kept, gone, tie in merging(close, sizes, average_linkage, choose):
+        close = walk_ends(ties, WALK)
+        for kept, gone, tie in merging(close, sizes, mean_tie, choose):
             children.append(sorted((names[kept], names[gone])))
             closeness.append(tie)
             names[kept] = len(sizes) + len(children) - 1
