@@ -275,6 +275,26 @@ def find_clusters(
 
 
 @np.errstate(under="ignore")
+def number_of_clusters(X: Any, settings: Settings, random_state: Any) -> int:
+    """Count the clusters of rows, as `find_clusters` does where none is given.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    settings : Settings
+    random_state : int, RandomState instance or None
+    """
+    nodes = Nodes.of(X).in_least_numbers()
+    if len(nodes.first) == 1:
+        return 1
+    seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
+    space = RowSpace(X, nodes.first, seed)
+    search = Search(settings, nodes, space, seed, seeds)
+    graph = search.view(space.rows).graph
+    return int(np.median(search.counts(graph, space.rows)))
+
+
+@np.errstate(under="ignore")
 def find_in_graph(
     distances: sp.csr_array, settings: Settings, random_state: Any
 ) -> GraphFit:
@@ -345,25 +365,31 @@ class Search:
             ]
         return Graph.sum_of(graphs)
 
+    def communities(self, graph: Graph, seed: int) -> np.ndarray:
+        """Community of each node, however many there are."""
+        return communities(graph.weights, 1, self.settings.resolution, seed)
+
+    def counts(self, graph: Graph, points: np.ndarray | None) -> list[int]:
+        """Count the clusters of a graph, once for each start."""
+        if self.settings.neighbors is not None:
+            points = None
+        parts = [self.communities(graph, seed) for seed in self.seeds]
+        return count_clusters(graph, points, self.nodes.mass, parts, self.seed)
+
     def clusters(
         self, views: Sequence[View], n_clusters: int | None = None
     ) -> GraphFit:
         """Find the clusters of the nodes by some views of them."""
         settings, mass, points = self.settings, self.nodes.mass, views[0].points
-        graphs = [view.graph for view in views]
-        graph, seeds = Graph.sum_of(graphs), self.seeds
-        parts = [communities(graph.weights, 1, settings.resolution, seeds[0])]
+        graphs, seeds = [view.graph for view in views], self.seeds
+        graph = Graph.sum_of(graphs)
         counts, n_clusters = None, n_clusters or settings.n_clusters
         if n_clusters is None:
-            parts += [
-                communities(graph.weights, 1, settings.resolution, seed)
-                for seed in seeds[1:]
-            ]
-            placed = None if settings.neighbors is not None else points
-            counts = count_clusters(graph, placed, mass, parts, self.seed)
+            counts = self.counts(graph, points)
             n_clusters = int(np.median(counts))
         n_clusters = min(n_clusters, len(mass))
-        richer = self.mapped(views, parts[0])
+        parts = self.communities(graph, seeds[0])
+        richer = self.mapped(views, parts)
         starts = Parallel(settings.n_jobs)(
             delayed(Start.of)(richer, mass, n_clusters, settings.resolution, seed)
             for seed in seeds

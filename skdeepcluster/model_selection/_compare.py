@@ -29,7 +29,7 @@ from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexin
 from skdeepcluster._warnings import warn
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection._fits import CandidateFit, as_text, fit_candidate
-from skdeepcluster.model_selection._reference import Reference, make_reference
+from skdeepcluster.model_selection._reference import Reference
 from skdeepcluster.model_selection._report import html_report, plot_table
 from skdeepcluster.model_selection._scorers import (
     METRICS,
@@ -177,13 +177,9 @@ def compare_clusterers(
     in the box along the principal components of the sample [2]_. No candidate is fitted
     to them: a reference depends on the number of clusters alone.
 
-    Rows have clusters if the density of the sample has a valley five standard
-    deviations deep; or one of 3.5, and modularity and silhouette of a candidate are
-    both above their reference, together by .1. Scores alone don't count: a long curve
-    is cut well and is one cluster. Where the rows fill more than three dimensions,
-    valleys can't always be seen: there, four deviations suffice, and so do scores that
-    are above the reference by .15, which then is the higher of that in the box and that
-    of the sample with each column shuffled.
+    Rows have clusters if :class:`~skdeepcluster.graph.GraphClustering` counts more than
+    one in the sample, whatever the candidates are. Scores alone don't count: a long
+    curve is cut well and is one cluster.
 
     Parameters
     ----------
@@ -306,12 +302,9 @@ def compare_clusterers(
         records[name]["pooled_silhouette"] = value
     clustered, evidence = None, ""
     if n_references:
-        reference = make_reference(
-            dense_rows(sample, metric), n_references, random_state
-        )
-        gaps = add_references(records, reference, sampled, metric)
-        clustered = reference.shows_clusters(gaps)
-        evidence = reference.in_words(gaps)
+        reference = Reference.of(dense_rows(sample, metric), n_references, random_state)
+        add_references(records, reference, sampled, metric)
+        clustered, evidence = reference.clustered, reference.in_words()
     table = pandas.DataFrame.from_dict(records, orient="index", columns=COLUMNS)
     if y is None:
         table = table.drop(columns=["accuracy", "nmi", "ari"])
@@ -414,14 +407,13 @@ def add_references(
     reference: Reference,
     labels: dict[str, np.ndarray],
     metric: str,
-) -> np.ndarray:
-    """Add what scores would be without clusters, and return how far they are above."""
+) -> None:
+    """Add what scores would be without clusters."""
 
     def score(rows: np.ndarray, found: np.ndarray) -> tuple[float, float]:
         return modularity(rows, found, metric), silhouette(rows, found, metric)
 
     known: dict[int, np.ndarray] = {}
-    gaps = []
     for name, each in labels.items():
         clustered = each[each != -1]
         if not comparable(clustered):
@@ -431,8 +423,6 @@ def add_references(
             known[k] = reference.scores(k, score)
         record = records[name]
         record["modularity_reference"], record["silhouette_reference"] = known[k]
-        gaps.append([record["modularity"], record["silhouette"]] - known[k])
-    return np.reshape(gaps, (-1, 2))
 
 
 def pooled_silhouettes(

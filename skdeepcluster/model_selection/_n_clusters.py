@@ -115,9 +115,8 @@ def select_n_clusters(
     finds if that is None; the first row of the table has the time of the fit. Numbers
     above that of its leaves have fits of their own.
 
-    The choice is 1 where nothing shows that the rows have clusters: neither a valley of
-    their density nor scores above those of rows without clusters. `compare_clusterers`
-    tells how this is judged.
+    The choice is 1 where nothing shows that the rows have clusters, as
+    `compare_clusterers` tells.
 
     Parameters
     ----------
