@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.neighbors import NearestNeighbors
 
+from skdeepcluster.estimators._objectives import Neighborhoods
 from skdeepcluster.graph import neighbors as N
 from skdeepcluster.graph.neighbors import Graph
 
@@ -27,7 +28,7 @@ def test_neighbor_graph(points):
 
 def test_neighbours_are_drawn_of_distinct_rows(points):
     copies = np.repeat(points, 4, axis=0)[::-1]
-    near = N.Neighborhoods.of(copies, 5, 0)
+    near = Neighborhoods.of(copies, 5, 0)
     distances = np.square(copies[:, None] - copies).sum(2)
     rng = np.random.default_rng(0)
     rows = np.arange(len(copies))
@@ -40,7 +41,7 @@ def test_neighbours_are_drawn_of_distinct_rows(points):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_neighbours_among_few_distinct_rows(count):
     rows = np.repeat(np.eye(3, dtype=np.float32)[:count], 4, axis=0)
-    near = N.Neighborhoods.of(rows, 15, 0)
+    near = Neighborhoods.of(rows, 15, 0)
     drawn = near.draw(np.arange(len(rows)), np.random.default_rng(0))
     assert (rows[drawn] != rows).any(1).all() == (count > 1)
 

@@ -169,7 +169,7 @@ def test_a_finished_pretraining_looks_for_no_neighbours(X, tmp_path, monkeypatch
         objective="neighbors", checkpoint=tmp_path, random_state=0
     )
     first = clone(network).fit(X)
-    monkeypatch.setattr("skdeepcluster.graph.neighbors.neighbor_graph", None)
+    monkeypatch.setattr("skdeepcluster.estimators._objectives.neighbor_graph", None)
     assert_same_fit(clone(network).fit(X), first, X)
 
 

@@ -1,18 +1,57 @@
 """What an autoencoder is trained for, and the batches that it is shown for that."""
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import scipy.sparse as sp
 from torch import Tensor, nn
 
 from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster.batches import PairIterator
-from skdeepcluster.graph.neighbors import Neighborhoods
+from skdeepcluster.graph.neighbors import neighbor_graph, usable_neighbors
+from skdeepcluster.graph.rows import Nodes, RowSpace
 from skdeepcluster.networks import AutoencoderModule, Draws
 from skdeepcluster.training import Net
 
 # Neighbours that a partner is drawn from, as many as a row of a graph has.
 N_NEIGHBORS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Neighborhoods:
+    """Neighbours of rows, to draw from.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        The distinct rows.
+    graph : csr_array of shape (n_nodes, n_nodes) or None
+        Of their neighbours; None of a single one.
+    """
+
+    nodes: Nodes
+    graph: sp.csr_array | None
+
+    @classmethod
+    def of(cls, X: Any, n_neighbors: int, seed: int) -> "Neighborhoods":
+        """Find the neighbours of rows, where a graph of them would."""
+        nodes = Nodes.of(X)
+        n_nodes = len(nodes.first)
+        if n_nodes == 1:
+            return cls(nodes, None)
+        Z = RowSpace(X, nodes.first, seed).rows
+        few = usable_neighbors(n_neighbors, n_nodes)
+        return cls(nodes, neighbor_graph(Z, few, None, seed))
+
+    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw one neighbour of each of some rows; of a single distinct one, itself."""
+        if self.graph is None:
+            return rows
+        node = self.nodes.inverse[rows]
+        edges = rng.integers(self.graph.indptr[node], self.graph.indptr[node + 1])
+        return self.nodes.first[self.graph.indices[edges]]
 
 
 class Reconstruction(nn.Module):

@@ -14,7 +14,6 @@ from sklearn.neighbors import NearestNeighbors
 from skdeepcluster._extras import import_extra
 from skdeepcluster._warnings import warn
 from skdeepcluster.graph.density import filled_dims
-from skdeepcluster.graph.rows import Nodes, RowSpace
 
 # Exact search grows with the square of the rows; from here on it takes longer than an
 # approximate one, which is compiled for 25 seconds first.
@@ -107,41 +106,6 @@ def neighbor_graph(
         )
     ones = np.ones(len(row), dtype=np.float32)
     return sp.csr_array((ones, (row, col)), shape=graph.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class Neighborhoods:
-    """Neighbours of rows, to draw from.
-
-    Parameters
-    ----------
-    nodes : Nodes
-        The distinct rows.
-    graph : csr_array of shape (n_nodes, n_nodes) or None
-        Of their neighbours; None of a single one.
-    """
-
-    nodes: Nodes
-    graph: sp.csr_array | None
-
-    @classmethod
-    def of(cls, X: Any, n_neighbors: int, seed: int) -> "Neighborhoods":
-        """Find the neighbours of rows, where a graph of them would."""
-        nodes = Nodes.of(X)
-        n_nodes = len(nodes.first)
-        if n_nodes == 1:
-            return cls(nodes, None)
-        Z = RowSpace(X, nodes.first, seed).rows
-        few = usable_neighbors(n_neighbors, n_nodes)
-        return cls(nodes, neighbor_graph(Z, few, None, seed))
-
-    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw one neighbour of each of some rows; of a single distinct one, itself."""
-        if self.graph is None:
-            return rows
-        node = self.nodes.inverse[rows]
-        edges = rng.integers(self.graph.indptr[node], self.graph.indptr[node + 1])
-        return self.nodes.first[self.graph.indices[edges]]
 
 
 def edge_lengths(Z: np.ndarray, graph: sp.csr_array) -> np.ndarray:
