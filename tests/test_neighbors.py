@@ -122,16 +122,26 @@ def test_shared_neighbors_by_mass(points):
 
 
 def test_edges_by_mass(points):
+    graph = N.neighbor_graph(points, 5, None, 0)
     weights = weights_of(points)
     mass = np.random.RandomState(0).randint(1, 9, len(points)).astype(float)
-    heavy = N.by_mass(weights, weights, mass).toarray()
-    plain = weights.toarray()
+    heavy = N.by_mass(weights, weights, graph, mass).toarray()
+    plain, asked = weights.toarray(), graph.toarray()
     around = [np.average(mass, weights=row) for row in plain]
+    kept = np.zeros(len(points))
     for i, j in zip(*np.nonzero(plain), strict=True):
         factor = mass[i] * mass[j] * (1 / around[i] + 1 / around[j]) / 2
-        assert heavy[i, j] == pytest.approx(plain[i, j] * factor, rel=1e-5)
+        carried = factor
+        if not (asked[i, j] and asked[j, i]):
+            carried = min(factor, mass[i], mass[j])
+            if mass[i] > mass[j]:
+                kept[i] += plain[i, j] * (factor - carried)
+        assert heavy[i, j] == pytest.approx(plain[i, j] * carried, rel=1e-5)
+    assert_allclose(heavy.diagonal(), kept, rtol=1e-4, atol=1e-5)
+    assert kept.any()
     # Equal masses are a matter of units only.
-    assert_allclose(N.by_mass(weights, weights, np.full(60, 3.0)).toarray(), plain)
+    same = N.by_mass(weights, weights, graph, np.full(60, 3.0))
+    assert_allclose(same.toarray(), plain)
 
 
 def test_edges_by_density(points):

@@ -213,14 +213,6 @@ def shared_neighbors(graph: sp.csr_array, mass: np.ndarray) -> sp.csr_array:
     return sp.csr_array(half + half.T)
 
 
-def multiplied(edges: sp.csr_array, factor: Any) -> sp.csr_array:
-    """Multiply edges by a function of the nodes at both ends, in single precision."""
-    edges = sp.coo_array(edges)
-    i, j = edges.row, edges.col
-    data = (edges.data * factor(i, j)).astype(np.float32)
-    return sp.csr_array((data, (i, j)), shape=edges.shape)
-
-
 def by_mass(
     edges: sp.csr_array,
     weights: sp.csr_array,
@@ -253,27 +245,17 @@ def by_mass(
     if (mass == mass[0]).all():
         return edges
     around = (weights @ mass) / weights.sum(1)
-
-    def whole(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        return mass[i] * mass[j] * (1 / around[i] + 1 / around[j]) / 2
-
-    def lighter(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        return np.minimum(whole(i, j), np.minimum(mass[i], mass[j]))
-
-    mutual = edges.multiply(graph.multiply(graph.T))
-    one_way = sp.csr_array(edges - mutual)
-    carried = multiplied(one_way, lighter)
-    kept = multiplied(one_way, lambda i, j: whole(i, j) - lighter(i, j))
-    heavier = sp.csr_array(kept.multiply(_is_heavier(kept, mass)))
-    stays = sp.diags_array(heavier.sum(1).astype(np.float32))
-    return sp.csr_array(multiplied(mutual, whole) + carried + stays)
-
-
-def _is_heavier(edges: sp.csr_array, mass: np.ndarray) -> sp.csr_array:
-    """Ones for edges that begin at the heavier of their ends."""
     edges = sp.coo_array(edges)
-    ones = (mass[edges.row] > mass[edges.col]).astype(np.float32)
-    return sp.csr_array((ones, (edges.row, edges.col)), shape=edges.shape)
+    i, j = edges.row, edges.col
+    whole = mass[i] * mass[j] * (1 / around[i] + 1 / around[j]) / 2
+    asked = sp.csr_matrix(graph + graph.T)[i, j]
+    mutual = np.asarray(asked).ravel() == 2
+    lighter = np.minimum(whole, np.minimum(mass[i], mass[j]))
+    carried = np.where(mutual, whole, lighter)
+    rest = edges.data * (whole - carried) * (mass[i] > mass[j])
+    stays = sp.diags_array(np.bincount(i, rest, len(mass)).astype(np.float32))
+    data = (edges.data * carried).astype(np.float32)
+    return sp.csr_array(sp.csr_array((data, (i, j)), shape=edges.shape) + stays)
 
 
 def by_density(edges: sp.csr_array, reach: np.ndarray) -> sp.csr_array:
@@ -295,7 +277,10 @@ def by_density(edges: sp.csr_array, reach: np.ndarray) -> sp.csr_array:
         Symmetric.
     """
     density = np.clip(np.median(reach) / reach, LEAST_DENSITY, 1 / LEAST_DENSITY)
-    return multiplied(edges, lambda i, j: np.minimum(density[i], density[j]))
+    edges = sp.coo_array(edges)
+    i, j = edges.row, edges.col
+    data = (edges.data * np.minimum(density[i], density[j])).astype(np.float32)
+    return sp.csr_array((data, (i, j)), shape=edges.shape)
 
 
 @dataclass(eq=False)
