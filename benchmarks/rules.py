@@ -63,7 +63,6 @@ RULES = {
     "even ones leak little": (search, "LEAKIER", np.inf),
     "k-means": (search, "is_clearer", centers_never),
     "gate by variance": (search, "SLOPE", 0.0),
-    "few nodes": (search, "FEW_NODES", 0),
     "neighbours as the cluster": (
         search,
         "usable_neighbors",

@@ -61,5 +61,6 @@ def discriminant_map(Z: np.ndarray, mass: np.ndarray, parts: np.ndarray) -> np.n
     return (Z @ (to_unit @ told.T)).astype(np.float32)
 
 
-# Without it accuracy is .016 lower over the frozen sets, and NMI .020.
+# Without it accuracy is .008 lower over the frozen sets, NMI .013, and on features of
+# networks .08.
 SPACES = (discriminant_map,)
