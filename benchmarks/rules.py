@@ -81,7 +81,7 @@ COUNTING = {
     "far dimensions": (number, "FAR_ROWS", np.inf),
     "small clusters": (number, "SMALL_CLEARER", np.inf),
     "modules": (number, "count_modules", alone),
-    "touching": (number, "TOUCHING", np.inf),
+    "touching": (number, "merge_touching", lambda links, labels, n_dims: labels),
 }
 METHODS = {
     "graph": GraphClustering,

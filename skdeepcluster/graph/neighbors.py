@@ -27,9 +27,9 @@ SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS = 3, 3
 # Entries of rows of a graph that are looked at together.
 ENTRIES_AT_ONCE = 8_000_000
 
-# Nodes that fill fewer dimensions lie on lines: without densities there, four clusters
-# on a line have an adjusted Rand index of .90 for .97; and their densities differ by so much
-# from the middle one, at most.
+# Nodes that fill fewer dimensions lie on lines, and their densities differ by so much
+# from the middle one, at most. Without densities there, four clusters on a line have an
+# adjusted Rand index of .90 in place of .97.
 LINE_DIMS, LEAST_DENSITY = 1.5, 1e-4
 
 # Unit of a row's distances: at least this share of their mean, where many neighbours
