@@ -28,8 +28,6 @@ from skdeepcluster.graph import (
 )
 from skdeepcluster.metrics import clustering_accuracy
 
-PACKAGE = "skdeepcluster.graph"
-
 
 def centers_never(*args):
     """Tell that clusters of the graph are preferred."""

@@ -33,6 +33,7 @@ from skdeepcluster.graph.search import (
     Settings,
     find_clusters,
     find_in_graph,
+    number_of_clusters,
 )
 from skdeepcluster.graph.tree import ClusterTree
 from skdeepcluster.graph.votes import Voters
@@ -325,8 +326,14 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             found = self._search(views)
         return found.row_labels(self.noise_ratio)
 
-    def _search(self, views: Sequence[Any]) -> GraphFit:
-        settings = Settings(
+    def _number_of(self, X: np.ndarray) -> int:
+        """Count the clusters of rows."""
+        with plain_settings():
+            return number_of_clusters(X, self._settings, self.random_state)
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(
             self.n_clusters,
             self.n_neighbors,
             self.resolution,
@@ -334,9 +341,11 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             None if self._given else self.neighbors,
             self.n_jobs,
         )
+
+    def _search(self, views: Sequence[Any]) -> GraphFit:
         if self._given:
-            return find_in_graph(views[0], settings, self.random_state)
-        return find_clusters(views, settings, self.random_state)
+            return find_in_graph(views[0], self._settings, self.random_state)
+        return find_clusters(views, self._settings, self.random_state)
 
     def _keep(self, found: GraphFit) -> None:
         """Set all that the fit leaves."""

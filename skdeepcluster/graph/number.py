@@ -42,6 +42,7 @@ from skdeepcluster.graph.communities import (
     TINY,
     agglomerate,
     between,
+    communities,
     merged,
     modularity_gain,
     walk_ends,
@@ -118,15 +119,13 @@ def touch(links: np.ndarray, labels: np.ndarray, n_dims: float) -> np.ndarray:
     return ratio
 
 
-def merge_touching(
-    links: np.ndarray, labels: np.ndarray, n_dims: float, most: float = TOUCHING
-) -> np.ndarray:
-    """Merge the modules that touch most, until none touch more than ``most``."""
+def merge_touching(links: np.ndarray, labels: np.ndarray, n_dims: float) -> np.ndarray:
+    """Merge the modules that touch most, until none touch as parts of one do."""
     labels = labels.copy()
     while labels.max() > 0:
         ratio = touch(links, labels, n_dims)
         one, other = np.unravel_index(ratio.argmax(), ratio.shape)
-        if ratio[one, other] < most:
+        if ratio[one, other] < TOUCHING:
             break
         kept, gone = min(one, other), max(one, other)
         labels[labels == gone] = kept
@@ -293,8 +292,9 @@ def count_clusters(
     graph: Graph,
     points: np.ndarray | None,
     mass: np.ndarray,
-    parts: Sequence[np.ndarray],
+    resolution: float,
     seed: int,
+    seeds: Sequence[int],
 ) -> list[int]:
     """Count the clusters of nodes, once for the communities of each start.
 
@@ -305,10 +305,12 @@ def count_clusters(
         Where the nodes are, if that counts.
     mass : ndarray of shape (n_nodes,)
         Rows of each node.
-    parts : sequence of ndarray of shape (n_nodes,)
-        Communities of the graph.
+    resolution : float
+        Of the communities.
     seed : int
         Of the sample of many nodes.
+    seeds : sequence of int
+        Of the starts.
     """
     near, flat, peaks = graph.n_neighbors, graph.n_dims < FEW_DIMS, 1
     if points is not None:
@@ -321,6 +323,7 @@ def count_clusters(
         edges = graph.weights, graph.density, mass, graph.n_dims, near
         peaks = count_peaks_in_graph(*edges)
     if flat:
-        return [peaks] * len(parts)
+        return [peaks] * len(seeds)
+    parts = [communities(graph.weights, 1, resolution, each) for each in seeds]
     links = [(between(graph.weights, each), np.bincount(each, mass)) for each in parts]
     return [max(peaks, count_modules(*each, graph.n_dims)) for each in links]

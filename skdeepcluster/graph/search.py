@@ -46,8 +46,8 @@ from skdeepcluster.graph.rows import Nodes, RowSpace
 from skdeepcluster.graph.spaces import SPACES
 
 # Even clusters leak at most so many times what those merged by their ties do; another
-# view may leak at most so many times what the first one does. Without the
-# limit accuracy is .005 lower over the frozen sets, and .05 on uneven classes.
+# view may leak at most so many times what the first one does. Without the limit
+# accuracy is .005 lower over the frozen sets, and .05 on uneven classes.
 LEAKIER = 1.3
 
 # Clusters of the graph are taken in place of k-means' if a step leaves them exp(SLOPE *
@@ -231,6 +231,16 @@ def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     return named[members]
 
 
+def prepared(
+    views: Sequence[Any], settings: Settings, random_state: Any
+) -> tuple["Search", list[RowSpace]]:
+    """Make the search for clusters of rows, and the space of each view of them."""
+    nodes = Nodes.of(views[0], settings.neighbors is not None).in_least_numbers()
+    seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
+    spaces = [RowSpace(X, nodes.first, seed) for X in views]
+    return Search(settings, nodes, spaces[0], seed, seeds), spaces
+
+
 @np.errstate(under="ignore")
 def find_clusters(
     views: Sequence[Any], settings: Settings, random_state: Any
@@ -246,10 +256,8 @@ def find_clusters(
     settings : Settings
     random_state : int, RandomState instance or None
     """
-    nodes = Nodes.of(views[0], settings.neighbors is not None).in_least_numbers()
-    seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
-    spaces = [RowSpace(X, nodes.first, seed) for X in views]
-    search = Search(settings, nodes, spaces[0], seed, seeds)
+    search, spaces = prepared(views, settings, random_state)
+    nodes = search.nodes
     if len(nodes.first) == 1:
         label, graph = np.zeros(1, dtype=np.int64), Graph.of_one_node()
         return GraphFit(nodes, spaces[0], [graph], graph, [label], label, label)
@@ -257,14 +265,11 @@ def find_clusters(
     found = search.clusters([first])
     known, n_clusters = [first], int(found.labels.max()) + 1
     for other in others:
-
-        def leaks(labels: np.ndarray, other: View = other) -> list[float]:
-            return [leak(view.graph.weights, labels) for view in (first, other)]
-
-        in_first, in_other = leaks(found.labels)
+        pair = first.graph.weights, other.graph.weights
+        in_first, in_other = (leak(weights, found.labels) for weights in pair)
         if in_other <= LEAKIER * in_first:
             both = search.clusters([*known, other], n_clusters)
-            in_first, in_other = leaks(both.labels)
+            in_first, in_other = (leak(weights, both.labels) for weights in pair)
             if in_other < in_first:
                 known.append(other)
                 found = replace(both, counts=found.counts)
@@ -281,13 +286,10 @@ def number_of_clusters(X: Any, settings: Settings, random_state: Any) -> int:
     settings : Settings
     random_state : int, RandomState instance or None
     """
-    nodes = Nodes.of(X).in_least_numbers()
-    if len(nodes.first) == 1:
+    search, (space,) = prepared([X], settings, random_state)
+    if len(search.nodes.first) == 1:
         return 1
-    seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
-    space = RowSpace(X, nodes.first, seed)
-    search = Search(settings, nodes, space, seed, seeds)
-    graph = search.view(space.rows).graph
+    graph = search.view(space.rows, settings.neighbors).graph
     return int(np.median(search.counts(graph, space.rows)))
 
 
@@ -342,36 +344,27 @@ class Search:
         graph = Graph.of(points, self.nodes.mass, near, neighbors, self.seed)
         return View(graph, points)
 
-    def mapped(self, views: Sequence[View], parts: np.ndarray) -> Graph:
-        """Sum of the graphs of views, and of those of the spaces that they tell of.
-
-        Parameters
-        ----------
-        views : sequence of View
-        parts : ndarray of shape (n_nodes,)
-            Communities of the sum of the views' graphs.
-        """
+    def mapped(self, views: Sequence[View]) -> Graph:
+        """Sum of the graphs of views, and of those of the spaces that they tell of."""
         graphs, mass = [view.graph for view in views], self.nodes.mass
-        given = self.settings.neighbors is not None
-        if not given and 2 < len(mass) <= MAPPED_ROWS:
-            graphs += [
-                self.view(make(view.points, mass, parts)).graph
-                for make in SPACES
-                for view in views
-                if view.points is not None
-            ]
-        return Graph.sum_of(graphs)
-
-    def communities(self, graph: Graph, seed: int) -> np.ndarray:
-        """Community of each node, however many there are."""
-        return communities(graph.weights, 1, self.settings.resolution, seed)
+        graph, given = Graph.sum_of(graphs), self.settings.neighbors is not None
+        if given or not 2 < len(mass) <= MAPPED_ROWS:
+            return graph
+        parts = communities(graph.weights, 1, self.settings.resolution, self.seeds[0])
+        further = [
+            self.view(make(view.points, mass, parts)).graph
+            for make in SPACES
+            for view in views
+            if view.points is not None
+        ]
+        return Graph.sum_of([*graphs, *further])
 
     def counts(self, graph: Graph, points: np.ndarray | None) -> list[int]:
         """Count the clusters of a graph, once for each start."""
         if self.settings.neighbors is not None:
             points = None
-        parts = [self.communities(graph, seed) for seed in self.seeds]
-        return count_clusters(graph, points, self.nodes.mass, parts, self.seed)
+        mass, resolution = self.nodes.mass, self.settings.resolution
+        return count_clusters(graph, points, mass, resolution, self.seed, self.seeds)
 
     def clusters(
         self, views: Sequence[View], n_clusters: int | None = None
@@ -385,8 +378,7 @@ class Search:
             counts = self.counts(graph, points)
             n_clusters = int(np.median(counts))
         n_clusters = min(n_clusters, len(mass))
-        parts = self.communities(graph, seeds[0])
-        richer = self.mapped(views, parts)
+        richer = self.mapped(views)
         starts = Parallel(settings.n_jobs)(
             delayed(Start.of)(richer, mass, n_clusters, settings.resolution, seed)
             for seed in seeds

@@ -74,9 +74,7 @@ class Graph:
         settings = Settings(None, n_neighbors, RESOLUTION, 1, None, None)
         search = Search(settings, nodes, spaces[0], seed, [seed])
         known = [search.view(space.rows) for space in spaces]
-        weights = sum(view.graph.weights for view in known)
-        parts = communities(weights, 1, RESOLUTION, seed)
-        weights = search.mapped(known, parts).weights.astype(np.float64)
+        weights = search.mapped(known).weights.astype(np.float64)
         steps = sp.csr_array(sp.diags_array(1 / weights.sum(1)) @ weights)
         noise = labels[nodes.first] < 0
         if noise.any() and not noise.all():

@@ -9,16 +9,13 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.graph.density import code_steps
-from skdeepcluster.graph.search import Settings, number_of_clusters
 
 Scores = Callable[[np.ndarray, np.ndarray], Any]
 
 # Fewer distinct rows show nothing.
 FEWEST_ROWS = 50
-
-# How the graph counts clusters: by the defaults of `GraphClustering`.
-COUNTING = Settings(None, 15, 5.0, 6, None, None)
 
 
 def structureless_rows(Z: np.ndarray, n_sets: int, seed: int) -> list[np.ndarray]:
@@ -85,7 +82,7 @@ class Reference:
         """Count the clusters of rows, and draw rows that have none."""
         counted = None
         if len(np.unique(Z, axis=0)) >= FEWEST_ROWS:
-            counted = number_of_clusters(Z, COUNTING, seed)
+            counted = GraphClustering(random_state=seed)._number_of(Z)
         return cls(counted, structureless_rows(Z, n_sets, seed), seed)
 
     def scores(self, n_clusters: int, score: Scores) -> np.ndarray:
