@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 _SUBMODULES = (
-    "distributed",
     "explain",
     "graph",
     "io",

@@ -17,8 +17,6 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from skdeepcluster import distributed
-
 # Of the files: raised when what they hold changes.
 FORMAT = 1
 
@@ -55,12 +53,6 @@ class Page:
 
     def read(self) -> Any:
         """Return what was written last, or None."""
-        if self.path is None:
-            return None
-        # One process reads, before it writes again.
-        return distributed.first(self._read)
-
-    def _read(self) -> Any:
         if self.path is None or not self.path.exists():
             return None
         data = self.path.read_bytes()
@@ -76,12 +68,8 @@ class Page:
         """Keep a state, which is only made where it is kept."""
         if self.path is None:
             return
-        # What can't be kept is refused by all the processes.
-        kept = plain(make_state(), "state")
-        if distributed.rank() > 0:
-            return
         buffer = io.BytesIO()
-        torch.save(kept, buffer)
+        torch.save(plain(make_state(), "state"), buffer)
         state = buffer.getvalue()
         unfinished = self.path.with_suffix(".unfinished")
         with unfinished.open("wb") as file:

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skdeepcluster import distributed
 from skdeepcluster._images import channel_axis
 from skdeepcluster.networks import Draws, global_generator
 
@@ -152,22 +151,20 @@ class GivenAugmentation(Augmentation):
 
     def change(self, images: Tensor) -> Tensor:
         """Change images of shape (n_samples, channels, height, width)."""
-        # The function sees the whole batch, for it may draw for all rows at once.
-        batch = distributed.gathered(images)
-        changed = self.function(batch, self.draws.generator(batch.device))
+        changed = self.function(images, self.draws.generator(images.device))
         name = getattr(self.function, "__name__", repr(self.function))
         if not isinstance(changed, Tensor):
             raise TypeError(
                 f"augment={name} returned {type(changed).__name__}; it must return a "
                 "tensor of images like those it is given."
             )
-        if changed.shape != batch.shape:
+        if changed.shape != images.shape:
             raise ValueError(
                 f"augment={name} returned images of shape {tuple(changed.shape)} for "
-                f"{tuple(batch.shape)}, which is (n_samples, channels, height, width); "
-                "it must keep the shape."
+                f"{tuple(images.shape)}, which is (n_samples, channels, height, "
+                "width); it must keep the shape."
             )
-        return distributed.mine(changed)
+        return changed
 
 
 def checked_names(augment: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-from skdeepcluster import distributed
 from skdeepcluster._fitted import plain_settings
 
 # Rows in every forward pass without gradients. Matrix products choose their kernel, and
@@ -66,16 +65,8 @@ class BatchIterator:
         return math.ceil(len(self.index) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for _, batch in self.shares(0, 1):
-            yield batch
-
-    def shares(
-        self, rank: int, world: int
-    ) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
-        """Yield the number of rows of each batch, and one process's share of them."""
         for batch in self._batches():
-            share = batch[rank::world]
-            yield len(batch), (rows_of(self.dataset, share), torch.from_numpy(share))
+            yield rows_of(self.dataset, batch), torch.from_numpy(batch)
 
     def _batches(self) -> Iterator[np.ndarray]:
         """Yield the index of each batch."""
@@ -115,8 +106,6 @@ def rows_of(dataset: Any, index: np.ndarray) -> Tensor:
     """Rows of our data set, or of a user's with rows or tuples that begin with one."""
     if isinstance(dataset, BatchDataset):
         return dataset.rows(index)
-    if not len(index):
-        return rows_of(dataset, np.zeros(1, dtype=int))[:0]
     items = [dataset[int(i)] for i in index]
     rows = [item[0] if isinstance(item, (tuple, list)) else item for item in items]
     return torch.stack([torch.from_numpy(np.array(row)).flatten() for row in rows])
@@ -127,15 +116,13 @@ def in_batches(
     function: Callable[[Tensor], Tensor],
     X: Any,
     device: torch.device,
-    starts: Sequence[int] | None = None,
 ) -> Iterator[Tensor]:
     """Apply a function of rows to all the rows of ``X``, a batch at a time.
 
-    Each result is independent of the other rows of ``X``. Where ``starts`` are given,
-    only the batches that begin at these rows are taken.
+    Each result is independent of the other rows of ``X``.
     """
     data = BatchDataset(X)
-    for start in starts or range(0, len(data), INFERENCE_ROWS):
+    for start in range(0, len(data), INFERENCE_ROWS):
         rows = data.rows(slice(start, start + INFERENCE_ROWS)).to(device)
         count = len(rows)
         missing = INFERENCE_ROWS - count
@@ -145,28 +132,21 @@ def in_batches(
 
 
 def over_rows(
-    function: Callable[[Tensor], Tensor],
-    X: Any,
-    device: torch.device,
-    shared: bool = False,
+    function: Callable[[Tensor], Tensor], X: Any, device: torch.device
 ) -> Tensor:
     """Apply a function of rows to all the rows of ``X``, as `in_batches` does.
 
     The result is allocated at once: small results, kept one by one between large
-    temporary ones, would hold on to most of the memory that these give back. What is
-    ``shared`` among the processes of a fit has the bits that one process would give it.
+    temporary ones, would hold on to most of the memory that these give back.
     """
-    rank, world = (distributed.rank(), distributed.world()) if shared else (0, 1)
-    starts = range(rank * INFERENCE_ROWS, X.shape[0], world * INFERENCE_ROWS)
     result = torch.empty(0)
-    # A process that has none takes the first to learn what the result looks like.
-    taken = starts or range(1)
-    for start, part in zip(taken, in_batches(function, X, device, taken), strict=True):
-        if start == taken[0]:
-            result = part.new_zeros((X.shape[0], *part.shape[1:]))
-        if starts:
-            result[start : start + len(part)] = part
-    return distributed.summed(result) if shared else result
+    start = 0
+    for part in in_batches(function, X, device):
+        if start == 0:
+            result = part.new_empty((X.shape[0], *part.shape[1:]))
+        result[start : start + len(part)] = part
+        start += len(part)
+    return result
 
 
 def array_over_rows(

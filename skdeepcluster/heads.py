@@ -6,7 +6,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster.networks import AlignedLinear, AutoencoderModule, Draws
 
@@ -172,15 +171,11 @@ class Mixing(nn.Module):
         self.draws = Draws(seed)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-        """Give assignments, error or None, second rows and their shares.
-
-        Second rows may be any of the batch, of other processes as well.
-        """
+        """Give assignments, error or None, second rows and their shares."""
         x = self.module.autoencoder.standardize(x)
-        other = distributed.mine(self.draws.order(len(x), x.device))
+        other = self.draws.order(len(x), x.device)
         share = self.draws.uniform([len(x)], x.device) ** MIXING_POWER / 2
-        second = distributed.gathered(x)[other]
-        q, error = self.module.view(torch.lerp(x, second, share[:, None]))
+        q, error = self.module.view(torch.lerp(x, x[other], share[:, None]))
         return q, error, other, share
 
 

@@ -15,8 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skdeepcluster import distributed
-
 # Rows farther than this from the centre, in units of the scale, are taken to be so far:
 # what a network makes of them stays finite, also when it is squared. In training data
 # no row is, unless they have 1e18 entries.
@@ -455,9 +453,6 @@ def build(
 class Draws(nn.Module):
     """Random numbers of a training phase, whose position is saved with the module.
 
-    Each process of a fit draws them for the whole batch and takes those of its rows:
-    no two rows get the same ones, and all processes are at the same position.
-
     Parameters
     ----------
     seed : int
@@ -479,17 +474,14 @@ class Draws(nn.Module):
         return self._rows(torch.randn, size, device)
 
     def order(self, count: int, device: torch.device) -> Tensor:
-        """Draw an order of the batch of which this process has so many rows."""
-        count = distributed.whole(count)
+        """Draw an order of so many rows."""
         return torch.randperm(count, generator=self.generator(device), device=device)
 
     def _rows(
         self, draw: Callable[..., Tensor], size: Sequence[int], device: torch.device
     ) -> Tensor:
-        size = [distributed.whole(size[0]), *size[1:]]
         generator = self.generator(device)
-        numbers = draw(size, generator=generator, device=device, dtype=torch.float32)
-        return distributed.mine(numbers)
+        return draw(size, generator=generator, device=device, dtype=torch.float32)
 
     def generator(self, device: torch.device) -> torch.Generator:
         """Return the generator itself, for what draws for the whole batch."""
@@ -549,9 +541,8 @@ def from_state(state: dict[str, Any]) -> nn.Module:
 def input_moments(data: Any, rows: int) -> tuple[np.ndarray, float]:
     """Mean of each column and overall standard deviation.
 
-    One pass, shifted by the first row against cancellation, over dense blocks, which
-    the processes of a fit share: an array and a sparse matrix of the same rows give the
-    same bits.
+    One pass, shifted by the first row against cancellation, over dense blocks: an
+    array and a sparse matrix of the same rows give the same bits.
 
     Parameters
     ----------
@@ -567,14 +558,10 @@ def input_moments(data: Any, rows: int) -> tuple[np.ndarray, float]:
     """
     origin = data.rows(slice(0, 1)).numpy()[0].astype(np.float64)
     total, squares = np.zeros_like(origin), np.zeros_like(origin)
-    world = distributed.world()
-    for start in range(distributed.rank() * rows, len(data), world * rows):
+    for start in range(0, len(data), rows):
         block = data.rows(slice(start, start + rows)).numpy() - origin
         total += block.sum(0)
         squares += np.square(block, out=block).sum(0)
-    if world > 1:
-        sums = torch.from_numpy(np.stack([total, squares]))
-        total, squares = distributed.summed(sums).numpy()
     mean = total / len(data)
     scale = float(np.sqrt(np.maximum(squares / len(data) - mean**2, 0).mean()))
     return origin + mean, 1.0 if scale <= np.finfo(np.float32).tiny else scale

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import inspect
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +22,7 @@ from skorch.callbacks import (
     PrintLog,
 )
 from torch import Tensor, nn
-from torch.utils.data import Subset
 
-from skdeepcluster import distributed
 from skdeepcluster._resume import Page, plain
 from skdeepcluster.augment import GivenAugmentation
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator
@@ -68,16 +65,11 @@ def multiplies_bf16(kind: str) -> bool:
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Device of that name, ``"auto"`` being the GPU where there is one.
-
-    Of several processes on a machine, each has a GPU of its own, if there are as many.
-    """
+    """Device of that name, ``"auto"`` being the GPU where there is one."""
     if device == "auto":
-        return distributed.local_gpu() if torch.cuda.is_available() else CPU
+        return torch.device("cuda") if torch.cuda.is_available() else CPU
     try:
         resolved = torch.device(device)
-        if resolved == torch.device("cuda"):
-            resolved = distributed.local_gpu()
         # Some names, like "meta", are of devices that hold no numbers.
         torch.zeros((), device=resolved).item()
     except Exception as error:
@@ -233,8 +225,6 @@ class Net(NeuralNet):
                 # Early stopping raises what a user's Ctrl-C raises.
                 self.stopping = True
                 self.interrupted |= not isinstance(callback, EarlyStopping)
-        flags = self.stopping, self.interrupted
-        self.stopping, self.interrupted = distributed.agreed(*flags)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **kw: Any) -> Any:
         """Train, and remember whether the user interrupted it in ``interrupted``."""
@@ -246,9 +236,6 @@ class Net(NeuralNet):
             self.notify("on_train_begin", X=X, y=y)
             self.fit_loop(X, y, **kw)
         except KeyboardInterrupt:
-            if distributed.world() > 1:
-                # The others are at some other place.
-                raise
             self.interrupted = True
         if self.history and not self._is_whole(self.history[-1]):
             self.history.pop()
@@ -258,9 +245,6 @@ class Net(NeuralNet):
     def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **kwargs: Any) -> Any:
         """Run epochs until the last, or until something sets ``stopping``."""
         data, held_out = self.get_split_datasets(X, y)
-        for part in (data, held_out):
-            if isinstance(part, Subset):
-                part.indices = distributed.from_first(part.indices)
         told = {"dataset_train": data, "dataset_valid": held_out}
         iterator = self.get_iterator(data, training=True)
         validation = held_out and self.get_iterator(held_out, training=False)
@@ -271,8 +255,6 @@ class Net(NeuralNet):
             self.run_single_epoch(iterator, True, "train", self.train_step)
             if not self.interrupted:
                 self.run_single_epoch(validation, False, "valid", self.validation_step)
-            if self.is_foreign():
-                distributed.copy_from_first(self.module.buffers())
             if self._is_whole(self.history[-1]):
                 self.notify("on_epoch_end", **told)
             if not self.interrupted:
@@ -339,40 +321,31 @@ class Net(NeuralNet):
         total = torch.zeros((), device=self.device, dtype=torch.float32)
         rows = 0
         try:
-            for number, (count, batch) in enumerate(shares(iterator)):
+            for number, batch in enumerate(iterator):
+                count = rows_in(batch)
                 if hears:
                     self.notify("on_batch_begin", batch=batch, training=training)
                 if training and count == 1:
                     self._check_single_row()
-                with distributed.sharing(count), self._draws(number):
-                    step = step_fn(batch, **kwargs)
-                    loss = distributed.weighted(step["loss"].detach())
+                step = step_fn(batch, **kwargs)
+                loss = step["loss"].detach()
                 if training and number % STEPS_OF_FADING == 0:
                     forget_faded(self.optimizer_)
                 total += loss * count
                 rows += count
                 if hears:
-                    loss = distributed.summed(loss).item()
-                    self.history.record_batch(f"{prefix}_loss", loss)
+                    self.history.record_batch(f"{prefix}_loss", loss.item())
                     self.history.record_batch(f"{prefix}_batch_size", count)
                     self.notify("on_batch_end", batch=batch, training=training, **step)
                 if self.interrupted:
                     break
         except KeyboardInterrupt:
-            if distributed.world() > 1:
-                raise
             self.stopping = self.interrupted = True
         if rows:
-            self._record_loss(prefix, distributed.summed(total).item() / rows)
+            self._record_loss(prefix, total.item() / rows)
             if not hears:
                 # Checkpoints look the last batch up, to name their files.
                 self.history.new_batch()
-
-    def _draws(self, number: int) -> Any:
-        """Context of a step, in which parts of a user's draw what no others do."""
-        if distributed.world() == 1 or not self.is_foreign():
-            return contextlib.nullcontext()
-        return distributed.own_draws(self.seed, len(self.history), number)
 
     def check_end(self, X: Any) -> None:
         """Refuse a network whose last step led it astray, which no loss has told."""
@@ -416,8 +389,7 @@ class Net(NeuralNet):
         """One step of the optimizer."""
         self.optimizer_.zero_grad(set_to_none=True)
         step = self.validation_step(batch)
-        distributed.weighted(step["loss"]).backward()
-        distributed.sum_gradients(self.module_.parameters(), self.is_foreign)
+        step["loss"].backward()
         if self._hears_gradients:
             named = list(self.get_all_learnable_params())
             self.notify(
@@ -529,12 +501,8 @@ def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
         module.eval()
         return Trained(state["history"], interrupted=False)
     net.page, net.seed = page, seed
-    distributed.copy_from_first([*module.parameters(), *module.buffers()])
     foreign = net.is_foreign()
-    with (
-        global_generator(seed) if foreign else contextlib.nullcontext(),
-        distributed.whole_norms(module),
-    ):
+    with global_generator(seed) if foreign else contextlib.nullcontext():
         net.partial_fit(X)
     module.eval()
     if net.history:
@@ -548,22 +516,9 @@ def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
     return trained
 
 
-def shares(iterator: Any) -> Iterator[tuple[int, Any]]:
-    """Yield the number of rows of each batch, and this process's share of them."""
-    rank, world = distributed.rank(), distributed.world()
-    if isinstance(iterator, BatchIterator):
-        yield from iterator.shares(rank, world)
-        return
-    for batch in iterator:
-        several = isinstance(batch, (tuple, list))
-        count = len(batch[0] if several else batch)
-        if world > 1:
-            batch = (
-                tuple(part[rank::world] for part in batch)
-                if several
-                else (batch[rank::world])
-            )
-        yield count, batch
+def rows_in(batch: Any) -> int:
+    """Return the number of rows of a batch, of ours or of a user's iterator."""
+    return len(batch[0] if isinstance(batch, (tuple, list)) else batch)
 
 
 def order_of(iterator: Any) -> Any:

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import nn
 
-from skdeepcluster import distributed
 from skdeepcluster._fitted import blank
 from skdeepcluster._images import channel_axis, checked_shape
-from skdeepcluster._resume import Journal, Page, fingerprint
+from skdeepcluster._resume import Journal, Page
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
 from skdeepcluster.augment import NAMES, Augmentation, augmentation, checked_names
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
@@ -374,10 +374,8 @@ class Autoencoder(BaseDecodingEstimator):
         going_on = hasattr(self, "module_")
         X = self._check_input(X, reset=not going_on)
         self._check_training()
-        seeds = distributed.fit_seeds(self.random_state, 3)
+        seeds = spawn_seeds(self.random_state, 3)
         weights_seed, order_seed, noise_seed = seeds
-        if distributed.world() > 1:
-            distributed.check_same({"data": fingerprint(X)})
         epochs, momenta = [], {}
         if going_on:
             module = copy.deepcopy(self.module_).to(resolve_device(self.device))

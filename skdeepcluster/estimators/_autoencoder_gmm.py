@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster import distributed
 from skdeepcluster.batches import array_over_rows, own_settings
 from skdeepcluster.estimators._base import Learned, encode
 from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
@@ -182,20 +181,16 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         iterations = self.max_iter
         if iterations is None:
             iterations = 0 if self._initial().of_graph else MOST_ITERATIONS
-        Z = encode(learned.module, X, shared=True)
+        Z = encode(learned.module, X)
         n_clusters = self.n_clusters if clusters is None else len(clusters.centers)
         mixture = GaussianMixture(
             n_clusters, max_iter=iterations, random_state=seeds[1], **settings
         )
-
-        def fitted() -> GaussianMixture:
-            if clusters is None:
-                mixture.set_params(n_init=self.n_init).fit(Z.astype(np.float64))
-            else:
-                fit_about(mixture, Z, clusters)
-            return mixture
-
-        return learned.adding(mixture_=distributed.first(fitted))
+        if clusters is None:
+            mixture.set_params(n_init=self.n_init).fit(Z.astype(np.float64))
+        else:
+            fit_about(mixture, Z, clusters)
+        return learned.adding(mixture_=mixture)
 
     def _keep_clusters(self, kept: np.ndarray) -> None:
         mixture = self.mixture_.set_params(n_components=len(kept))

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
@@ -130,10 +129,8 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     def _cluster(
         self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
     ) -> Learned:
-        Z = encode(learned.module, X, shared=True)
-        model = distributed.first(
-            lambda: kmeans(Z, self.n_clusters, self.n_init, seeds[1])
-        )
+        Z = encode(learned.module, X)
+        model = kmeans(Z, self.n_clusters, self.n_init, seeds[1])
         centers = model.cluster_centers_
         return learned.adding(
             cluster_centers_=centers,

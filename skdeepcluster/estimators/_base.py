@@ -16,7 +16,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 import skdeepcluster
-from skdeepcluster import distributed, networks
+from skdeepcluster import networks
 from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._seeds import spawn_seeds
@@ -116,7 +116,6 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         self, model: Any, learn: Callable[[Any], Learned], X: Any
     ) -> str | None:
         """Let a copy learn, then have all of it; name what was interrupted."""
-        distributed.join()
         with own_settings():
             learned = learn(X)
             model._take(learned)
@@ -200,7 +199,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
             "max_epochs": self.max_epochs,
             "batch_size": self.batch_size,
             "net_params": self.net_params,
-            "verbose": int(self.verbose) if distributed.rank() == 0 else 0,
+            "verbose": int(self.verbose),
             **settings,
         }
         net = make_net(
@@ -216,8 +215,8 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         self, X: Any, n_seeds: int, network: nn.Module | None = None
     ) -> tuple[Journal, list[int]]:
         """Open the journal of a fit, and tell the fit's seeds."""
-        seeds = distributed.fit_seeds(self.random_state, n_seeds)
-        if self.checkpoint is None and distributed.world() == 1:
+        seeds = spawn_seeds(self.random_state, n_seeds)
+        if self.checkpoint is None:
             return Journal(), seeds
         facts = {
             "estimator": type(self).__name__,
@@ -229,11 +228,8 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         if network is not None:
             arrays = networks.to_state(network)["arrays"].values()
             facts["given network"] = " ".join(fingerprint(a[None]) for a in arrays)
-        distributed.check_same(facts)
         seeded = self.random_state is not None
-        return distributed.first(
-            lambda: open_journal(self.checkpoint, facts, seeds, seeded)
-        )
+        return open_journal(self.checkpoint, facts, seeds, seeded)
 
     @takes_any_rows
     def transform(self, X: Any) -> np.ndarray:
@@ -361,18 +357,13 @@ def check_rows(estimator: Any, X: Any, reset: bool = False, **settings: Any) -> 
     return X
 
 
-def encode(
-    module: networks.AutoencoderModule, X: Any, shared: bool = False
-) -> np.ndarray:
-    """Latent rows that a network makes of rows in the units of the data, float32.
-
-    The work is ``shared`` among the processes of a fit, or done by each.
-    """
+def encode(module: networks.AutoencoderModule, X: Any) -> np.ndarray:
+    """Latent rows that a network makes of rows in the units of the data, float32."""
 
     def latent(x: torch.Tensor) -> torch.Tensor:
         return module.encode(module.standardize(x))
 
-    return finite(over_rows(latent, X, module.shift.device, shared).cpu().numpy())
+    return finite(over_rows(latent, X, module.shift.device).cpu().numpy())
 
 
 def reconstruction_errors(module: networks.AutoencoderModule, X: Any) -> np.ndarray:

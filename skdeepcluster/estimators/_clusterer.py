@@ -9,7 +9,6 @@ from sklearn.base import ClusterMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdeepcluster import distributed
 from skdeepcluster._resume import Journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
@@ -108,7 +107,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         labels = self._settled_labels(rows)
         if some:
             labels = apply_in_blocks(self, X)
-        return learned.adding(labels_=distributed.from_first(labels))
+        return learned.adding(labels_=labels)
 
     def _given_autoencoder(self) -> Any:
         """Return the autoencoder to use, fitted or not; never change the user's own."""
@@ -165,7 +164,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         if initial is None:
             return None
         seed = spawn_seeds(seeds[0], 2)[0] if initial.of_graph else seeds[1]
-        Z = encode(learned.module, X, shared=True)
+        Z = encode(learned.module, X)
         hurried = learned.interrupted is not None
         return initial.kept_or_found(learned.journal, [X, Z], Z, seed, hurried)
 
@@ -281,7 +280,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         autoencoder = self._given_autoencoder()
         if not is_fitted(autoencoder):
             if autoencoder.random_state is None:
-                seed = distributed.fit_seeds(self.random_state, 1)[0]
+                seed = spawn_seeds(self.random_state, 1)[0]
                 autoencoder.set_params(random_state=seed)
             autoencoder.set_params(max_samples=self.max_samples).fit(X)
         return clone(self).set_params(autoencoder=autoencoder)

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
@@ -89,7 +88,7 @@ class DCNNet(Net):
         module = self.module_.eval()
         device = torch.device(self.device)
         distances = over_rows(
-            lambda x: module.head.distances(module.latent(x)), X, device, shared=True
+            lambda x: module.head.distances(module.latent(x)), X, device
         )
         self.memory["labels"] = distances.argmin(1)
 
@@ -118,8 +117,6 @@ class DCNNet(Net):
         ):
             z = module.latent(x)
         with torch.no_grad():
-            # Centroids move by the rows of all the processes.
-            z, index = distributed.gathered(z), distributed.gathered(index)
             labels = module.head.distances(z).argmin(1)
             self.memory["labels"][index] = labels
             module.move(z, labels)

@@ -21,7 +21,6 @@ import torch
 from skorch.callbacks import GradientNormClipping
 from torch import Tensor
 
-from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
@@ -68,8 +67,8 @@ class DDCNet(Net):
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
-        """Sum of the terms, which are of pairs of rows: of the whole batch."""
-        h, a = map(distributed.gathered, y_pred)
+        """Sum of the terms."""
+        h, a = y_pred
         return ddc_terms(h, a, self.bandwidth).sum()
 
 
@@ -295,7 +294,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
                 own_callbacks=[GradientNormClipping(5.0)],
                 bandwidth=self.bandwidth,
             )
-        terms = distributed.first(lambda: self._mean_terms(module, X))
+        terms = self._mean_terms(module, X)
         return learned.adding(divergence_=float(terms[0]))
 
     @torch.no_grad()

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
@@ -74,8 +73,7 @@ class DECNet(Net):
         """Weighted sum of divergence and reconstruction error."""
         q, error = y_pred
         if training:
-            doubt = 1 - q.detach().max(1).values.mean()
-            self._doubt += distributed.weighted(doubt)
+            self._doubt += 1 - q.detach().max(1).values.mean()
             self._steps += 1
         # Held-out rows may be none of those that the target was computed for.
         if training and self.held:
@@ -100,8 +98,7 @@ class DECNet(Net):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Update the target when it is due, and stop when labels have settled."""
         super().on_epoch_end(net, **kwargs)
-        doubt = distributed.summed(self._doubt).item()
-        self.history.record("uncertainty", doubt / self._steps)
+        self.history.record("uncertainty", self._doubt.item() / self._steps)
         if len(self.history) % self.interval == 0:
             earlier = self.memory["labels"]
             self._update_target()
@@ -113,7 +110,7 @@ class DECNet(Net):
         device = torch.device(self.device)
         module = self.module_
         with evaluating(module), autocast(device, self.precision):
-            q = over_rows(module.assign, self._rows, device, shared=True)
+            q = over_rows(module.assign, self._rows, device)
         self.memory = {"frequencies": q.sum(0), "labels": q.argmax(1)}
         if self.held:
             self.memory["target"] = F.target_distribution(q)

@@ -21,7 +21,6 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
 
-from skdeepcluster import distributed
 from skdeepcluster._fitted import sample_rows
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval
@@ -285,12 +284,10 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
     ) -> Learned:
         sample_seed, embedding_seed = spawn_seeds(seeds[1], 2)
-        Z = encode(learned.module, X, shared=True)
+        Z = encode(learned.module, X)
         sample = sample_rows(len(Z), self.max_embedded, sample_seed)
         rows = np.unique(Z[sample], axis=0)
-        points = distributed.first(
-            lambda: tsne_embedding(rows, self.perplexity, embedding_seed)
-        )
+        points = tsne_embedding(rows, self.perplexity, embedding_seed)
         told_by = rows if len(rows) < LEAST_ROWS else points
         labels = density_clusters(told_by, self.distance_ratio)
         return learned.adding(

@@ -12,8 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array, check_random_state
 
-from skdeepcluster import distributed
-from skdeepcluster._resume import Journal, Page
+from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
@@ -113,13 +112,6 @@ class InitialClusters:
     ) -> Clusters:
         """Read the clusters of a fit that goes on; or find them, and keep them."""
         page = journal.page("initial clusters")
-        return distributed.first(
-            lambda: self._kept_or_found(page, views, Z, seed, hurried)
-        )
-
-    def _kept_or_found(
-        self, page: Page, views: list[Any], Z: np.ndarray, seed: int, hurried: bool
-    ) -> Clusters:
         kept = page.read()
         if kept is not None:
             arrays = kept["centers"].numpy(), kept["labels"].numpy()

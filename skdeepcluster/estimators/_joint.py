@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skdeepcluster import distributed
 from skdeepcluster._resume import Page
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.estimators._autoencoder import (
@@ -73,9 +72,9 @@ class TeachingNet(Net):
     ) -> Tensor:
         """Cross entropy with both rows' clusters, and reconstruction error."""
         q, error, other, share = y_pred
-        labels = distributed.gathered(self._labels[y_true])
+        labels = self._labels[y_true]
         log_q = q.clamp_min(torch.finfo(q.dtype).tiny).log()
-        own = -log_q.gather(1, distributed.mine(labels)[:, None])[:, 0]
+        own = -log_q.gather(1, labels[:, None])[:, 0]
         others = -log_q.gather(1, labels[other, None])[:, 0]
         loss = torch.lerp(own, others, share).mean()
         return loss if error is None else loss + error
@@ -141,7 +140,7 @@ class BaseJointClusterer(BaseDeepClusterer):
         trained = self._train_towards(X, module, clusters.labels, seed, page)
         learned = learned.after("teaching", "teaching", trained)
         centers = head.centers.detach().cpu().numpy()
-        Z = encode(learned.module, X, shared=True)
+        Z = encode(learned.module, X)
         return learned, Clusters(centers, nearest(Z, centers))
 
     def _train_towards(

@@ -13,7 +13,6 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster import distributed
 from skdeepcluster._extras import import_extra
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval
@@ -234,16 +233,14 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
     ) -> Learned:
         manifold_seed, mixture_seed = spawn_seeds(seeds[1], 2)
-        Z = encode(learned.module, X, shared=True)
+        Z = encode(learned.module, X)
         rows = np.unique(Z, axis=0)
-        places = distributed.first(
-            lambda: umap_embedding(
-                rows,
-                self.n_neighbors,
-                self.min_dist,
-                self.manifold_dim or self.n_clusters,
-                manifold_seed,
-            )
+        places = umap_embedding(
+            rows,
+            self.n_neighbors,
+            self.min_dist,
+            self.manifold_dim or self.n_clusters,
+            manifold_seed,
         )
         mixture = GaussianMixture(
             self.n_clusters,
@@ -252,7 +249,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
             max_iter=500,
             random_state=mixture_seed,
         )
-        mixture = distributed.first(lambda: mixture.fit(place(Z, rows, places)))
+        mixture.fit(place(Z, rows, places))
         return learned.adding(
             embedded_rows_=rows,
             embedding_=places,

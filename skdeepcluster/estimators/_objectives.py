@@ -7,7 +7,6 @@ import numpy as np
 import scipy.sparse as sp
 from torch import Tensor, nn
 
-from skdeepcluster import distributed
 from skdeepcluster import functional as F
 from skdeepcluster.batches import PairIterator
 from skdeepcluster.graph.neighbors import neighbor_graph, usable_neighbors
@@ -107,16 +106,13 @@ class AttractionNet(ReconstructionNet):
         if not training:
             # Rows in their own order are no pairs.
             return error
-        entropy = F.attraction(distributed.gathered(y_pred[1]))
-        return distributed.mine(entropy).mean() + error
+        return F.attraction(y_pred[1]).mean() + error
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the batches pairs of a row and a neighbour, in training."""
         if not training:
             return super().get_iterator(dataset, training)
-        near = distributed.first(
-            lambda: Neighborhoods.of(dataset.X, N_NEIGHBORS, self.seed)
-        )
+        near = Neighborhoods.of(dataset.X, N_NEIGHBORS, self.seed)
         return PairIterator(dataset, self.batch_size, near.draw, self.seed)
 
 

@@ -23,8 +23,8 @@ from scipy.special import logsumexp
 from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster import distributed
 from skdeepcluster._fitted import blank, take_over
+from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster.batches import array_over_rows, in_batches, own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
@@ -250,7 +250,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         if self._scales:
             given = given or unlearned(X.shape[0])
             if given.random_state is None:
-                given.random_state = distributed.fit_seeds(self.random_state, 1)[0]
+                given.random_state = spawn_seeds(self.random_state, 1)[0]
             given.fit(self.columns_.scaled(self.columns_.fenced(X), np.float32))
         self.estimator_ = given
         self.surroundings_ = Surroundings.of(X, self.columns_, SAMPLE_SEED)

@@ -298,7 +298,7 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     def _start_head(
         self, X: Any, learned: Learned, clusters: Clusters, seed: int
     ) -> MixtureHead:
-        Z = encode(learned.module, X, shared=True)
+        Z = encode(learned.module, X)
         centers = clusters.centers
         mixture = GaussianMixture(len(centers), covariance_type="diag")
         with warnings.catch_warnings():
