@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         DKMClustering,
         IDECClustering,
         N2DClustering,
+        Training,
         VaDEClustering,
     )
 
@@ -33,6 +34,7 @@ __all__ = [
     "DensityDDCClustering",
     "IDECClustering",
     "N2DClustering",
+    "Training",
     "VaDEClustering",
 ]
 

@@ -157,6 +157,45 @@ class MLPAutoencoder(AutoencoderModule):
         self.decoder = dense_stack(widths[::-1])
 
 
+class Passthrough(AutoencoderModule):
+    """No network: rows are latent rows as they are, for embeddings that are ready.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of input columns.
+    """
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features, {"n_features": n_features})
+
+    @property
+    def latent_dim(self) -> int:
+        """Width of the rows."""
+        return self.config["n_features"]
+
+    @property
+    def n_hidden(self) -> int:
+        """Width of the rows."""
+        return self.latent_dim
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Return the rows."""
+        return x
+
+    def project(self, h: Tensor) -> Tensor:
+        """Return the rows."""
+        return h
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the rows."""
+        return x
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the rows."""
+        return z
+
+
 class Permute(nn.Module):
     """Moves the axes of images.
 
@@ -507,6 +546,11 @@ def to_state(module: nn.Module) -> dict[str, Any]:
     """Plain form of a module of ours: its class, its arguments, its arrays."""
     arrays = {name: value.cpu().numpy() for name, value in module.state_dict().items()}
     return {"class": type(module), "config": module.config, "arrays": arrays}
+
+
+def is_state(value: Any) -> bool:
+    """Tell whether something is what `to_state` gives."""
+    return isinstance(value, dict) and value.keys() == {"class", "config", "arrays"}
 
 
 def same_state(first: dict[str, Any], second: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from skdeepcluster.estimators._dkm import DKMClustering
 from skdeepcluster.estimators._idec import IDECClustering
 from skdeepcluster.estimators._n2d import N2DClustering
 from skdeepcluster.estimators._outliers import DeepOutlierDetector
+from skdeepcluster.estimators._training import Training
 from skdeepcluster.estimators._vade import VaDEClustering
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "DensityDDCClustering",
     "IDECClustering",
     "N2DClustering",
+    "Training",
     "VaDEClustering",
 ]

@@ -7,27 +7,29 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import nn
 
-from skdeepcluster._fitted import blank
+from skdeepcluster._docs import documented
 from skdeepcluster._images import channel_axis, checked_shape
 from skdeepcluster._resume import Journal, Page
-from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster._seeds import NetworkSeeds
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
 from skdeepcluster.augment import NAMES, Augmentation, augmentation, checked_names
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
 from skdeepcluster.estimators._base import (
-    CHECKPOINT_CONSTRAINT,
-    TRAINING_CONSTRAINTS,
+    COMMON_CONSTRAINTS,
+    SCHEDULE_CONSTRAINTS,
     BaseDecodingEstimator,
     Learned,
     as_output,
-    warn_interrupted,
+    end_interrupted,
+    learning,
 )
+from skdeepcluster.estimators._given import is_fitted
 from skdeepcluster.estimators._objectives import OBJECTIVES, Reconstruction
+from skdeepcluster.estimators._training import Training
 from skdeepcluster.networks import (
     AutoencoderModule,
     ConvAutoencoder,
@@ -36,7 +38,7 @@ from skdeepcluster.networks import (
     build,
     input_moments,
 )
-from skdeepcluster.streams import MAX_SAMPLES_CONSTRAINT, takes_any_rows
+from skdeepcluster.streams import takes_any_rows
 from skdeepcluster.training import CosineAnnealing, Trained, resolve_device
 
 # Fewer rows than these are few, for what is left to the estimator. A narrow last layer
@@ -96,6 +98,7 @@ class GoingOn(Callback):
         self.momenta = net.optimizer_.state_dict()["state"]
 
 
+@documented
 class Autoencoder(BaseDecodingEstimator):
     """Autoencoder that maps rows to a small latent space and back.
 
@@ -163,47 +166,17 @@ class Autoencoder(BaseDecodingEstimator):
     lr : float or None, default=None
         Learning rate at the start; it falls to zero along half a cosine. None makes
         1e-3, and 2e-3 for fewer than 5,000 rows.
-    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
-        Optimizer; "sgd" has momentum 0.9. Any subclass of
-        :class:`torch.optim.Optimizer` can be given. Its other arguments go through
-        ``net_params``, as in ``{"optimizer__weight_decay": 1e-4}``.
-    precision : {"auto", "float32", "bf16"}, default="auto"
-        Precision of the matrix products in training. "auto" is "bf16" on processors
-        with instructions for it, where it takes a third to two thirds of the time, and
-        "float32" on others. Predictions are always made in float32.
-    device : str, default="auto"
-        torch device; "auto" takes the GPU where there is one.
-    callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the training. An ``LRScheduler`` takes the place of the
-        cosine.
-    net_params : dict or None, default=None
-        Further arguments of :class:`skorch.NeuralNet`.
-    max_samples : int or None, default=100000
-        Rows to learn from, at most: of more, a sample that depends on their number
-        alone. None learns from all.
-    checkpoint : str, path or None, default=None
-        Folder to keep the state of the training in, after each epoch: the same `fit` on
-        the same data goes on from there, and ends as if nothing had stopped it. One
-        folder is for one fit.
-    verbose : int, default=0
-        Whether to report each epoch.
-    random_state : int, RandomState instance or None, default=None
-        Seed of weights and order of batches. None takes fresh entropy; global random
-        generators are neither read nor moved.
+    {training}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
-    module_ : torch.nn.Module
-        The trained network.
-    history_ : dict of list of dict
-        Under "pretraining", one dictionary an epoch with its ``train_loss`` and
-        duration ``dur`` in seconds.
+    {module_}
+    {pretraining_history_}
     n_iter_ : int
         Epochs run.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {features}
 
     References
     ----------
@@ -233,10 +206,8 @@ class Autoencoder(BaseDecodingEstimator):
     """
 
     _parameter_constraints: dict = {
-        **TRAINING_CONSTRAINTS,
-        "max_epochs": [*TRAINING_CONSTRAINTS["max_epochs"], None],
-        "batch_size": [*TRAINING_CONSTRAINTS["batch_size"], None],
-        "lr": [*TRAINING_CONSTRAINTS["lr"], None],
+        **COMMON_CONSTRAINTS,
+        **{name: [*kinds, None] for name, kinds in SCHEDULE_CONSTRAINTS.items()},
         "hidden_units": ["array-like", None],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "network": [StrOptions({"mlp", "conv"}), callable],
@@ -244,10 +215,6 @@ class Autoencoder(BaseDecodingEstimator):
         "objective": [StrOptions({*OBJECTIVES})],
         "noise": [Interval(Real, 0, 1, closed="left")],
         "augment": [StrOptions({*NAMES}), "array-like", callable, None],
-        "precision": [StrOptions({"auto", "float32", "bf16"})],
-        "device": [str, torch.device],
-        "max_samples": MAX_SAMPLES_CONSTRAINT,
-        "checkpoint": CHECKPOINT_CONSTRAINT,
     }
 
     def __init__(
@@ -263,13 +230,7 @@ class Autoencoder(BaseDecodingEstimator):
         max_epochs: int | None = None,
         batch_size: int | None = None,
         lr: float | None = None,
-        optimizer: Any = "adam",
-        precision: str = "auto",
-        device: Any = "auto",
-        callbacks: Any = None,
-        net_params: dict | None = None,
-        max_samples: int | None = 100_000,
-        checkpoint: Any = None,
+        training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -283,13 +244,7 @@ class Autoencoder(BaseDecodingEstimator):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
-        self.optimizer = optimizer
-        self.precision = precision
-        self.device = device
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.max_samples = max_samples
-        self.checkpoint = checkpoint
+        self.training = training
         self.verbose = verbose
         self.random_state = random_state
 
@@ -301,29 +256,25 @@ class Autoencoder(BaseDecodingEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to reconstruct.
-        y : object, default=None
-            Ignored.
+        {y}
 
         Returns
         -------
-        self : object
-            The fitted estimator.
+        {self}
 
         Raises
         ------
-        ValueError
-            If a parameter or the data are unusable, before any training; if training
-            diverges.
+        {refused}
         """
-        interrupted = self._fit(X)
-        if interrupted:
-            warn_interrupted(self, interrupted)
+        with learning(self) as model:
+            rows, _ = model._rows_to_learn(X)
+            model._check_fit(rows)
+            seeds = [*NetworkSeeds.of(self.random_state)]
+            journal, seeds = model._open_journal(rows, seeds)
+            learned = model._train_network(rows, journal, NetworkSeeds(*seeds))
+            model._take(learned)
+        end_interrupted(self, learned.interrupted)
         return self
-
-    def _learn(self, X: Any) -> Learned:
-        X, _ = self._rows_to_learn(X)
-        self._check_fit(X)
-        return self._train_network(X, *self._open_journal(X, 3))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> "Autoencoder":
@@ -337,8 +288,7 @@ class Autoencoder(BaseDecodingEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to reconstruct.
-        y : object, default=None
-            Ignored.
+        {y}
 
         Returns
         -------
@@ -348,9 +298,7 @@ class Autoencoder(BaseDecodingEstimator):
 
         Raises
         ------
-        ValueError
-            If a parameter or the data are unusable, before any training; if training
-            diverges.
+        {refused}
 
         Examples
         --------
@@ -363,10 +311,10 @@ class Autoencoder(BaseDecodingEstimator):
         >>> encoder.n_iter_
         5
         """
-        model = copy.copy(self) if hasattr(self, "module_") else blank(self)
-        interrupted = self._take_over(model, model._learn_more, X)
-        if interrupted:
-            warn_interrupted(self, interrupted)
+        with learning(self, going_on=is_fitted(self)) as model:
+            learned = model._learn_more(X)
+            model._take(learned)
+        end_interrupted(self, learned.interrupted)
         return self
 
     def _learn_more(self, X: Any) -> Learned:
@@ -374,21 +322,24 @@ class Autoencoder(BaseDecodingEstimator):
         going_on = hasattr(self, "module_")
         X = self._check_input(X, reset=not going_on)
         self._check_training()
-        seeds = spawn_seeds(self.random_state, 3)
-        weights_seed, order_seed, noise_seed = seeds
+        seeds = NetworkSeeds.of(self.random_state)
         epochs, momenta = [], {}
         if going_on:
-            module = copy.deepcopy(self.module_).to(resolve_device(self.device))
+            module = copy.deepcopy(self.module_).to(
+                resolve_device(self._trainer.device)
+            )
             epochs = self.history_["pretraining"]
             momenta = getattr(self, "_momenta_", momenta)
         else:
-            module = self._new_module(X, weights_seed, FEW_ROWS)
+            module = self._new_module(X, seeds.weights, FEW_ROWS)
         memory = GoingOn(momenta)
         batch_size, _, lr = self._schedule(FEW_ROWS, X.shape[1])
         trained = self._train_module(
             module,
             X,
-            [order_seed + len(epochs), noise_seed + len(epochs)],
+            seeds._replace(
+                order=seeds.order + len(epochs), noise=seeds.noise + len(epochs)
+            ),
             Page(),
             memory,
             (batch_size, 1, lr),
@@ -408,8 +359,8 @@ class Autoencoder(BaseDecodingEstimator):
         self._augmentation(X.shape[1], 0)
 
     def _check_training(self) -> None:
-        super()._check_training()
-        for name, value in (self.net_params or {}).items():
+        self._trainer.check(self.lr, self.batch_size)
+        for name, value in (self._trainer.net_params or {}).items():
             takes_rows = name.partition("__")[0] in ("iterator_train", "train_split")
             if takes_rows and value is not None and self.objective == "neighbors":
                 raise ValueError(
@@ -417,7 +368,6 @@ class Autoencoder(BaseDecodingEstimator):
                     "pairs of all the rows; leave it out, or take "
                     "objective='reconstruction'."
                 )
-        resolve_device(self.device)
         units = () if self.hidden_units is None else self.hidden_units
         if not all(isinstance(width, Integral) and int(width) > 0 for width in units):
             raise ValueError(
@@ -472,13 +422,12 @@ class Autoencoder(BaseDecodingEstimator):
         shape = self._image_shape(n_features) or square(n_features, "augment")
         return augmentation(self.augment, shape, seed)
 
-    def _train_network(self, X: Any, journal: Journal, seeds: list[int]) -> Learned:
+    def _train_network(self, X: Any, journal: Journal, seeds: NetworkSeeds) -> Learned:
         """Build and train the network."""
-        weights_seed, *training_seeds = seeds
-        module = self._new_module(X, weights_seed, X.shape[0])
+        module = self._new_module(X, seeds.weights, X.shape[0])
         schedule = self._schedule(*X.shape)
         page, fall = journal.page("pretraining"), CosineAnnealing(schedule[1])
-        trained = self._train_module(module, X, training_seeds, page, fall, schedule)
+        trained = self._train_module(module, X, seeds, page, fall, schedule)
         learned = Learned(module, {}, journal).after("pretraining", "training", trained)
         return learned.adding(n_iter_=len(trained.history))
 
@@ -486,26 +435,23 @@ class Autoencoder(BaseDecodingEstimator):
         self,
         module: AutoencoderModule,
         X: Any,
-        seeds: list[int],
+        seeds: NetworkSeeds,
         page: Page,
         callback: Callback,
         schedule: tuple[int, int, float],
     ) -> Trained:
-        """Train a network in place, by seeds of the order of rows and of noise."""
-        order_seed, noise_seed = seeds
+        """Train a network in place."""
         batch_size, epochs, lr = schedule
         return self._train(
             OBJECTIVES[self.objective],
-            Reconstruction(module, self.noise, noise_seed),
+            Reconstruction(module, self.noise, seeds.noise),
             X,
-            order_seed,
+            seeds.order,
             page,
             own_callbacks=[callback],
             max_epochs=epochs,
             batch_size=batch_size,
             lr=lr,
-            device=resolve_device(self.device),
-            precision=self.precision,
         )
 
     def _new_module(self, X: Any, seed: int, n_samples: int) -> AutoencoderModule:
@@ -543,8 +489,7 @@ class Autoencoder(BaseDecodingEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -561,10 +506,8 @@ class Autoencoder(BaseDecodingEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
+        {X}
+        {y}
 
         Returns
         -------

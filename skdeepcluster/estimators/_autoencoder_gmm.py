@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._docs import documented
+from skdeepcluster._seeds import FitSeeds
 from skdeepcluster.batches import array_over_rows, own_settings
 from skdeepcluster.estimators._base import Learned, encode
 from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
@@ -15,11 +17,13 @@ from skdeepcluster.estimators._initial import (
     InitialClusters,
     fit_about,
 )
+from skdeepcluster.estimators._training import Training
 
 # Of a mixture that doesn't start from a graph.
 MOST_ITERATIONS = 500
 
 
+@documented
 class AutoencoderGMM(BaseGenerativeClusterer):
     """Gaussian mixture in the latent space of an autoencoder.
 
@@ -30,10 +34,8 @@ class AutoencoderGMM(BaseGenerativeClusterer):
 
     Parameters
     ----------
-    n_clusters : int or None, default=8
-        Number of mixture components. None finds it, with ``init="graph"``.
-    autoencoder : Autoencoder or None, default=None
-        The autoencoder, as in :class:`DECClustering`.
+    {n_clusters}
+    {encoder}
     init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
         Initial clusters, as in :class:`DECClustering`, but that the network is not
         taught them: the autoencoder stays as it is, and mixtures on it comparable.
@@ -49,15 +51,9 @@ class AutoencoderGMM(BaseGenerativeClusterer):
     max_iter : int or None, default=None
         Iterations of the mixture, at most. None makes none from the clusters of a
         graph, which are better than what they would lead to, and 500 from other starts.
-    max_samples : int or None, default=100000
-        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
-        are what `predict` says of all the rows. None learns from all.
-    checkpoint : str, path or None, default=None
-        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
-    verbose : int, default=0
-        Whether to report each epoch of the training.
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy.
+    {training}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
@@ -69,17 +65,11 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         The mixture in the latent space.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
         Means of the components in the latent space.
-    module_ : torch.nn.Module
-        The trained autoencoder.
-    history_ : dict of list of dict
-        Under "pretraining", one dictionary an epoch with its ``train_loss`` and
-        duration ``dur`` in seconds.
+    {module_}
+    {pretraining_history_}
     n_iter_ : int
         Iterations of the mixture.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {features}
 
     See Also
     --------
@@ -100,8 +90,8 @@ class AutoencoderGMM(BaseGenerativeClusterer):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepcluster import Autoencoder, AutoencoderGMM
     >>> X, _ = load_digits(return_X_y=True)
-    >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=5)
-    >>> gmm = AutoencoderGMM(10, autoencoder=autoencoder, random_state=0).fit(X)
+    >>> encoder = Autoencoder(hidden_units=(64,), max_epochs=5)
+    >>> gmm = AutoencoderGMM(10, encoder=encoder, random_state=0).fit(X)
     >>> rows, components = gmm.sample(3)
     >>> rows.shape
     (3, 64)
@@ -122,28 +112,26 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         self,
         n_clusters: int | None = 8,
         *,
-        autoencoder: Any = None,
+        encoder: Any = None,
         init: Any = "graph",
         covariance_type: str = "full",
         reg_covar: float = 1e-6,
         n_init: int = 1,
         tol: float = 1e-3,
         max_iter: int | None = None,
-        max_samples: int | None = 100_000,
-        checkpoint: Any = None,
+        training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
-        self.autoencoder = autoencoder
+        self.encoder = encoder
         self.init = init
         self.covariance_type = covariance_type
         self.reg_covar = reg_covar
         self.n_init = n_init
         self.tol = tol
         self.max_iter = max_iter
-        self.max_samples = max_samples
-        self.checkpoint = checkpoint
+        self.training = training
         self.verbose = verbose
         self.random_state = random_state
 
@@ -163,16 +151,16 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         return self.mixture_.means_
 
     def _initial(self) -> InitialClusters:
-        return InitialClusters(self.init, self.n_clusters, self.n_init)
+        return InitialClusters(self.init, self.n_clusters)
 
-    def _find_initial(self, X: Any, learned: Learned, seeds: list[int]) -> Any:
+    def _find_initial(self, X: Any, learned: Learned, seeds: FitSeeds) -> Any:
         if isinstance(self.init, str) and self.init == "k-means":
             # The mixture's own start, and restarts.
             return None
         return super()._find_initial(X, learned, seeds)
 
     def _cluster(
-        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+        self, X: Any, learned: Learned, clusters: Any, seeds: FitSeeds
     ) -> Learned:
         settings = {
             name: getattr(self, name)
@@ -184,7 +172,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         Z = encode(learned.module, X)
         n_clusters = self.n_clusters if clusters is None else len(clusters.centers)
         mixture = GaussianMixture(
-            n_clusters, max_iter=iterations, random_state=seeds[1], **settings
+            n_clusters, max_iter=iterations, random_state=seeds.start, **settings
         )
         if clusters is None:
             mixture.set_params(n_init=self.n_init).fit(Z.astype(np.float64))

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._docs import documented
+from skdeepcluster._seeds import FitSeeds
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned, encode
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._initial import kmeans
+from skdeepcluster.estimators._training import Training
 
 
 def nearest_centers(Z: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, float]:
@@ -27,12 +30,13 @@ def nearest_centers(Z: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, flo
     return labels.numpy().astype(np.int32), nearest.sum(dtype=torch.float64).item()
 
 
+@documented
 class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     """k-means in the latent space of an autoencoder.
 
     An autoencoder is trained, or given, and :class:`sklearn.cluster.KMeans` is fitted
     to the latent rows, as at the start of deep embedded clustering [1]_. With
-    ``autoencoder=Autoencoder(network="conv")`` it is what is known as CNN + k-means.
+    ``encoder=Autoencoder(network="conv")`` it is what is known as CNN + k-means.
     Where classes are of similar sizes, ``Autoencoder(objective="neighbors")`` makes
     a latent space in which k-means finds much more of them.
 
@@ -40,41 +44,25 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     ----------
     n_clusters : int, default=8
         Number of clusters.
-    autoencoder : Autoencoder or None, default=None
-        The autoencoder, as in :class:`DECClustering`.
+    {encoder}
     n_init : int, default=20
         Restarts of k-means; the tightest clusters are kept.
-    max_samples : int or None, default=100000
-        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
-        are what `predict` says of all the rows. None learns from all.
-    checkpoint : str, path or None, default=None
-        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
-    verbose : int, default=0
-        Whether to report each epoch of the training.
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy.
+    {training}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        Cluster of each training row.
-    cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
-        Centroids in the latent space.
-    n_clusters_ : int
-        Number of clusters.
+    {labels_}
+    {cluster_centers_}
+    {n_clusters_}
     n_iter_ : int
         Iterations of k-means.
     inertia_ : float
         Sum of squared latent distances to the nearest centroid.
-    module_ : torch.nn.Module
-        The trained autoencoder.
-    history_ : dict of list of dict
-        Under "pretraining", one dictionary an epoch with its ``train_loss`` and
-        duration ``dur`` in seconds.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {module_}
+    {pretraining_history_}
+    {features}
 
     See Also
     --------
@@ -91,8 +79,8 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepcluster import Autoencoder, AutoencoderKMeans
     >>> X, _ = load_digits(return_X_y=True)
-    >>> autoencoder = Autoencoder(network="conv", max_epochs=1)
-    >>> kmeans = AutoencoderKMeans(10, autoencoder=autoencoder, random_state=0)
+    >>> encoder = Autoencoder(network="conv", max_epochs=1)
+    >>> kmeans = AutoencoderKMeans(10, encoder=encoder, random_state=0)
     >>> kmeans.fit_predict(X).shape
     (1797,)
     """
@@ -106,18 +94,16 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         self,
         n_clusters: int = 8,
         *,
-        autoencoder: Any = None,
+        encoder: Any = None,
         n_init: int = 20,
-        max_samples: int | None = 100_000,
-        checkpoint: Any = None,
+        training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
-        self.autoencoder = autoencoder
+        self.encoder = encoder
         self.n_init = n_init
-        self.max_samples = max_samples
-        self.checkpoint = checkpoint
+        self.training = training
         self.verbose = verbose
         self.random_state = random_state
 
@@ -127,10 +113,10 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
         return len(self.cluster_centers_)
 
     def _cluster(
-        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+        self, X: Any, learned: Learned, clusters: Any, seeds: FitSeeds
     ) -> Learned:
         Z = encode(learned.module, X)
-        model = kmeans(Z, self.n_clusters, self.n_init, seeds[1])
+        model = kmeans(Z, self.n_clusters, self.n_init, seeds.start)
         centers = model.cluster_centers_
         return learned.adding(
             cluster_centers_=centers,

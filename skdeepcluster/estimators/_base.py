@@ -1,58 +1,45 @@
 """What every estimator shares. Think twice before adding to it: a hook beats a flag."""
 
+import contextlib
 import copy
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted
-from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 import skdeepcluster
 from skdeepcluster import networks
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._seeds import spawn_seeds
-from skdeepcluster._sklearn import Interval, StrOptions
-from skdeepcluster._warnings import warn
+from skdeepcluster._sklearn import Interval
 from skdeepcluster.augment import Augmentation
 from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
+from skdeepcluster.estimators._training import Training
 from skdeepcluster.streams import sampled, takes_any_rows
-from skdeepcluster.training import (
-    OPTIMIZERS,
-    CosineAnnealing,
-    Net,
-    Trained,
-    check_monitors,
-    check_net,
-    clone_callbacks,
-    make_net,
-    resolve_device,
-    train,
-)
+from skdeepcluster.training import Net, Trained, resolve_device
 
 # Whatever else comes, integers and dates among it, is told apart by doubles.
 INPUT_DTYPES = [np.float64, np.float32, np.uint8]
 
-CHECKPOINT_CONSTRAINT: list[Any] = [str, os.PathLike, None]
-
-TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
+# Parameters of every estimator, and those of one that trains.
+COMMON_CONSTRAINTS: dict[str, list[Any]] = {
+    "training": [Training, None],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
+SCHEDULE_CONSTRAINTS: dict[str, list[Any]] = {
     "max_epochs": [Interval(Integral, 0, None, closed="left")],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "lr": [Interval(Real, 0, None, closed="neither")],
-    "optimizer": [StrOptions(set(OPTIMIZERS)), type],
-    "callbacks": [list, tuple, None],
-    "net_params": [dict, None],
-    "verbose": ["verbose"],
-    "random_state": ["random_state"],
 }
 
 
@@ -97,30 +84,63 @@ class Learned:
         return replace(self, attributes={**self.attributes, **attributes})
 
 
-class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved):
-    """An estimator whose fitted state is a network with a latent space.
+@contextlib.contextmanager
+def learning(estimator: Any, going_on: bool = False) -> Iterator[Any]:
+    """Context of a fit, which learns on a copy that has learned nothing yet.
 
-    `fit` calls `_fit`, and that `_learn`, which a subclass implements.
+    The estimator has all of it at the end. One that fails or is refused leaves the
+    estimator as it was. A fit that is ``going_on`` starts from what was learned before.
     """
+    model = copy.copy(estimator) if going_on else blank(estimator)
+    with own_settings():
+        yield model
+    take_over(estimator, model)
 
-    def _learn(self, X: Any) -> Learned:
-        """Learn from the rows as they are given, on a copy that has learned nothing."""
-        raise NotImplementedError
 
-    def _fit(self, X: Any) -> str | None:
-        """Learn anew; name the phase that was interrupted."""
-        model = blank(self)
-        return self._take_over(model, model._learn, X)
+def end_interrupted(estimator: Any, phase: str | None) -> None:
+    """Pass the user's interruption on, now that the estimator has what was learned."""
+    if phase is not None:
+        raise KeyboardInterrupt(
+            f"{type(estimator).__name__}.fit was interrupted during {phase}: it keeps "
+            "what was learned so far."
+        )
 
-    def _take_over(
-        self, model: Any, learn: Callable[[Any], Learned], X: Any
-    ) -> str | None:
-        """Let a copy learn, then have all of it; name what was interrupted."""
-        with own_settings():
-            learned = learn(X)
-            model._take(learned)
-        take_over(self, model)
-        return learned.interrupted
+
+@documented
+class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved):
+    """An estimator whose fitted state is a network with a latent space."""
+
+    # Of one that has no such parameters.
+    training: Training | None = None
+    verbose: int = 0
+    random_state: Any = None
+
+    # Parts that a parameter of None stands for, by the parameter's name.
+    _parts: ClassVar[dict[str, Callable[[], Any]]] = {"training": Training}
+
+    @property
+    def _trainer(self) -> Training:
+        """The training in force."""
+        return self.training or Training()
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this estimator, and of the parts within.
+
+        Parameters
+        ----------
+        **params
+            Those of a part as ``encoder__latent_dim``, also where the part is None.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        inner = {name.partition("__")[0] for name in params if "__" in name}
+        for name, make in self._parts.items():
+            if name in inner and name not in params and getattr(self, name, 0) is None:
+                setattr(self, name, make())
+        return super().set_params(**params)
 
     def _take(self, learned: Learned) -> None:
         """Set the fitted attributes."""
@@ -136,7 +156,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
 
         Of few rows these are all; of many, a sample that depends on their number alone.
         """
-        rows, some = sampled(X, self.max_samples, self._check_input)
+        rows, some = sampled(X, self._trainer.max_samples, self._check_input)
         warn_of_units(self, rows)
         return rows, some
 
@@ -146,25 +166,6 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
     def _encode(self, X: Any) -> np.ndarray:
         """Latent rows, float32, in the input's order."""
         return encode(self.module_, X)
-
-    def _check_training(self) -> None:
-        """Refuse training parameters that skorch would trip over much later."""
-        if isinstance(self.optimizer, type) and not issubclass(
-            self.optimizer, torch.optim.Optimizer
-        ):
-            raise TypeError(
-                f"optimizer={self.optimizer.__name__} must be a name or a subclass of "
-                "torch.optim.Optimizer."
-            )
-        check_net(
-            self.net_params,
-            optimizer=self.optimizer,
-            # None is left to the fit, which chooses what can be used.
-            lr=self.lr or 1.0,
-            batch_size=self.batch_size or 1,
-            callbacks=clone_callbacks(self.callbacks),
-        )
-        check_monitors(self.callbacks, self.net_params)
 
     def _augmentation(self, n_features: int, seed: int) -> Augmentation | None:
         """Build what changes images of so many columns in training, if it is wanted."""
@@ -177,46 +178,26 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         X: Any,
         seed: int,
         page: Page,
-        *,
-        own_callbacks: Sequence[Callback] = (),
         **settings: Any,
     ) -> Trained:
-        """Train a module in place with this estimator's training parameters."""
-        changing = self._augmentation(X.shape[1], spawn_seeds(seed, 1)[0])
-        if changing is not None:
-            # As a part of the module, it is kept with the module's state.
-            module.add_module("augmentation", changing)
-        callbacks = clone_callbacks(self.callbacks)
-        if any(isinstance(of_pair(callback), LRScheduler) for callback in callbacks):
-            own_callbacks = [
-                callback
-                for callback in own_callbacks
-                if not isinstance(callback, CosineAnnealing)
-            ]
-        keywords = {
-            "optimizer": self.optimizer,
-            "lr": self.lr,
-            "max_epochs": self.max_epochs,
-            "batch_size": self.batch_size,
-            "net_params": self.net_params,
-            "verbose": int(self.verbose),
-            **settings,
-        }
-        net = make_net(
+        """Train a module in place, as `Training.train` does."""
+        return self._trainer.train(
             net_class,
             module,
-            seed=seed,
-            callbacks=[*own_callbacks, *callbacks],
-            **keywords,
+            X,
+            seed,
+            page,
+            augmentation=self._augmentation(X.shape[1], spawn_seeds(seed, 1)[0]),
+            verbose=self.verbose,
+            **settings,
         )
-        return train(net, X, seed, page)
 
     def _open_journal(
-        self, X: Any, n_seeds: int, network: nn.Module | None = None
+        self, X: Any, seeds: list[int], network: nn.Module | None = None
     ) -> tuple[Journal, list[int]]:
-        """Open the journal of a fit, and tell the fit's seeds."""
-        seeds = spawn_seeds(self.random_state, n_seeds)
-        if self.checkpoint is None:
+        """Open the journal of a fit, and tell the seeds of the fit that it goes on."""
+        folder = self._trainer.checkpoint
+        if folder is None:
             return Journal(), seeds
         facts = {
             "estimator": type(self).__name__,
@@ -228,8 +209,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         if network is not None:
             arrays = networks.to_state(network)["arrays"].values()
             facts["given network"] = " ".join(fingerprint(a[None]) for a in arrays)
-        seeded = self.random_state is not None
-        return open_journal(self.checkpoint, facts, seeds, seeded)
+        return open_journal(folder, facts, seeds, self.random_state is not None)
 
     @takes_any_rows
     def transform(self, X: Any) -> np.ndarray:
@@ -237,8 +217,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -287,10 +266,12 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        for name in {"module_", "head_"} & set(state):
-            state[name] = networks.from_state(state[name])
-        super().__setstate__(state)
+        super().__setstate__(
+            {
+                name: networks.from_state(value) if networks.is_state(value) else value
+                for name, value in state.items()
+            }
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -299,6 +280,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         return tags
 
 
+@documented
 class BaseDecodingEstimator(BaseDeepEstimator):
     """An estimator whose network has a decoder."""
 
@@ -376,11 +358,6 @@ def reconstruction_errors(module: networks.AutoencoderModule, X: Any) -> np.ndar
     return finite(over_rows(error, X, module.shift.device).cpu().numpy())
 
 
-def of_pair(callback: Any) -> Any:
-    """Return a callback that may be given with a name."""
-    return callback[1] if isinstance(callback, tuple) else callback
-
-
 def finite(output: np.ndarray) -> np.ndarray:
     """Return what a network made of rows, if it is finite."""
     if not np.isfinite(output).all():
@@ -400,12 +377,3 @@ def as_output(values: np.ndarray, X: Any) -> np.ndarray:
     dtype = output_dtype(X)
     largest = np.finfo(dtype).max
     return np.clip(values, -largest, largest).astype(dtype)
-
-
-def warn_interrupted(estimator: Any, phase: str) -> None:
-    """Say that a fit ended early by the user's will."""
-    warn(
-        f"{type(estimator).__name__}.fit was interrupted during {phase}: it keeps what "
-        "was learned so far.",
-        ConvergenceWarning,
-    )

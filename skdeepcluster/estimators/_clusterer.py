@@ -1,29 +1,32 @@
 """What the clusterers share: a fit told as a story over hooks."""
 
 import copy
+from collections.abc import Callable
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClusterMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdeepcluster._docs import documented
 from skdeepcluster._resume import Journal
-from skdeepcluster._seeds import spawn_seeds
-from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
+from skdeepcluster._seeds import FitSeeds, NetworkSeeds, spawn_seeds
+from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster._warnings import warn
 from skdeepcluster.augment import Augmentation
 from skdeepcluster.batches import own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
-    CHECKPOINT_CONSTRAINT,
+    COMMON_CONSTRAINTS,
     BaseDecodingEstimator,
     BaseDeepEstimator,
     Learned,
     encode,
+    end_interrupted,
+    learning,
     output_dtype,
-    warn_interrupted,
 )
 from skdeepcluster.estimators._given import (
     HoldsFitted,
@@ -32,34 +35,46 @@ from skdeepcluster.estimators._given import (
     unwrapped,
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
+from skdeepcluster.estimators._training import Training
 from skdeepcluster.model_selection import modularity_scorer
-from skdeepcluster.streams import (
-    MAX_SAMPLES_CONSTRAINT,
-    apply_in_blocks,
-    check_enough,
-    takes_any_rows,
-)
+from skdeepcluster.networks import Passthrough
+from skdeepcluster.streams import apply_in_blocks, check_enough, takes_any_rows
 from skdeepcluster.training import resolve_device
 
 
+@documented
 class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
-    """A clusterer on the latent space of an autoencoder.
+    """A clusterer on latent rows: of an encoder, or the rows themselves without one.
 
     The story of a fit is told by `_learn`. A subclass implements `_cluster`, which adds
     the clusters to what was learned (or is a `BaseJointClusterer`, which trains them
     together with the network), and `_labels`, which tells the cluster of latent rows
-    (or is a `BaseSoftClusterer`).
+    (or is a `BaseSoftClusterer`). One without a parameter ``encoder`` is for rows that
+    are embeddings already.
     """
 
-    _holds = "autoencoder"
-    _parameter_constraints: dict = {
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "autoencoder": [HasMethods(["fit", "transform"]), None],
-        "max_samples": MAX_SAMPLES_CONSTRAINT,
-        "checkpoint": CHECKPOINT_CONSTRAINT,
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
+    # Of one that has no such parameter.
+    encoder: Any = "passthrough"
+
+    _holds = "encoder"
+    _parts: ClassVar[dict[str, Callable[[], Any]]] = {
+        **BaseDeepEstimator._parts,
+        "encoder": Autoencoder,
     }
+    _parameter_constraints: dict = {
+        **COMMON_CONSTRAINTS,
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "encoder": [
+            HasMethods(["fit", "transform"]),
+            StrOptions({"passthrough"}),
+            None,
+        ],
+    }
+
+    @property
+    def _trainer(self) -> Training:
+        own = self.training or getattr(unwrapped(self.encoder), "training", None)
+        return own or Training()
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
@@ -69,107 +84,118 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to cluster.
-        y : object, default=None
-            Ignored.
+        {y}
 
         Returns
         -------
-        self : object
-            The fitted estimator.
+        {self}
 
         Raises
         ------
-        ValueError
-            If a parameter or the data are unusable, before any training; if training
-            diverges.
+        {refused}
         """
-        interrupted = self._fit(X)
-        if interrupted:
-            warn_interrupted(self, interrupted)
+        with learning(self) as model:
+            interrupted = model._learn(X)
+        end_interrupted(self, interrupted)
         self._check_found()
         return self
 
-    def _learn(self, X: Any) -> Learned:
-        autoencoder = self._given_autoencoder()
+    def _learn(self, X: Any) -> str | None:
+        """Learn from rows as they are given; name the phase that was interrupted."""
+        encoder = self._given_encoder()
         rows, some = self._rows_to_learn(X)
-        if is_fitted(autoencoder):
+        if is_fitted(encoder):
             # As its own predictions would: the names of columns are checked as well.
-            validate_data(autoencoder, X, reset=False, skip_check_array=True)
-        self._check_fit(rows, autoencoder)
-        given = getattr(autoencoder, "module_", None)
-        journal, seeds = self._open_journal(rows, 3, given)
-        learned = self._pretrain(rows, autoencoder, seeds[0], journal)
+            validate_data(encoder, X, reset=False, skip_check_array=True)
+        self._check_fit(rows, encoder)
+        network = getattr(encoder, "module_", None)
+        journal, drawn = self._open_journal(
+            rows, [*FitSeeds.of(self.random_state)], network
+        )
+        seeds = FitSeeds(*drawn)
+        learned = self._pretrain(rows, encoder, seeds.pretraining, journal)
         clusters = self._find_initial(rows, learned, seeds)
         if clusters is not None and clusters.interrupted:
             learned = learned.cut_short("the search for initial clusters")
         learned = self._cluster(rows, learned, clusters, seeds)
         self._take(learned)
-        labels = self._settled_labels(rows)
+        self.labels_ = self._settled_labels(rows)
         if some:
-            labels = apply_in_blocks(self, X)
-        return learned.adding(labels_=labels)
+            self.labels_ = apply_in_blocks(self, X)
+        return learned.interrupted
 
-    def _given_autoencoder(self) -> Any:
-        """Return the autoencoder to use, fitted or not; never change the user's own."""
-        given = unwrapped(self.autoencoder)
-        if given is None:
-            return Autoencoder(verbose=self.verbose)
-        if not isinstance(given, Autoencoder):
+    def _new_encoder(self) -> Any:
+        """Return the encoder that None stands for."""
+        return Autoencoder(verbose=self.verbose)
+
+    def _given_encoder(self) -> Any:
+        """Return the encoder to use, fitted or not, or None; never the user's own."""
+        given = unwrapped(self.encoder)
+        if isinstance(given, str):
+            return None
+        if given is not None and not isinstance(given, Autoencoder):
             raise TypeError(
-                f"autoencoder must be an Autoencoder or None, got {given!r}."
+                f"encoder must be an Autoencoder, 'passthrough' or None, got {given!r}."
             )
-        if not is_fitted(given):
-            return clone(given)
-        check_unchanged(given, "autoencoder")
-        return given
+        if is_fitted(given):
+            check_unchanged(given, "encoder")
+            return given
+        own = self._new_encoder() if given is None else clone(given)
+        if own.training is None:
+            own.training = self.training
+        return own
 
-    def _check_fit(self, X: Any, autoencoder: Any) -> None:
+    def _check_fit(self, X: Any, encoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""
-        check_enough(X, self.max_samples, self._n_wanted)
-        if is_fitted(autoencoder):
-            resolve_device(autoencoder.device)
-        else:
-            autoencoder._validate_params()
-            autoencoder._check_fit(X)
+        self._trainer.check()
+        check_enough(X, self._trainer.max_samples, self._n_wanted)
+        if encoder is not None and not is_fitted(encoder):
+            encoder._validate_params()
+            encoder._check_fit(X)
         initial = self._initial()
         if initial is not None:
-            initial.check(type(self).__name__, autoencoder.latent_dim)
+            latent_dim = X.shape[1] if encoder is None else encoder.latent_dim
+            initial.check(type(self).__name__, latent_dim)
 
-    def _pretrain(
-        self, X: Any, autoencoder: Any, seed: int, journal: Journal
-    ) -> Learned:
+    def _pretrain(self, X: Any, encoder: Any, seed: int, journal: Journal) -> Learned:
         """Train the network, or take a copy of one that is."""
-        if is_fitted(autoencoder):
+        device = resolve_device(self._trainer.device)
+        if encoder is None:
+            return Learned(Passthrough(X.shape[1]).to(device), {}, journal)
+        if is_fitted(encoder):
             # One that was unpickled is on the CPU, whatever its device.
-            device = resolve_device(autoencoder.device)
-            module = copy.deepcopy(autoencoder.module_).to(device)
-            return Learned(module, copy.deepcopy(autoencoder.history_), journal)
-        if autoencoder.random_state is None:
-            autoencoder.random_state = seed
-        own, network_seeds = autoencoder._open_journal(X, 3)
-        kept = own if self.checkpoint is None else journal
-        learned = autoencoder._train_network(X, kept, network_seeds)
+            module = copy.deepcopy(encoder.module_).to(device)
+            return Learned(module, copy.deepcopy(encoder.history_), journal)
+        if encoder.random_state is None:
+            encoder.random_state = seed
+        kept, seeds = journal, [*NetworkSeeds.of(encoder.random_state)]
+        if self._trainer.checkpoint is None:
+            kept, seeds = encoder._open_journal(X, seeds)
+        learned = encoder._train_network(X, kept, NetworkSeeds(*seeds))
         interrupted = "pretraining" if learned.interrupted else None
-        return Learned(learned.module, learned.history, journal, interrupted)
+        module = learned.module.to(device)
+        return Learned(module, learned.history, journal, interrupted)
 
     def _initial(self) -> InitialClusters | None:
         """Strategy that finds the initial clusters; None where there are none."""
         return None
 
     def _find_initial(
-        self, X: Any, learned: Learned, seeds: list[int]
+        self, X: Any, learned: Learned, seeds: FitSeeds
     ) -> Clusters | None:
         """Find initial clusters in rows and latent rows."""
         initial = self._initial()
         if initial is None:
             return None
-        seed = spawn_seeds(seeds[0], 2)[0] if initial.of_graph else seeds[1]
+        seed = seeds.graph if initial.of_graph else seeds.start
         Z = encode(learned.module, X)
+        # Latent rows that are the rows themselves have nothing to add to them.
+        views = [X] if isinstance(learned.module, Passthrough) else [X, Z]
         hurried = learned.interrupted is not None
-        return initial.kept_or_found(learned.journal, [X, Z], Z, seed, hurried)
+        return initial.kept_or_found(learned.journal, views, Z, seed, hurried)
 
     def _cluster(
-        self, X: Any, learned: Learned, clusters: Clusters | None, seeds: list[int]
+        self, X: Any, learned: Learned, clusters: Clusters | None, seeds: FitSeeds
     ) -> Learned:
         """Add the clusters to what was learned."""
         raise NotImplementedError
@@ -193,14 +219,11 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         """Number of clusters to arrive at; None where the algorithm finds it."""
         return self.n_clusters
 
-    @property
-    def _precision(self) -> str:
-        given = unwrapped(self.autoencoder)
-        return "auto" if given is None else given.precision
-
     def _augmentation(self, n_features: int, seed: int) -> Augmentation | None:
-        given = unwrapped(self.autoencoder)
-        return None if given is None else given._augmentation(n_features, seed)
+        given = unwrapped(self.encoder)
+        if not isinstance(given, Autoencoder):
+            return None
+        return given._augmentation(n_features, seed)
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         """Cluster of each latent row, int32."""
@@ -223,8 +246,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -246,10 +268,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
+        {X}
+        {y}
 
         Returns
         -------
@@ -259,7 +279,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         return modularity_scorer()(self, X)
 
     def pretrain(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
-        """Return an unfitted copy that holds a trained autoencoder.
+        """Return an unfitted copy that holds a trained encoder.
 
         All the fits of the copy, and of its clones, share the training that is paid
         for here: a search over the other parameters is cheap.
@@ -268,24 +288,25 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to train on.
-        y : object, default=None
-            Ignored.
+        {y}
 
         Returns
         -------
         BaseDeepClusterer
-            A copy of this estimator with ``autoencoder`` set; one that was fitted
+            A copy of this estimator with ``encoder`` set; one that was fitted
             before is kept as it is.
         """
-        autoencoder = self._given_autoencoder()
-        if not is_fitted(autoencoder):
-            if autoencoder.random_state is None:
-                seed = spawn_seeds(self.random_state, 1)[0]
-                autoencoder.set_params(random_state=seed)
-            autoencoder.set_params(max_samples=self.max_samples).fit(X)
-        return clone(self).set_params(autoencoder=autoencoder)
+        encoder = self._given_encoder()
+        if encoder is None:
+            raise ValueError("encoder='passthrough' has no network to train.")
+        if not is_fitted(encoder):
+            if encoder.random_state is None:
+                encoder.random_state = spawn_seeds(self.random_state, 1)[0]
+            encoder.fit(X)
+        return clone(self).set_params(encoder=encoder)
 
 
+@documented
 class BaseSoftClusterer(BaseDeepClusterer):
     """A clusterer that gives probabilities: it implements `_assignments`."""
 
@@ -302,8 +323,7 @@ class BaseSoftClusterer(BaseDeepClusterer):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -315,6 +335,7 @@ class BaseSoftClusterer(BaseDeepClusterer):
         return self._assignments(self._encode(X)).astype(output_dtype(X), copy=False)
 
 
+@documented
 class BaseGenerativeClusterer(BaseSoftClusterer, BaseDecodingEstimator):
     """A clusterer with a density: it implements `_log_densities` and `_draw`."""
 
@@ -332,8 +353,7 @@ class BaseGenerativeClusterer(BaseSoftClusterer, BaseDecodingEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -349,10 +369,8 @@ class BaseGenerativeClusterer(BaseSoftClusterer, BaseDecodingEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : object, default=None
-            Ignored.
+        {X}
+        {y}
 
         Returns
         -------

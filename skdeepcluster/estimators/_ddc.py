@@ -22,7 +22,8 @@ from skorch.callbacks import GradientNormClipping
 from torch import Tensor
 
 from skdeepcluster import functional as F
-from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster._docs import documented
+from skdeepcluster._seeds import FitSeeds, spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
 from skdeepcluster.batches import BatchDataset, BatchIterator, over_rows
 from skdeepcluster.estimators._autoencoder import Autoencoder
@@ -31,6 +32,7 @@ from skdeepcluster.estimators._base import Learned, finite
 from skdeepcluster.estimators._clusterer import BaseSoftClusterer
 from skdeepcluster.estimators._initial import Clusters, InitialClusters, kmeans
 from skdeepcluster.estimators._joint import BaseJointClusterer
+from skdeepcluster.estimators._training import Training
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import DDCModule, SoftmaxHead
 from skdeepcluster.networks import AutoencoderModule, build
@@ -72,6 +74,7 @@ class DDCNet(Net):
         return ddc_terms(h, a, self.bandwidth).sum()
 
 
+@documented
 class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     """Deep divergence-based clustering (DDC).
 
@@ -87,13 +90,12 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
 
     Parameters
     ----------
-    n_clusters : int or None, default=8
-        Number of clusters. None finds it, with ``init="graph"``.
-    autoencoder : Autoencoder or None, default=None
-        Its encoder up to the last hidden layer is the network to start from, and it
-        says on which device, in which precision and on which changes of images to
-        train. One that is fitted is used as it is, one that isn't is cloned and fitted.
-        None is ``Autoencoder(max_epochs=0)``: no pretraining.
+    {n_clusters}
+    encoder : Autoencoder, "passthrough" or None, default=None
+        Its layers up to the last hidden one are the network to start from. One that is
+        fitted is used as it is, one that isn't is cloned and fitted. None is
+        ``Autoencoder(max_epochs=0)``: no pretraining. With "passthrough", the hidden
+        layer is on top of the rows themselves, as of embeddings.
     init : {"graph", "k-means"} or GraphClustering, default="graph"
         First clusters: those of :class:`~skdeepcluster.graph.GraphClustering` on the
         rows, with its defaults or as given, which the network is taught on mixtures of
@@ -113,33 +115,18 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     batch_size : int, default=100
         Rows in a step, at most; 3 at least.
     lr : float, default=1e-4
-        Learning rate.
-    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
-        Optimizer; "sgd" has momentum 0.9. Gradients are clipped to norm 5.
-    callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the teaching and to each training.
-    net_params : dict or None, default=None
-        Further arguments of :class:`skorch.NeuralNet`.
-    max_samples : int or None, default=100000
-        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
-        are what `predict` says of all the rows. None learns from all.
-    checkpoint : str, path or None, default=None
-        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
-    verbose : int, default=0
-        Whether to report each epoch.
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy.
+        Learning rate. Gradients are clipped to norm 5.
+    {training}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        Cluster of each training row.
-    n_clusters_ : int
-        Number of clusters.
+    {labels_}
+    {n_clusters_}
     divergence_ : float
         First term of the loss on the training data, by which the training was chosen.
-    module_ : torch.nn.Module
-        The trained encoder.
+    {module_}
     head_ : torch.nn.Module
         The trained hidden layer and softmax.
     history_ : dict of list of dict
@@ -148,10 +135,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         training that was kept.
     n_iter_ : int
         Epochs of the training that was kept.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {features}
 
     See Also
     --------
@@ -177,23 +161,20 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     """
 
     _parameter_constraints: dict = {
-        **{
-            name: constraint
-            for name, constraint in BaseJointClusterer._parameter_constraints.items()
-            if name != "teach"
-        },
+        **BaseJointClusterer._parameter_constraints,
         "init": [StrOptions({"k-means", "graph"}), GraphClustering],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "bandwidth": [Interval(Real, 0, None, closed="neither")],
         # Equal batches of at most 3 rows have 2 at least, as batch normalisation needs.
         "batch_size": [Interval(Integral, 3, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
         self,
         n_clusters: int | None = 8,
         *,
-        autoencoder: Any = None,
+        encoder: Any = None,
         init: Any = "graph",
         n_hidden: int = 100,
         bandwidth: float = 0.15,
@@ -201,16 +182,12 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         max_epochs: int = 10,
         batch_size: int = 100,
         lr: float = 1e-4,
-        optimizer: Any = "adam",
-        callbacks: Any = None,
-        net_params: dict | None = None,
-        max_samples: int | None = 100_000,
-        checkpoint: Any = None,
+        training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
-        self.autoencoder = autoencoder
+        self.encoder = encoder
         self.init = init
         self.n_hidden = n_hidden
         self.bandwidth = bandwidth
@@ -218,24 +195,18 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
-        self.optimizer = optimizer
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.max_samples = max_samples
-        self.checkpoint = checkpoint
+        self.training = training
         self.verbose = verbose
         self.random_state = random_state
 
-    def _given_autoencoder(self) -> Any:
-        if self.autoencoder is None:
-            return Autoencoder(max_epochs=0)
-        return super()._given_autoencoder()
+    def _new_encoder(self) -> Any:
+        return Autoencoder(max_epochs=0)
 
     def _initial(self) -> InitialClusters:
-        return InitialClusters(self.init, self.n_clusters, self.n_init)
+        return InitialClusters(self.init, self.n_clusters)
 
     def _find_initial(
-        self, X: Any, learned: Learned, seeds: list[int]
+        self, X: Any, learned: Learned, seeds: FitSeeds
     ) -> Clusters | None:
         initial = self._initial()
         if not initial.of_graph or learned.interrupted is not None:
@@ -243,10 +214,10 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
             return None
         # The untrained network has nothing to say of the rows.
         no_rows = np.zeros((X.shape[0], 1), dtype=np.float32)
-        return initial.kept_or_found(learned.journal, [X], no_rows, seeds[0])
+        return initial.kept_or_found(learned.journal, [X], no_rows, seeds.pretraining)
 
     def _cluster(
-        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+        self, X: Any, learned: Learned, clusters: Any, seeds: FitSeeds
     ) -> Learned:
         labels = clusters.labels if clusters and clusters.to_teach else None
         n_clusters = self.n_clusters if labels is None else labels.max() + 1
@@ -254,8 +225,8 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
             raise KeyboardInterrupt
         learned.module.decoder = None
         tried = []
-        seeds = [seeds[1], *spawn_seeds(seeds[2], self.n_init - 1)]
-        for turn, seed in enumerate(seeds):
+        others = spawn_seeds(seeds.training, self.n_init - 1)
+        for turn, seed in enumerate([seeds.start, *others]):
             head_seed = spawn_seeds(seed, 2)[0]
             start = self._new_head(X, learned.module, int(n_clusters), head_seed)
             tried.append(self._train_once(X, learned, labels, start, seed, f" {turn}"))
@@ -290,7 +261,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
                 X,
                 learned,
                 order_seed,
-                turn,
+                turn=turn,
                 own_callbacks=[GradientNormClipping(5.0)],
                 bandwidth=self.bandwidth,
             )

@@ -21,8 +21,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import sample_rows
-from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster._seeds import FitSeeds, spawn_seeds
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._base import (
     BaseDecodingEstimator,
@@ -36,6 +37,7 @@ from skdeepcluster.estimators._embedded import (
     principal_start,
     unit_scale,
 )
+from skdeepcluster.estimators._training import Training
 
 # Fewer rows have no densities, and t-SNE places them at random.
 LEAST_ROWS = 10
@@ -160,12 +162,13 @@ def tsne_embedding(Z: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
         return tsne.fit_transform(Z.astype(np.float32))
 
 
+@documented
 class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     """Deep density-based clustering, which finds the number of clusters.
 
     An autoencoder is trained, or given; t-SNE embeds its latent rows in the plane; and
     the clusters are density peaks there, merged where they touch [1]_. The paper is on
-    images, for which take ``autoencoder=Autoencoder(network="conv")``.
+    images, for which take ``encoder=Autoencoder(network="conv")``.
 
     Fewer than ten distinct rows have no densities. Each of them is a cluster of its own
     then, but rows share one that are nearer to each other in the latent space than
@@ -177,10 +180,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
 
     Parameters
     ----------
-    autoencoder : Autoencoder or None, default=None
-        One that is fitted is used as it is, and stays so in clones, so that its
-        training is shared by all the fits of a search; one that isn't is cloned and
-        fitted. None is ``Autoencoder()``.
+    {encoder}
     max_embedded : int or None, default=5000
         Rows to embed, drawn at random where there are more. None embeds all.
     perplexity : float, default=30.0
@@ -188,37 +188,23 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     distance_ratio : float, default=0.1
         The distance within which points are dense and clusters touch, as a share of
         the mean distance in the plane. Larger finds fewer clusters.
-    max_samples : int or None, default=100000
-        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
-        are what `predict` says of all the rows. None learns from all.
-    checkpoint : str, path or None, default=None
-        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
-    verbose : int, default=0
-        Whether to report each epoch of the training.
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy.
+    {training}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        Cluster of each training row.
-    n_clusters_ : int
-        Number of clusters.
+    {labels_}
+    {n_clusters_}
     embedded_rows_ : ndarray of shape (n_embedded, latent_dim)
         The distinct latent rows that were embedded.
     embedding_ : ndarray of shape (n_embedded, 2)
         Their places in the plane.
     embedding_labels_ : ndarray of shape (n_embedded,)
         Their clusters.
-    module_ : torch.nn.Module
-        The trained autoencoder.
-    history_ : dict of list of dict
-        Under "pretraining", one dictionary an epoch with its ``train_loss`` and
-        duration ``dur`` in seconds.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {module_}
+    {pretraining_history_}
+    {features}
 
     See Also
     --------
@@ -236,20 +222,16 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepcluster import Autoencoder, DensityDDCClustering
     >>> X, _ = load_digits(return_X_y=True)
-    >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=20)
+    >>> encoder = Autoencoder(hidden_units=(64,), max_epochs=20)
     >>> ddc = DensityDDCClustering(
-    ...     autoencoder=autoencoder, max_embedded=500, random_state=0
+    ...     encoder=encoder, max_embedded=500, random_state=0
     ... ).fit(X)
     >>> 5 <= ddc.n_clusters_ <= 20
     True
     """
 
     _parameter_constraints: dict = {
-        **{
-            name: constraint
-            for name, constraint in BaseDeepClusterer._parameter_constraints.items()
-            if name != "n_clusters"
-        },
+        **BaseDeepClusterer._parameter_constraints,
         "max_embedded": [Interval(Integral, 1, None, closed="left"), None],
         "perplexity": [Interval(Real, 0, None, closed="neither")],
         "distance_ratio": [Interval(Real, 0, None, closed="neither")],
@@ -258,21 +240,19 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     def __init__(
         self,
         *,
-        autoencoder: Any = None,
+        encoder: Any = None,
         max_embedded: int | None = 5000,
         perplexity: float = 30.0,
         distance_ratio: float = 0.1,
-        max_samples: int | None = 100_000,
-        checkpoint: Any = None,
+        training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
-        self.autoencoder = autoencoder
+        self.encoder = encoder
         self.max_embedded = max_embedded
         self.perplexity = perplexity
         self.distance_ratio = distance_ratio
-        self.max_samples = max_samples
-        self.checkpoint = checkpoint
+        self.training = training
         self.verbose = verbose
         self.random_state = random_state
 
@@ -281,9 +261,9 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
         return None
 
     def _cluster(
-        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+        self, X: Any, learned: Learned, clusters: Any, seeds: FitSeeds
     ) -> Learned:
-        sample_seed, embedding_seed = spawn_seeds(seeds[1], 2)
+        sample_seed, embedding_seed = spawn_seeds(seeds.start, 2)
         Z = encode(learned.module, X)
         sample = sample_rows(len(Z), self.max_embedded, sample_seed)
         rows = np.unique(Z[sample], axis=0)

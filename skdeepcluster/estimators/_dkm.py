@@ -13,10 +13,12 @@ import numpy as np
 from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._docs import documented
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
 from skdeepcluster.estimators._joint import BaseJointClusterer
+from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import CentroidAutoencoder
 from skdeepcluster.training import Net
 
@@ -37,6 +39,7 @@ class DKMNet(Net):
         return error + self.cluster_weight * distance
 
 
+@documented
 class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
     """Deep k-means (DKM): network and centroids trained by gradients alone.
 
@@ -46,61 +49,32 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
 
     Parameters
     ----------
-    n_clusters : int or None, default=8
-        Number of clusters. None finds it, with ``init="graph"``.
-    autoencoder : Autoencoder or None, default=None
-        The autoencoder to start from, as in :class:`DECClustering`.
-    init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
-        Initial clusters, as in :class:`DECClustering`.
-    n_init : int, default=20
-        Restarts of k-means.
-    teach : bool, default=True
-        Whether the network is taught the clusters of a graph.
+    {n_clusters}
+    {encoder}
+    {init}
     cluster_weight : float, default=0.05
         Weight lambda of the distances.
     inverse_temperature : float, default=1000.0
         The a of the softmin: the larger, the harder are the assignments.
     max_epochs : int, default=20
         Passes over the data in the clustering phase.
-    batch_size : int, default=256
-        Rows in a step, at most.
+    {batch_size}
     lr : float, default=1e-3
         Learning rate of the clustering phase.
-    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
-        Optimizer of the clustering phase.
-    callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the teaching and to the clustering phase.
-    net_params : dict or None, default=None
-        Further arguments of :class:`skorch.NeuralNet` for the clustering phase.
-    max_samples : int or None, default=100000
-        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
-        are what `predict` says of all the rows. None learns from all.
-    checkpoint : str, path or None, default=None
-        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
-    verbose : int, default=0
-        Whether to report each epoch.
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy.
+    {training}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        Cluster of each training row.
-    n_clusters_ : int
-        Number of clusters.
-    cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
-        Centroids in the latent space.
+    {labels_}
+    {n_clusters_}
+    {cluster_centers_}
     module_, head_ : torch.nn.Module
         The trained autoencoder and centroids.
-    history_ : dict of list of dict
-        Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
-        dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds.
-    n_iter_ : int
-        Epochs of the clustering phase.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {joint_history_}
+    {n_iter_}
+    {features}
 
     See Also
     --------
@@ -117,8 +91,8 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepcluster import Autoencoder, DKMClustering
     >>> X, _ = load_digits(return_X_y=True)
-    >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=5)
-    >>> dkm = DKMClustering(10, autoencoder=autoencoder, max_epochs=5, random_state=0)
+    >>> encoder = Autoencoder(hidden_units=(64,), max_epochs=5)
+    >>> dkm = DKMClustering(10, encoder=encoder, max_epochs=5, random_state=0)
     >>> dkm.fit_predict(X).shape
     (1797,)
     """
@@ -133,38 +107,26 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
         self,
         n_clusters: int | None = 8,
         *,
-        autoencoder: Any = None,
+        encoder: Any = None,
         init: Any = "graph",
-        n_init: int = 20,
-        teach: bool = True,
         cluster_weight: float = 0.05,
         inverse_temperature: float = 1000.0,
         max_epochs: int = 20,
         batch_size: int = 256,
         lr: float = 1e-3,
-        optimizer: Any = "adam",
-        callbacks: Any = None,
-        net_params: dict | None = None,
-        max_samples: int | None = 100_000,
-        checkpoint: Any = None,
+        training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
-        self.autoencoder = autoencoder
+        self.encoder = encoder
         self.init = init
-        self.n_init = n_init
-        self.teach = teach
         self.cluster_weight = cluster_weight
         self.inverse_temperature = inverse_temperature
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
-        self.optimizer = optimizer
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.max_samples = max_samples
-        self.checkpoint = checkpoint
+        self.training = training
         self.verbose = verbose
         self.random_state = random_state
 

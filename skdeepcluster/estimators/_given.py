@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skdeepcluster import networks
+from skdeepcluster.estimators._training import Training
 
 # Of saved estimators: raised when an older version couldn't read what is written.
 SAVED_FORMAT = 2
@@ -31,19 +33,22 @@ def is_fitted(given: Any) -> bool:
     return hasattr(unwrapped(given), "module_")
 
 
-def describe(value: Any) -> str:
-    """Name a parameter's value so that equal values have equal names in any process."""
+def describe(value: Any, without: Sequence[str] = SILENT) -> str:
+    """Name a parameter's value so that equal values have equal names in any process.
+
+    Parameters ``without`` a part in it are left out, wherever they are.
+    """
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return f"({', '.join(map(describe, value))})"
+        return f"({', '.join(describe(part, without) for part in value)})"
     if isinstance(value, dict):
-        items = (f"{name}: {describe(part)}" for name, part in value.items())
+        items = (f"{name}: {describe(part, without)}" for name, part in value.items())
         return f"{{{', '.join(items)}}}"
     if isinstance(value, (BaseEstimator, Callback)):
         params = value.get_params(deep=False)
-        named = {name: params[name] for name in params if name not in SILENT}
-        parts = (f"{name}={describe(part)}" for name, part in named.items())
+        named = {name: params[name] for name in params if name not in without}
+        parts = (f"{name}={describe(part, without)}" for name, part in named.items())
         return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, np.generic):
         value = value.item()
@@ -55,7 +60,10 @@ def describe(value: Any) -> str:
 def settings_of(estimator: Any) -> dict[str, str]:
     """Describe the parameters that decide what an estimator learns."""
     params = estimator.get_params(deep=False)
-    return {name: describe(params[name]) for name in params if name not in FREE}
+    if "training" in params:
+        # One that says nothing of what is learned is none.
+        params["training"] = params["training"] or Training()
+    return {name: describe(params[name], FREE) for name in params if name not in FREE}
 
 
 def check_unchanged(estimator: Any, name: str) -> None:
@@ -114,7 +122,7 @@ class HoldsFitted(Saved):
             Parameter names and their values.
         """
         params = super().get_params(deep=deep)
-        if not is_fitted(params[self._holds]):
+        if not is_fitted(params.get(self._holds)):
             return params
         return {
             name: value
@@ -124,7 +132,7 @@ class HoldsFitted(Saved):
 
     def __sklearn_clone__(self) -> Any:
         copied = super().__sklearn_clone__()
-        given = getattr(self, self._holds)
+        given = self.get_params(deep=False).get(self._holds)
         if is_fitted(given):
             setattr(copied, self._holds, copy.copy(given))
         return copied

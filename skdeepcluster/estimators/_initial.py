@@ -1,5 +1,6 @@
 """Initial clusters, from whatever ``init`` names."""
 
+import inspect
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
@@ -16,7 +17,9 @@ from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
-from skdeepcluster.training import is_one_of_many
+
+# Restarts of k-means.
+N_INIT = 20
 
 # Of the first clusters of a mixture, as a share of the overall variance.
 LEAST_VARIANCE = 1e-6
@@ -29,7 +32,6 @@ INITIAL_CONSTRAINTS: dict[str, list[Any]] = {
         HasMethods("fit_predict"),
         callable,
     ],
-    "n_init": [Interval(Integral, 1, None, closed="left")],
 }
 
 
@@ -62,14 +64,11 @@ class InitialClusters:
     ----------
     init : "k-means", "graph", array-like, callable or clusterer
     n_clusters : int or None
-        None lets a graph find it.
-    n_init : int
-        Restarts of k-means.
+        None lets a graph, or the clusterer, find it.
     """
 
     init: Any
     n_clusters: int | None
-    n_init: int
 
     @property
     def of_graph(self) -> bool:
@@ -81,25 +80,28 @@ class InitialClusters:
     def check(self, owner: str, latent_dim: int) -> None:
         """Refuse, before any training, what can't give clusters."""
         init = self.init
-        if self.of_graph:
-            if getattr(init, "n_clusters", None) not in (None, self.n_clusters):
-                raise ValueError(
-                    f"init={init!r} has another n_clusters than this {owner}, whose "
-                    f"n_clusters={self.n_clusters} counts; leave it out of init."
-                )
-        elif self.n_clusters is None:
-            raise ValueError(
-                "n_clusters=None is found by the graph only: use init='graph' or give "
-                "n_clusters."
-            )
-        elif isinstance(init, type):
+        if isinstance(init, type):
             raise TypeError(
                 f"init={init.__name__} is a class; give an instance, as in "
                 f"init={init.__name__}()."
             )
-        elif not (
-            isinstance(init, str) or callable(init) or hasattr(init, "fit_predict")
-        ):
+        if hasattr(init, "fit_predict"):
+            name = count_parameter(init)
+            if self.n_clusters is None or name is None:
+                return
+            given = getattr(init, name)
+            default = inspect.signature(type(init)).parameters[name].default
+            if given not in (None, default, self.n_clusters):
+                raise ValueError(
+                    f"init={init!r} has another {name} than this {owner}, whose "
+                    f"n_clusters={self.n_clusters} counts; leave it out of init."
+                )
+        elif self.n_clusters is None and not self.of_graph:
+            raise ValueError(
+                "n_clusters=None is found by a graph or a clusterer only: use "
+                "init='graph', or init=HDBSCAN(), or give n_clusters."
+            )
+        elif not (isinstance(init, str) or callable(init)):
             self._checked(init, latent_dim)
 
     def kept_or_found(
@@ -139,8 +141,6 @@ class InitialClusters:
                 return Clusters(centers, labels, to_teach=len(centers) < len(labels))
             centers = self._centers(Z, seed)
         except KeyboardInterrupt:
-            if is_one_of_many():
-                raise
             return self._quick(Z, seed, interrupted=True)
         return Clusters(centers, nearest(Z, centers))
 
@@ -152,24 +152,28 @@ class InitialClusters:
 
     def _graph(self, seed: int) -> GraphClustering:
         given = isinstance(self.init, GraphClustering)
-        graph = clone(self.init) if given else GraphClustering()
-        if graph.random_state is None:
-            graph.set_params(random_state=seed)
-        return graph.set_params(n_clusters=self.n_clusters)
+        return self._told(self.init if given else GraphClustering(None), seed)
+
+    def _told(self, given: Any, seed: int) -> Any:
+        """Clone a clusterer, and tell it the number of clusters and a seed."""
+        clusterer = clone(given)
+        name = count_parameter(clusterer)
+        if name is not None and self.n_clusters is not None:
+            clusterer.set_params(**{name: self.n_clusters})
+        if clusterer.get_params().get("random_state", seed) is None:
+            clusterer.set_params(random_state=seed)
+        return clusterer
 
     def _centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
         init: Any = self.init
         n_clusters: Any = self.n_clusters
         if hasattr(init, "fit_predict"):
-            clusterer = clone(init)
-            if clusterer.get_params().get("random_state", seed) is None:
-                clusterer.set_params(random_state=seed)
-            labels = np.asarray(clusterer.fit_predict(Z))
+            labels = np.asarray(self._told(init, seed).fit_predict(Z))
             centers = centers_of_labels(Z, labels, n_clusters)
         elif callable(init):
             centers = init(Z, n_clusters, random_state=check_random_state(seed))
         elif isinstance(init, str):
-            centers = kmeans(Z, n_clusters, self.n_init, seed).cluster_centers_
+            centers = kmeans(Z, n_clusters, N_INIT, seed).cluster_centers_
         else:
             centers = init
         return self._checked(centers, Z.shape[1])
@@ -177,10 +181,11 @@ class InitialClusters:
     def _checked(self, centers: Any, latent_dim: int) -> np.ndarray:
         """Centroids as a float32 array of the right shape."""
         centers = check_array(centers, dtype=np.float32, input_name="init", copy=True)
-        if centers.shape != (self.n_clusters, latent_dim):
+        n_clusters = len(centers) if self.n_clusters is None else self.n_clusters
+        if centers.shape != (n_clusters, latent_dim):
             raise ValueError(
                 f"init gives centroids of shape {centers.shape}, but (n_clusters, "
-                f"latent_dim) is {(self.n_clusters, latent_dim)}."
+                f"latent_dim) is {(n_clusters, latent_dim)}."
             )
         return centers
 
@@ -196,10 +201,20 @@ def kmeans(Z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> KMeans:
         return KMeans(n_clusters, n_init=n_init, random_state=seed).fit(Z)
 
 
-def centers_of_labels(Z: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Mean of each cluster's rows; rows labelled -1 belong to none."""
-    found = np.unique(labels[labels != -1])
-    if len(found) != n_clusters:
+def count_parameter(clusterer: Any) -> str | None:
+    """Name of the parameter that tells a clusterer how many clusters to find."""
+    names = clusterer.get_params(deep=False)
+    return next(
+        (name for name in ("n_clusters", "n_components") if name in names), None
+    )
+
+
+def centers_of_labels(
+    Z: np.ndarray, labels: np.ndarray, n_clusters: int | None
+) -> np.ndarray:
+    """Mean of each cluster's rows; rows with a negative label belong to none."""
+    found = np.unique(labels[labels >= 0])
+    if len(found) != (n_clusters or max(len(found), 1)):
         raise ValueError(
             f"The clusterer given as init found {len(found)} clusters in the latent "
             f"space, but n_clusters={n_clusters}."

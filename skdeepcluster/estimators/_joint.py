@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from skdeepcluster._resume import Page
-from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster._seeds import FitSeeds, spawn_seeds
 from skdeepcluster.estimators._autoencoder import (
     FEW_ROWS,
     LEAST_BATCH,
@@ -24,7 +24,7 @@ from skdeepcluster.estimators._autoencoder import (
     LR_OF_FEW,
 )
 from skdeepcluster.estimators._base import (
-    TRAINING_CONSTRAINTS,
+    SCHEDULE_CONSTRAINTS,
     Learned,
     encode,
 )
@@ -89,12 +89,8 @@ class BaseJointClusterer(BaseDeepClusterer):
     _parameter_constraints: dict = {
         **BaseDeepClusterer._parameter_constraints,
         **INITIAL_CONSTRAINTS,
-        **TRAINING_CONSTRAINTS,
-        "teach": ["boolean"],
+        **SCHEDULE_CONSTRAINTS,
     }
-
-    # Of the soft assignment that is taught, where there is no such parameter.
-    alpha: float = 1.0
 
     @property
     def n_clusters_(self) -> int:
@@ -106,35 +102,33 @@ class BaseJointClusterer(BaseDeepClusterer):
         """Centroids in the latent space."""
         return self.head_.centers.detach().cpu().numpy().copy()
 
-    def _check_fit(self, X: Any, autoencoder: Any) -> None:
-        super()._check_fit(X, autoencoder)
-        self._check_training()
+    def _check_fit(self, X: Any, encoder: Any) -> None:
+        super()._check_fit(X, encoder)
+        self._trainer.check(self.lr, self.batch_size)
 
     def _initial(self) -> InitialClusters:
-        return InitialClusters(self.init, self.n_clusters, self.n_init)
+        return InitialClusters(self.init, self.n_clusters)
 
     def _keep_clusters(self, kept: np.ndarray) -> None:
         self.head_.keep(torch.from_numpy(kept))
 
     def _cluster(
-        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+        self, X: Any, learned: Learned, clusters: Any, seeds: FitSeeds
     ) -> Learned:
-        pretrain_seed, start_seed, refine_seed = seeds
-        if self.teach and clusters.to_teach and learned.interrupted is None:
-            teaching_seed = spawn_seeds(pretrain_seed, 2)[1]
-            learned, clusters = self._teach(X, learned, clusters, teaching_seed)
-        head = self._start_head(X, learned, clusters, start_seed)
+        if clusters.to_teach and learned.interrupted is None:
+            learned, clusters = self._teach(X, learned, clusters, seeds.teaching)
+        head = self._start_head(X, learned, clusters, seeds.start)
         learned = learned.adding(head_=head, n_iter_=0)
         learned = replace(learned, history={**learned.history, "clustering": []})
         if learned.interrupted is not None:
             return learned
-        return self._refine(X, learned, head, refine_seed)
+        return self._refine(X, learned, head, seeds.training)
 
     def _teach(
         self, X: Any, learned: Learned, clusters: Clusters, seed: int
     ) -> tuple[Learned, Clusters]:
         """Make the network tell given clusters apart by their centroids."""
-        head = start_centroids(StudentTHead, learned, clusters, alpha=self.alpha)
+        head = start_centroids(StudentTHead, learned, clusters)
         module = AssigningAutoencoder(learned.module, head, reconstruct=True)
         page = learned.journal.page("teaching")
         trained = self._train_towards(X, module, clusters.labels, seed, page)
@@ -176,8 +170,6 @@ class BaseJointClusterer(BaseDeepClusterer):
             batch_size=batch_size,
             net_params=None,
             labels=labels,
-            device=module.autoencoder.shift.device,
-            precision=self._precision,
         )
 
     def _start_head(
@@ -210,19 +202,22 @@ class BaseJointClusterer(BaseDeepClusterer):
             X,
             seed,
             learned.journal.page(f"clustering{turn}"),
-            device=learned.module.shift.device,
-            precision=self._precision,
-            **settings,
+            **{
+                "max_epochs": self.max_epochs,
+                "batch_size": self.batch_size,
+                "lr": self.lr,
+                **settings,
+            },
         )
         learned = learned.after("clustering", "the clustering phase", trained)
         return learned.adding(n_iter_=len(trained.history))
 
 
 def start_centroids(
-    factory: type[CentroidHead], learned: Learned, clusters: Clusters, **config: Any
+    factory: type[CentroidHead], learned: Learned, clusters: Clusters
 ) -> Any:
     """Head with the centroids of initial clusters, where the network is."""
     n_clusters, latent_dim = clusters.centers.shape
-    head = factory(n_clusters, latent_dim, **config)
+    head = factory(n_clusters, latent_dim)
     centers = torch.from_numpy(clusters.centers)
     return head.start(centers.to(learned.module.shift.device))

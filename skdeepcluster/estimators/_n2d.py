@@ -13,8 +13,9 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
-from skdeepcluster._seeds import spawn_seeds
+from skdeepcluster._seeds import FitSeeds, spawn_seeds
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import array_over_rows
 from skdeepcluster.estimators._base import (
@@ -31,6 +32,7 @@ from skdeepcluster.estimators._embedded import (
     principal_start,
     unit_scale,
 )
+from skdeepcluster.estimators._training import Training
 from skdeepcluster.streams import takes_any_rows
 
 # Some of numba's threading layers end the process where two threads enter them.
@@ -106,6 +108,7 @@ def place(Z: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
     return places[nearest(Z, rows)].astype(np.float64)
 
 
+@documented
 class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     """Not too deep clustering (N2D): UMAP and a mixture on an autoencoder.
 
@@ -123,8 +126,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     ----------
     n_clusters : int, default=8
         Number of mixture components.
-    autoencoder : Autoencoder or None, default=None
-        The autoencoder, as in :class:`DECClustering`.
+    {encoder}
     n_neighbors : int, default=20
         Neighbours of a row in UMAP's graph, itself one of them.
     min_dist : float, default=0.0
@@ -135,15 +137,9 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         Restarts of the mixture; the most likely is kept.
     reg_covar : float, default=1e-6
         Added to the diagonal of the covariances.
-    max_samples : int or None, default=100000
-        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
-        are what `predict` says of all the rows. None learns from all.
-    checkpoint : str, path or None, default=None
-        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
-    verbose : int, default=0
-        Whether to report each epoch of the training.
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy.
+    {training}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
@@ -155,17 +151,11 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         Their places in the embedding.
     mixture_ : sklearn.mixture.GaussianMixture
         The mixture in the embedding.
-    module_ : torch.nn.Module
-        The trained autoencoder.
-    history_ : dict of list of dict
-        Under "pretraining", one dictionary an epoch with its ``train_loss`` and
-        duration ``dur`` in seconds.
+    {module_}
+    {pretraining_history_}
     n_iter_ : int
         Iterations of the mixture.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {features}
 
     See Also
     --------
@@ -183,8 +173,8 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepcluster import Autoencoder, N2DClustering
     >>> X, _ = load_digits(return_X_y=True)
-    >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=5)
-    >>> n2d = N2DClustering(10, autoencoder=autoencoder, random_state=0).fit(X[:300])
+    >>> encoder = Autoencoder(hidden_units=(64,), max_epochs=5)
+    >>> n2d = N2DClustering(10, encoder=encoder, random_state=0).fit(X[:300])
     >>> n2d.embed(X).shape
     (1797, 10)
     """
@@ -202,37 +192,35 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         self,
         n_clusters: int = 8,
         *,
-        autoencoder: Any = None,
+        encoder: Any = None,
         n_neighbors: int = 20,
         min_dist: float = 0.0,
         manifold_dim: int | None = None,
         n_init: int = 1,
         reg_covar: float = 1e-6,
-        max_samples: int | None = 100_000,
-        checkpoint: Any = None,
+        training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
-        self.autoencoder = autoencoder
+        self.encoder = encoder
         self.n_neighbors = n_neighbors
         self.min_dist = min_dist
         self.manifold_dim = manifold_dim
         self.n_init = n_init
         self.reg_covar = reg_covar
-        self.max_samples = max_samples
-        self.checkpoint = checkpoint
+        self.training = training
         self.verbose = verbose
         self.random_state = random_state
 
-    def _check_fit(self, X: Any, autoencoder: Any) -> None:
-        super()._check_fit(X, autoencoder)
+    def _check_fit(self, X: Any, encoder: Any) -> None:
+        super()._check_fit(X, encoder)
         import_umap()
 
     def _cluster(
-        self, X: Any, learned: Learned, clusters: Any, seeds: list[int]
+        self, X: Any, learned: Learned, clusters: Any, seeds: FitSeeds
     ) -> Learned:
-        manifold_seed, mixture_seed = spawn_seeds(seeds[1], 2)
+        manifold_seed, mixture_seed = spawn_seeds(seeds.start, 2)
         Z = encode(learned.module, X)
         rows = np.unique(Z, axis=0)
         places = umap_embedding(

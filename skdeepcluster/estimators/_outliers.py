@@ -221,7 +221,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
                 given._check_input(X, ensure_min_samples=0)
             return check_rows(model, X, reset=reset, **settings)
 
-        most = (given or Autoencoder()).max_samples
+        most = (given or Autoencoder())._trainer.max_samples
         rows, _ = sampled(X, most, check)
         with own_settings():
             model._learn(rows, given)

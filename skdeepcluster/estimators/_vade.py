@@ -22,6 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from skdeepcluster._docs import documented
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import (
@@ -34,6 +35,7 @@ from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import BaseJointClusterer
+from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import JointModule, MixtureHead
 from skdeepcluster.networks import AutoencoderModule, Draws, build
 from skdeepcluster.training import CosineAnnealing, Net
@@ -144,6 +146,7 @@ class VaDENet(Net):
         return y_pred.mean()
 
 
+@documented
 class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     """Variational deep embedding (VaDE): a generative model of clusters.
 
@@ -159,40 +162,18 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
 
     Parameters
     ----------
-    n_clusters : int or None, default=8
-        Number of mixture components. None finds it, with ``init="graph"``.
-    autoencoder : Autoencoder or None, default=None
-        The autoencoder to start from, as in :class:`DECClustering`.
-    init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
-        Initial clusters, as in :class:`DECClustering`; the first mixture is fitted from
-        them.
-    n_init : int, default=20
-        Restarts of k-means.
-    teach : bool, default=True
-        Whether the network is taught the clusters of a graph; if not, training starts
-        from their means.
+    {n_clusters}
+    {encoder}
+    {init}
     max_epochs : int, default=20
         Passes over the data in the joint training. With 0, the first mixture is final.
-    batch_size : int, default=256
-        Rows in a step, at most.
+    {batch_size}
     lr : float, default=1e-4
         Learning rate at the start of the joint training; it falls to zero along half a
         cosine. Ten times as much raises the bound faster and may merge clusters.
-    optimizer : {"adam", "adamw", "sgd"} or class, default="adam"
-        Optimizer of the joint training; "sgd" has momentum 0.9.
-    callbacks : list of skorch callbacks or None, default=None
-        Copies of them listen to the teaching and to the joint training.
-    net_params : dict or None, default=None
-        Further arguments of :class:`skorch.NeuralNet` for the joint training.
-    max_samples : int or None, default=100000
-        Rows to learn from, at most. Of more, a sample is learned from, and ``labels_``
-        are what `predict` says of all the rows. None learns from all.
-    checkpoint : str, path or None, default=None
-        Folder that lets a killed fit go on, as in :class:`Autoencoder`.
-    verbose : int, default=0
-        Whether to report each epoch.
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything random. None takes fresh entropy.
+    {training}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
@@ -212,15 +193,10 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
         The trained autoencoder.
     head_ : torch.nn.Module
         The trained mixture, and the layer that gives the latent variances.
-    history_ : dict of list of dict
-        Under "pretraining", "clustering" and, with ``init="graph"``, "teaching", one
-        dictionary an epoch with its ``train_loss`` and duration ``dur`` in seconds.
+    {joint_history_}
     n_iter_ : int
         Epochs of the joint training.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {features}
 
     See Also
     --------
@@ -237,8 +213,8 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepcluster import Autoencoder, VaDEClustering
     >>> X, _ = load_digits(return_X_y=True)
-    >>> autoencoder = Autoencoder(hidden_units=(64,), max_epochs=5)
-    >>> vade = VaDEClustering(10, autoencoder=autoencoder, max_epochs=5, random_state=0)
+    >>> encoder = Autoencoder(hidden_units=(64,), max_epochs=5)
+    >>> vade = VaDEClustering(10, encoder=encoder, max_epochs=5, random_state=0)
     >>> rows, components = vade.fit(X).sample(3)
     >>> rows.shape
     (3, 64)
@@ -248,34 +224,22 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
         self,
         n_clusters: int | None = 8,
         *,
-        autoencoder: Any = None,
+        encoder: Any = None,
         init: Any = "graph",
-        n_init: int = 20,
-        teach: bool = True,
         max_epochs: int = 20,
         batch_size: int = 256,
         lr: float = 1e-4,
-        optimizer: Any = "adam",
-        callbacks: Any = None,
-        net_params: dict | None = None,
-        max_samples: int | None = 100_000,
-        checkpoint: Any = None,
+        training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
-        self.autoencoder = autoencoder
+        self.encoder = encoder
         self.init = init
-        self.n_init = n_init
-        self.teach = teach
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
-        self.optimizer = optimizer
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.max_samples = max_samples
-        self.checkpoint = checkpoint
+        self.training = training
         self.verbose = verbose
         self.random_state = random_state
 

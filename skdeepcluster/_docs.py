@@ -1,0 +1,134 @@
+"""Paragraphs that docstrings of several estimators share, and what puts them there."""
+
+import re
+import textwrap
+from typing import Any, TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+# A docstring takes one by its name in braces, on a line of its own.
+PARAGRAPHS = {
+    "X": """
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows in the units of the training data.""",
+    "y": """
+        y : object, default=None
+            Ignored.""",
+    "self": """
+        self : object
+            The fitted estimator.""",
+    "refused": """
+        ValueError
+            If a parameter or the data are unusable, before any training; if training
+            diverges.
+        KeyboardInterrupt
+            If the user interrupts the training, after which the estimator has what
+            was learned until then.""",
+    "n_clusters": """
+        n_clusters : int or None, default=8
+            Number of clusters. None finds it, with ``init="graph"`` or a clusterer
+            that finds one.""",
+    "encoder": """
+        encoder : Autoencoder, "passthrough" or None, default=None
+            The network that makes latent rows. An :class:`Autoencoder` that is
+            fitted is used as it is, and stays so in clones, so that its training is
+            shared by all the fits of a search; one that isn't is cloned and fitted.
+            None is ``Autoencoder()``. "passthrough" has no network: rows that are
+            embeddings already are clustered as they are.""",
+    "init": """
+        init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
+            Initial clusters. "graph" takes those of a graph of neighbours, in ``X``
+            and in the latent space, and teaches the network to tell them apart;
+            these clusters may be long or bent, where k-means would cut them into
+            round parts. A :class:`~skdeepcluster.graph.GraphClustering` does the
+            same with settings of its own. "k-means" is that of the latent rows with
+            20 restarts, as in the paper. Centroids of shape ``(n_clusters,
+            latent_dim)`` are taken as they are, and so are those that a callable
+            ``(Z, n_clusters, random_state)`` returns for latent rows. Any other
+            scikit-learn clusterer, as ``KMeans(n_init=5)``, is cloned, told
+            ``n_clusters``, and fitted to the latent rows.""",
+    "training": """
+        training : Training or None, default=None
+            Optimizer, callbacks, device, checkpoint and the rest of what is seldom
+            changed: see :class:`Training`. None is that of the ``encoder``, or
+            ``Training()``; an ``encoder`` that has none takes this one.""",
+    "verbose": """
+        verbose : int, default=0
+            Whether to report each epoch.""",
+    "random_state": """
+        random_state : int, RandomState instance or None, default=None
+            Seed of everything random. None takes fresh entropy; global random
+            generators are neither read nor moved.""",
+    "max_epochs": """
+        max_epochs : int, default=50
+            Passes over the data in the clustering phase, at most. With 0, the
+            initial clusters are final.""",
+    "batch_size": """
+        batch_size : int, default=256
+            Rows in a step, at most.""",
+    "tol": """
+        tol : float, default=1e-3
+            The clustering phase ends when a smaller share of labels changed between
+            two updates.""",
+    "update_interval": """
+        update_interval : int or None, default=None
+            Steps between two updates of the target distribution, 140 in the paper,
+            which are made after whole epochs: after each at most, and after every
+            fifth at least. None makes the target of each step anew, from the
+            assignments of its rows and from how large clusters were at the last
+            update, which is as good from the graph and better from k-means; changed
+            images (``augment`` of the autoencoder) are held to the target that the
+            images themselves have, renewed every 140 steps.""",
+    "labels_": """
+        labels_ : ndarray of shape (n_samples,)
+            Cluster of each training row.""",
+    "n_clusters_": """
+        n_clusters_ : int
+            Number of clusters.""",
+    "cluster_centers_": """
+        cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
+            Centroids in the latent space, and not among the rows:
+            ``inverse_transform(cluster_centers_)`` has them in the units of ``X``.""",
+    "module_": """
+        module_ : torch.nn.Module
+            The trained network.""",
+    "pretraining_history_": """
+        history_ : dict of list of dict
+            Under "pretraining", one dictionary an epoch with its ``train_loss`` and
+            duration ``dur`` in seconds.""",
+    "joint_history_": """
+        history_ : dict of list of dict
+            Under "pretraining", "clustering" and, with ``init="graph"``, "teaching",
+            one dictionary an epoch with its ``train_loss`` and duration ``dur`` in
+            seconds.""",
+    "n_iter_": """
+        n_iter_ : int
+            Epochs of the clustering phase.""",
+    "features": """
+        n_features_in_ : int
+            Number of features seen in `fit`.
+        feature_names_in_ : ndarray of shape (`n_features_in_`,)
+            Names of features seen in `fit`, where they are all strings.""",
+}
+
+NAMED = re.compile(r"^( *)\{(\w+)\}$", re.MULTILINE)
+
+
+def filled(docstring: str) -> str:
+    """Put the paragraphs that a docstring names into it, at their indentation."""
+
+    def paragraph(match: re.Match[str]) -> str:
+        text = textwrap.dedent(PARAGRAPHS[match[2]]).strip()
+        return textwrap.indent(text, match[1])
+
+    return NAMED.sub(paragraph, docstring)
+
+
+def documented(cls: Class) -> Class:
+    """Fill the docstrings of a class and of its own methods."""
+    parts: list[Any] = [cls, *vars(cls).values()]
+    for part in parts:
+        text = getattr(part, "__doc__", None)
+        if (part is cls or callable(part)) and text and NAMED.search(text):
+            part.__doc__ = filled(text)
+    return cls
