@@ -108,8 +108,9 @@ def of_quality(name, k, seed, epochs):
 def equal(name, k, seed, epochs):
     """One of ours that does what ClustPy's does: k-means once, then so many epochs."""
     import quality
+    from sklearn.cluster import KMeans
 
-    from skdeepcluster import Autoencoder
+    from skdeepcluster import Autoencoder, Training
 
     autoencoder = Autoencoder(
         (500, 500, 2000),
@@ -117,12 +118,12 @@ def equal(name, k, seed, epochs):
         max_epochs=epochs[0],
         batch_size=256,
         lr=1e-3,
-        precision="float32",
+        training=Training(precision="float32"),
         random_state=seed,
     )
-    settings = {"autoencoder": autoencoder, "random_state": seed}
+    settings = {"encoder": autoencoder, "random_state": seed}
     if name != "n2d":
-        settings |= {"init": "k-means", "n_init": 1, "max_epochs": epochs[1]}
+        settings |= {"init": KMeans(n_init=1), "max_epochs": epochs[1]}
     if name in ("dec", "idec"):
         # It never ends before the last epoch.
         settings["tol"] = 0

@@ -109,19 +109,19 @@ def main():
     print(f"Digits: {X.shape[0]} rows, {X.shape[1]} features, 10 classes\n", flush=True)
     autoencoder = Autoencoder(random_state=0)
     pretraining = timed_fit(autoencoder, X)
-    dec = DECClustering(10, autoencoder=autoencoder, random_state=0)
+    dec = DECClustering(10, encoder=autoencoder, random_state=0)
     methods = {
         "KMeans": KMeans(10, n_init=10, random_state=0),
         "GaussianMixture": GaussianMixture(10, random_state=0),
         "DBSCAN": DBSCAN(eps=neighbour_distance(X)),
-        "AutoencoderGMM": AutoencoderGMM(10, autoencoder=autoencoder, random_state=0),
+        "AutoencoderGMM": AutoencoderGMM(10, encoder=autoencoder, random_state=0),
         "DECClustering": dec,
     }
 
     print(" " * 16 + "".join(f"{name:>9}" for name in COLUMNS), flush=True)
     for name, method in methods.items():
         seconds = timed_fit(method, X)
-        if "autoencoder" in method.get_params():
+        if "encoder" in method.get_params():
             seconds += pretraining
         labels = getattr(method, "labels_", None)
         if labels is None:

@@ -59,7 +59,7 @@ def clusterer(around, X, n_clusters, seed):
         return GraphClustering(n_clusters)
     augment = ("shift", "rotate") if around == "dec-augment" else None
     dec = DECClustering(
-        n_clusters, autoencoder=Autoencoder(augment=augment), random_state=seed
+        n_clusters, encoder=Autoencoder(augment=augment), random_state=seed
     )
     return FrozenEstimator(dec.fit(X))
 

@@ -23,7 +23,7 @@ from speed import BATCH, N_CLUSTERS, pixel_like
 from torch import nn
 from torch.nn.functional import linear
 
-from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster import Autoencoder, DECClustering, Training
 
 WIDTHS = (784, 500, 500, 2000, 10)
 N_ROWS = 64 * BATCH
@@ -120,17 +120,16 @@ def epochs_of_a_fit(X, precision):
         WIDTHS[-1],
         max_epochs=EPOCHS["pretraining"],
         batch_size=BATCH,
-        precision=precision,
-        callbacks=[EpochClock()],
+        training=Training(precision=precision, callbacks=[EpochClock()]),
         random_state=0,
     )
     dec = DECClustering(
         N_CLUSTERS,
-        autoencoder=autoencoder,
+        encoder=autoencoder,
         max_epochs=EPOCHS["clustering"],
         batch_size=BATCH,
         tol=0,
-        callbacks=[EpochClock()],
+        training=Training(callbacks=[EpochClock()]),
         random_state=0,
     )
     EpochClock.marks.clear()

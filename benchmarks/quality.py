@@ -50,6 +50,7 @@ from skdeepcluster import (
     DensityDDCClustering,
     IDECClustering,
     N2DClustering,
+    Training,
     VaDEClustering,
 )
 from skdeepcluster.augment import NAMES as AUGMENTATIONS
@@ -272,7 +273,7 @@ def run(X, y, k, seed, names, autoencoder):
         _, pretraining = timed(autoencoder.fit, X)
     for name in names:
         if name in SHARING:
-            clusterer = SHARING[name](k, autoencoder=autoencoder, random_state=seed)
+            clusterer = SHARING[name](k, encoder=autoencoder, random_state=seed)
         else:
             clusterer = ALONE[name](k, seed)
         labels, seconds = timed(clusterer.fit_predict, X)
@@ -329,7 +330,7 @@ def measure(data, kind, X, y, options):
             objective=options.objective,
             noise=options.noise,
             augment=options.augment,
-            precision=options.precision,
+            training=Training(precision=options.precision),
             random_state=seed,
         )
         runs = run(X[order], y[order], k, seed, options.methods, autoencoder)

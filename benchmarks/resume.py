@@ -35,10 +35,10 @@ def fit(name: str, folder: str | None) -> str:
     small = {"max_epochs": 15, "batch_size": 64, "random_state": 0}
     network = skdeepcluster.Autoencoder((32,), 4, noise=0.1, **small)
     if name == "Autoencoder":
-        model = network.set_params(checkpoint=folder)
+        model = network.set_params(training__checkpoint=folder)
     else:
         model = getattr(skdeepcluster, name)(
-            5, autoencoder=network, checkpoint=folder, **small
+            5, encoder=network, checkpoint=folder, **small
         )
         if name != "VaDEClustering":
             model.set_params(tol=0.0, update_interval=1)

@@ -93,7 +93,7 @@ def run(data, clusterer, latent_dim, epochs, n_clusters):
     X, y = load(data)
     autoencoder = pretrain_once(data, latent_dim, epochs)
     estimator_class, settings = CLUSTERERS[clusterer]
-    estimator = estimator_class(n_clusters, autoencoder=autoencoder, **settings)
+    estimator = estimator_class(n_clusters, encoder=autoencoder, **settings)
     result = compare_clusterers({"it": estimator}, X, y)
     row = result.table.loc["it"]
     if row["error"]:

@@ -33,7 +33,7 @@ from _results import add_out, append
 from sklearn.base import clone
 from torch import nn
 
-from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster import Autoencoder, DECClustering, Training
 from skdeepcluster import functional as F
 from skdeepcluster.training import autocast
 
@@ -183,10 +183,12 @@ def pretraining(X, autoencoder, repeats):
 
 
 def clustering(X, precision, repeats):
-    autoencoder = Autoencoder(max_epochs=1, precision=precision, random_state=0).fit(X)
+    autoencoder = Autoencoder(
+        max_epochs=1, training=Training(precision=precision), random_state=0
+    ).fit(X)
     centers = autoencoder.transform(X[:N_CLUSTERS])
     dec = DECClustering(
-        N_CLUSTERS, autoencoder=autoencoder, init=centers, max_epochs=1, tol=0
+        N_CLUSTERS, encoder=autoencoder, init=centers, max_epochs=1, tol=0
     )
 
     def ours():
@@ -220,7 +222,7 @@ def prediction(X, repeats):
     autoencoder = Autoencoder(max_epochs=0, random_state=0).fit(X)
     centers = autoencoder.transform(X[:N_CLUSTERS])
     dec = DECClustering(
-        N_CLUSTERS, autoencoder=autoencoder, init=centers, max_epochs=0
+        N_CLUSTERS, encoder=autoencoder, init=centers, max_epochs=0
     ).fit(X)
 
     def ours():
@@ -244,7 +246,9 @@ def measured(only, n, repeats):
     """Yield names, seconds of ours and of the bare loops, and steps or memory."""
     wide = pixel_like(n, 784)
     for precision in ("float32", "bf16") if "pretraining" in only else ():
-        net = Autoencoder(max_epochs=1, precision=precision, random_state=0)
+        net = Autoencoder(
+            max_epochs=1, training=Training(precision=precision), random_state=0
+        )
         yield f"pretraining epoch, {precision}", *pretraining(wide, net, repeats)
     for precision in ("float32", "bf16") if "dec" in only else ():
         yield f"DEC epoch, {precision}", *clustering(wide, precision, repeats)

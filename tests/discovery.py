@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeepcluster
-from skdeepcluster import Autoencoder, AutoencoderGMM
+from skdeepcluster import Autoencoder, AutoencoderGMM, Training
 from skdeepcluster.estimators import _joint
 from skdeepcluster.graph import GraphClustering
 
@@ -19,6 +19,7 @@ ESTIMATORS = [
     for name in skdeepcluster.__all__
     if inspect.isclass(value := getattr(skdeepcluster, name))
     and issubclass(value, BaseEstimator)
+    and hasattr(value, "fit")
 ]
 
 
@@ -43,16 +44,28 @@ def brief_teaching():
         yield
 
 
+OF_TRAINING = inspect.signature(Training).parameters
+
+
 def settings_for(cls, **settings):
-    """The settings that an estimator has a parameter for."""
-    names = inspect.signature(cls).parameters
+    """The settings that an estimator, or its training, has a parameter for."""
+    names = {*inspect.signature(cls).parameters}
+    if "training" in names:
+        names |= {*OF_TRAINING}
     return {name: value for name, value in settings.items() if name in names}
 
 
+def made(cls, **settings):
+    """An estimator with settings of which some are of its training."""
+    own = inspect.signature(cls).parameters
+    inner = {name: settings[name] for name in settings if name not in own}
+    outer = {name: settings[name] for name in settings if name in own}
+    return cls(**outer, training=Training(**inner)) if inner else cls(**outer)
+
+
 def tiny_autoencoder(**settings):
-    return Autoencoder(
-        **{"hidden_units": (16,), "latent_dim": 3, "max_epochs": 3, **settings}
-    )
+    settings = {"hidden_units": (16,), "latent_dim": 3, "max_epochs": 3, **settings}
+    return made(Autoencoder, **settings)
 
 
 def tiny(cls, **changes):
@@ -60,7 +73,7 @@ def tiny(cls, **changes):
     settings = {
         "hidden_units": (16,),
         "latent_dim": 3,
-        "autoencoder": tiny_autoencoder(),
+        "encoder": tiny_autoencoder(),
         "n_clusters": 4,
         "n_init": 2,
         "max_embedded": 50,
@@ -74,7 +87,7 @@ def tiny(cls, **changes):
     if "estimator" in inspect.signature(cls).parameters:
         inner = {**changes, "random_state": None}
         settings.setdefault("estimator", tiny(AutoencoderGMM, **inner))
-    return cls(**settings_for(cls, **settings))
+    return made(cls, **settings_for(cls, **settings))
 
 
 def trained(estimator):
@@ -99,6 +112,9 @@ def type_of(cls):
 
 
 CLUSTERERS = of_type("clusterer")
+# Those that train a network by parameters of their own, and those that do it twice.
+TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, lr=1e-3)]
+TWO_PHASES = [cls for cls in TRAINERS if settings_for(cls, encoder=None)]
 TOLD_N_CLUSTERS = [cls for cls in CLUSTERERS if settings_for(cls, n_clusters=1)]
 OUTLIER_DETECTORS = of_type("outlier_detector")
 TRANSFORMERS = [cls for cls in ESTIMATORS if hasattr(cls, "transform")]

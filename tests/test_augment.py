@@ -182,7 +182,7 @@ def test_a_seed_gives_the_same_bits(augment, X):
 def test_changes_that_change_nothing(cls, params, X, short_teaching):
     plain = fitted(tiny(cls, **params), X)
     autoencoder = tiny_autoencoder(augment=same_images)
-    same = fitted(tiny(cls, autoencoder=autoencoder, **params), X)
+    same = fitted(tiny(cls, encoder=autoencoder, **params), X)
     assert bits(plain, X) == bits(same, X)
 
 
@@ -215,16 +215,14 @@ def test_a_stream_of_images(X):
 )
 def test_a_killed_fit_goes_on(cls, epochs, init, X, tmp_path, short_teaching):
     network = tiny_autoencoder(max_epochs=epochs, augment=BOTH, random_state=0)
-    expected, actual = kill_then_go_on(
-        cls, X, tmp_path, 3, autoencoder=network, init=init
-    )
+    expected, actual = kill_then_go_on(cls, X, tmp_path, 3, encoder=network, init=init)
     assert_same_fit(actual, expected, X)
 
 
 @pytest.mark.parametrize("augment", [blinded, blinded_globally])
 def test_a_killed_fit_goes_on_by_a_function(augment, X, tmp_path):
     network = tiny_autoencoder(max_epochs=2, augment=augment, random_state=0)
-    changes = {"autoencoder": network, "init": "k-means"}
+    changes = {"encoder": network, "init": "k-means"}
     expected, actual = kill_then_go_on(DECClustering, X, tmp_path, 3, **changes)
     assert_same_fit(actual, expected, X)
 
@@ -249,10 +247,16 @@ def test_changed_images_learn_the_targets_of_unchanged_ones(X):
     """As nothing moves the network, its assignments are those of the training."""
     given.clear()
     targets.clear()
-    network = tiny_autoencoder(augment=faded, precision="float32")
-    settings = {"lr": 1e-30, "tol": 0.0, "max_epochs": 2, "batch_size": 75}
-    settings |= {"init": "k-means", "callbacks": [Witness()]}
-    model = fitted(tiny(DECClustering, autoencoder=network, **settings), X)
+    network = tiny_autoencoder(augment=faded)
+    settings = {
+        "precision": "float32",
+        "lr": 1e-30,
+        "tol": 0.0,
+        "max_epochs": 2,
+        "batch_size": 75,
+    }
+    settings |= {"init": "k-means", "callbacks": [Witness()], "precision": "float32"}
+    model = fitted(tiny(DECClustering, encoder=network, **settings), X)
     q = model.predict_proba(X)
     target = F.target_distribution(torch.from_numpy(q)).numpy()
     assert_allclose(targets[0], target, atol=1e-3)
@@ -272,7 +276,7 @@ def test_clusters_of_moved_images_are_those_of_the_images(cls, digits):
     agreement = []
     for augment in (None, BOTH):
         network = Autoencoder((64,), max_epochs=10, augment=augment)
-        settings = {"autoencoder": network, "max_epochs": 2, "random_state": 0}
+        settings = {"encoder": network, "max_epochs": 2, "random_state": 0}
         model = fitted(cls(10, init=GraphClustering(n_init=2), **settings), X)
         agreement.append(np.mean(model.predict(shifted) == model.labels_))
     assert agreement[1] > agreement[0] + 0.05
@@ -280,7 +284,7 @@ def test_clusters_of_moved_images_are_those_of_the_images(cls, digits):
 
 def test_predictions_change_nothing(X):
     network = tiny_autoencoder(augment=BOTH)
-    model = fitted(tiny(DECClustering, autoencoder=network, init="k-means"), X)
+    model = fitted(tiny(DECClustering, encoder=network, init="k-means"), X)
     assert_array_equal(model.predict(X), model.labels_)
     assert_array_equal(model.transform(X), model.transform(X))
     assert_array_equal(model.transform(X[:1]), model.transform(X)[:1])
@@ -288,30 +292,30 @@ def test_predictions_change_nothing(X):
 
 def test_a_fitted_autoencoder_says_how_to_go_on(X, short_teaching):
     network = tiny_autoencoder(augment="shift", random_state=0).fit(X)
-    first = bits(fitted(tiny(DECClustering, autoencoder=network), X), X)
-    assert first == bits(fitted(tiny(DECClustering, autoencoder=network), X), X)
+    first = bits(fitted(tiny(DECClustering, encoder=network), X), X)
+    assert first == bits(fitted(tiny(DECClustering, encoder=network), X), X)
     network.set_params(augment=None)
     with pytest.raises(ValueError, match=r"augment='shift'.*augment=None"):
-        tiny(DECClustering, autoencoder=network).fit(X)
+        tiny(DECClustering, encoder=network).fit(X)
 
 
 def test_in_pipelines_and_files(X, tmp_path):
     shape = {"image_shape": (4, 16), "augment": BOTH}
     model = make_pipeline(
         MinMaxScaler(),
-        tiny(DECClustering, autoencoder=tiny_autoencoder(**shape), init="k-means"),
+        tiny(DECClustering, encoder=tiny_autoencoder(**shape), init="k-means"),
     )
     labels = fitted(clone(model), X).predict(X)
-    model.set_params(decclustering__autoencoder__augment="flip")
-    assert model.get_params()["decclustering__autoencoder__augment"] == "flip"
-    model.set_params(decclustering__autoencoder__augment=BOTH)
+    model.set_params(decclustering__encoder__augment="flip")
+    assert model.get_params()["decclustering__encoder__augment"] == "flip"
+    model.set_params(decclustering__encoder__augment=BOTH)
     assert_array_equal(fitted(model, X).predict(X), labels)
     again = pickle.loads(pickle.dumps(model))
     assert_array_equal(again.predict(X), labels)
     dec = model[-1]
     skops.io.dump(dec, tmp_path / "file")
     read = load(tmp_path / "file")
-    assert read.autoencoder.augment == BOTH
+    assert read.encoder.augment == BOTH
     rows = model[0].transform(X)
     assert_array_equal(read.predict(rows), labels)
 
@@ -349,7 +353,7 @@ def enlarged(images, generator):
 )
 def test_unusable_changes_are_refused_before_training(settings, error, match, X):
     network = Autoencoder(max_epochs=10**9, **settings)
-    for estimator in (network, DECClustering(3, autoencoder=network)):
+    for estimator in (network, DECClustering(3, encoder=network)):
         with pytest.raises(error, match=match):
             estimator.fit(X)
 

@@ -178,7 +178,7 @@ def test_few_rows_take_small_batches(digits):
         def on_batch_end(self, net, batch=None, **kwargs):
             sizes.append(len(batch[0]))
 
-    model.set_params(callbacks=[Sizes()]).fit(digits[:100])
+    model.set_params(training__callbacks=[Sizes()]).fit(digits[:100])
     assert sizes == [25] * 4
 
 

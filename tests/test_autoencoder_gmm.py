@@ -26,7 +26,7 @@ def autoencoder(digits):
 
 @pytest.fixture(scope="module")
 def gmm(autoencoder, digits):
-    model = AutoencoderGMM(10, autoencoder=autoencoder, n_init=3, random_state=0)
+    model = AutoencoderGMM(10, encoder=autoencoder, n_init=3, random_state=0)
     return fitted(model, digits)
 
 
@@ -53,7 +53,7 @@ def test_is_as_good_as_a_mixture_of_its_own_making(gmm, digits):
 def test_parameters_reach_the_mixture(autoencoder, digits, covariance_type, shape):
     model = AutoencoderGMM(
         3,
-        autoencoder=autoencoder,
+        encoder=autoencoder,
         covariance_type=covariance_type,
         reg_covar=0.5,
         random_state=0,
@@ -99,7 +99,7 @@ def test_components_are_those_of_the_graph(autoencoder, digits, kind, monkeypatc
 
     monkeypatch.setattr(_autoencoder_gmm, "fit_about", spy)
     model = AutoencoderGMM(
-        4, autoencoder=autoencoder, covariance_type=kind, reg_covar=0.1, random_state=0
+        4, encoder=autoencoder, covariance_type=kind, reg_covar=0.1, random_state=0
     )
     X = digits[:400]
     fitted(model, X)
@@ -116,7 +116,7 @@ def test_components_are_those_of_the_graph(autoencoder, digits, kind, monkeypatc
 def test_iterations_make_the_mixture_likelier(autoencoder, digits, init):
     if init == "centers":
         init = autoencoder.transform(digits)[:4]
-    model = AutoencoderGMM(4, autoencoder=autoencoder, init=init, random_state=0)
+    model = AutoencoderGMM(4, encoder=autoencoder, init=init, random_state=0)
     iterated = fitted(clone(model).set_params(max_iter=500), digits)
     assert iterated.n_iter_ > 1
     of_graph = isinstance(init, str) and init == "graph"

@@ -198,7 +198,7 @@ def test_predict_on_training_data_is_labels(cls, dtype, digits):
 @every_estimator
 def test_rows_do_not_depend_on_each_other(cls, network, digits):
     autoencoder = Autoencoder(**network, max_epochs=0)
-    changes = {"autoencoder": autoencoder, "max_epochs": 0, **network}
+    changes = {"encoder": autoencoder, "max_epochs": 0, **network}
     estimator = fitted(tiny(cls, **changes), digits)
     expected = outputs(estimator, digits)
     for start, count in [(0, 1), (7, 1), (1, 3), (40, 33), (100, 1000)]:
@@ -360,7 +360,7 @@ def test_parameters_are_unchanged(cls, X):
     callbacks = [listener, ("named", Listener())]
     autoencoder = tiny_autoencoder(callbacks=callbacks)
     autoencoder_before = dict(vars(autoencoder))
-    estimator = tiny(cls, callbacks=callbacks, autoencoder=autoencoder)
+    estimator = tiny(cls, callbacks=callbacks, encoder=autoencoder)
     before = dict(vars(estimator))
     epochs_heard.clear()
     fitted(estimator, X)
@@ -476,7 +476,7 @@ def test_round_trip_predicts_the_same(model, round_trip, X, tmp_path):
 def test_a_file_holds_little_but_weights(cls, round_trip, X, tmp_path):
     network = {"hidden_units": (400, 400), "max_epochs": 1}
     autoencoder = tiny_autoencoder(**network)
-    estimator = fitted(tiny(cls, autoencoder=autoencoder, **network), X)
+    estimator = fitted(tiny(cls, encoder=autoencoder, **network), X)
     round_trip(estimator, tmp_path / "file")
     size = sum(array.nbytes for array in weights(estimator))
     assert (tmp_path / "file").stat().st_size <= 1.3 * size
@@ -488,12 +488,12 @@ def test_a_file_holds_little_but_weights(cls, round_trip, X, tmp_path):
 def test_a_shared_network_is_saved_once(cls, freeze, round_trip, X, tmp_path):
     network = {"hidden_units": (400, 400), "max_epochs": 0}
     autoencoder = tiny_autoencoder(**network).fit(X)
-    estimator = tiny(cls, autoencoder=freeze(autoencoder), init="k-means", **network)
+    estimator = tiny(cls, encoder=freeze(autoencoder), init="k-means", **network)
     loaded = round_trip(fitted(estimator, X), tmp_path / "file")
     assert_same_outputs(outputs(loaded, X), outputs(estimator, X))
     refitted = fitted(clone(loaded), X)
     assert_same_outputs(outputs(refitted, X), outputs(estimator, X))
-    assert loaded.module_ is not loaded.autoencoder.module_
+    assert loaded.module_ is not loaded.encoder.module_
     if loaded.module_.decoder is not None:
         size = sum(array.nbytes for array in weights(estimator))
         assert (tmp_path / "file").stat().st_size <= 1.3 * size
@@ -514,20 +514,20 @@ class TestOnTheGPU:
         return tiny_autoencoder(device="cuda", random_state=0).fit(X)
 
     def test_fits_and_clones_stay_there(self, cls, autoencoder, X):
-        model = fitted(tiny(cls, autoencoder=autoencoder), X)
-        assert device_of(model) == device_of(clone(model).autoencoder) == "cuda"
+        model = fitted(tiny(cls, encoder=autoencoder), X)
+        assert device_of(model) == device_of(clone(model).encoder) == "cuda"
         assert_array_equal(model.predict(X), model.labels_)
         assert device_of(fitted(clone(model), X)) == "cuda"
 
     def test_searches_stay_there(self, cls, autoencoder, X):
-        model = tiny(cls, autoencoder=autoencoder)
+        model = tiny(cls, encoder=autoencoder)
         name = "n_clusters" if settings_for(cls, n_clusters=1) else "max_embedded"
         grid = {name: [3, getattr(model, name)]}
         search = GridSearchCV(model, grid, cv=2, scoring=spread, error_score="raise")
         assert device_of(fitted(search, X).best_estimator_) == "cuda"
 
     def test_a_file_is_read_on_the_cpu(self, cls, autoencoder, X):
-        model = fitted(tiny(cls, autoencoder=autoencoder), X)
+        model = fitted(tiny(cls, encoder=autoencoder), X)
         loaded = pickle.loads(pickle.dumps(model))
         assert device_of(loaded) == "cpu"
         assert_allclose(loaded.transform(X), model.transform(X), rtol=1e-3, atol=1e-3)
@@ -550,8 +550,7 @@ def spread(estimator, X, y=None):
     ],
 )
 def test_grid_search_over_a_pipeline(cls, scoring, X):
-    # Workers would teach as long as ever.
-    pipeline = make_pipeline(StandardScaler(), tiny(cls, teach=False))
+    pipeline = make_pipeline(StandardScaler(), tiny(cls, init="k-means"))
     grid = {
         f"{cls.__name__.lower()}__{name}": values
         for name, values in settings_for(

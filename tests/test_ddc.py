@@ -119,7 +119,7 @@ def ddc(**settings):
     return DDCClustering(
         **{
             "n_clusters": 4,
-            "autoencoder": network,
+            "encoder": network,
             "init": "k-means",
             "lr": 1e-3,
             "random_state": 0,
@@ -209,17 +209,17 @@ def test_transform_is_the_hidden_layer(digits):
 
 def test_a_fitted_autoencoder_gives_the_weights_to_start_from(digits):
     encoder = Autoencoder((32,), max_epochs=1, random_state=0).fit(digits)
-    model = ddc(autoencoder=encoder, max_epochs=0).fit(digits)
+    model = ddc(encoder=encoder, max_epochs=0).fit(digits)
     first, start = (est.module_.encoder[0].weight for est in (model, encoder))
     assert torch.equal(first, start)
-    ddc(autoencoder=encoder, max_epochs=1, n_init=1).fit(digits)
+    ddc(encoder=encoder, max_epochs=1, n_init=1).fit(digits)
     assert torch.equal(encoder.module_.encoder[0].weight, start)
     assert encoder.module_.decoder is not None
 
 
 def test_convolutional_ddc(digits):
     network = Autoencoder(network="conv", max_epochs=0)
-    model = ddc(autoencoder=network, n_init=1, max_epochs=1).fit(digits)
+    model = ddc(encoder=network, n_init=1, max_epochs=1).fit(digits)
     assert np.array_equal(model.predict(digits[:3]), model.labels_[:3])
 
 

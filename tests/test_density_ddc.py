@@ -148,9 +148,7 @@ def autoencoder(X):
 
 @pytest.fixture(scope="module")
 def ddc(X, autoencoder):
-    model = DensityDDCClustering(
-        autoencoder=autoencoder, max_embedded=400, random_state=0
-    )
+    model = DensityDDCClustering(encoder=autoencoder, max_embedded=400, random_state=0)
     return fitted(model, X)
 
 
@@ -175,7 +173,7 @@ def test_quality_floor(ddc, X, digits_target):
 
 def test_no_limit_embeds_every_distinct_row(X, autoencoder):
     twice = np.vstack([X[:80], X[:80]])
-    ddc = DensityDDCClustering(autoencoder=autoencoder, max_embedded=None)
+    ddc = DensityDDCClustering(encoder=autoencoder, max_embedded=None)
     fitted(ddc, twice)
     assert len(ddc.embedded_rows_) == 80
     assert_array_equal(ddc.labels_[:80], ddc.labels_[80:])
@@ -185,7 +183,7 @@ def test_a_larger_distance_finds_fewer_clusters(X, autoencoder):
     counts = [
         fitted(
             DensityDDCClustering(
-                autoencoder=autoencoder, distance_ratio=ratio, random_state=0
+                encoder=autoencoder, distance_ratio=ratio, random_state=0
             ),
             X[:300],
         ).n_clusters_
@@ -200,7 +198,7 @@ def test_few_distinct_rows_repeated_are_clusters(n_rows):
     X = np.repeat(rows, 20, axis=0)
     for seed in range(3):
         network = Autoencoder((16,), 3, max_epochs=3)
-        ddc = DensityDDCClustering(autoencoder=network, random_state=seed).fit(X)
+        ddc = DensityDDCClustering(encoder=network, random_state=seed).fit(X)
         assert ddc.n_clusters_ == n_rows
         assert adjusted_rand_score(np.repeat(range(n_rows), 20), ddc.labels_) == 1
 

@@ -43,7 +43,7 @@ def test_loss_is_the_objective(digits, autoencoder):
     # A step that moves nothing, on all the rows at once.
     dkm = DKMClustering(
         4,
-        autoencoder=copy.copy(autoencoder).set_params(precision="float32"),
+        encoder=copy.copy(autoencoder).set_params(training__precision="float32"),
         init="k-means",
         cluster_weight=0.5,
         inverse_temperature=0.3,
@@ -65,7 +65,7 @@ def test_loss_is_the_objective(digits, autoencoder):
 def test_obvious_clusters_are_found():
     X, y = make_blobs(400, 10, centers=4, cluster_std=0.5, random_state=0)
     network = Autoencoder((32,), 3, max_epochs=20, random_state=0)
-    dkm = DKMClustering(4, autoencoder=network, init="k-means", random_state=0).fit(X)
+    dkm = DKMClustering(4, encoder=network, init="k-means", random_state=0).fit(X)
     assert clustering_accuracy(y, dkm.labels_) == 1
     assert np.array_equal(dkm.predict(X), dkm.labels_)
 
@@ -75,7 +75,7 @@ def test_the_weight_of_distances_tightens_clusters(digits, autoencoder):
     for weight in (0.0, 0.05, 5.0):
         dkm = DKMClustering(
             10,
-            autoencoder=autoencoder,
+            encoder=autoencoder,
             init="k-means",
             cluster_weight=weight,
             max_epochs=5,
@@ -92,7 +92,7 @@ def test_centroids_are_trained(digits, autoencoder):
     start, end = (
         DKMClustering(
             10,
-            autoencoder=autoencoder,
+            encoder=autoencoder,
             init="k-means",
             max_epochs=epochs,
             random_state=0,
@@ -100,12 +100,12 @@ def test_centroids_are_trained(digits, autoencoder):
         for epochs in (0, 2)
     )
     dcn = DCNClustering(
-        10, autoencoder=autoencoder, init="k-means", max_epochs=0, random_state=0
+        10, encoder=autoencoder, init="k-means", max_epochs=0, random_state=0
     ).fit(digits)
     assert np.array_equal(start.labels_, dcn.labels_)
     assert (start.cluster_centers_ != end.cluster_centers_).all()
 
 
 def test_quality_floor(digits, digits_target, autoencoder):
-    dkm = DKMClustering(10, autoencoder=autoencoder, random_state=0).fit(digits)
+    dkm = DKMClustering(10, encoder=autoencoder, random_state=0).fit(digits)
     assert clustering_accuracy(digits_target, dkm.labels_) > 0.75

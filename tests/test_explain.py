@@ -155,7 +155,7 @@ def test_typical_rows_are_nearest_to_the_mean(iris, kmeans):
 def test_typical_rows_of_a_network_are_those_of_its_latent_space():
     X = load_digits().data[:200]
     network = Autoencoder((16,), 3, max_epochs=3)
-    kmeans = AutoencoderKMeans(3, autoencoder=network, random_state=0).fit(X)
+    kmeans = AutoencoderKMeans(3, encoder=network, random_state=0).fit(X)
     table = describe_clusters(kmeans, X, n_rows=1)
     Z = kmeans.transform(X)
     for cluster, (row,) in table["typical_rows"].items():

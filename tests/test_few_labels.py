@@ -372,7 +372,7 @@ def test_all_rows_alike():
         make_pipeline(
             StandardScaler(),
             AutoencoderKMeans(
-                3, autoencoder=Autoencoder((8,), latent_dim=2, max_epochs=20)
+                3, encoder=Autoencoder((8,), latent_dim=2, max_epochs=20)
             ),
         ),
     ],

@@ -126,7 +126,7 @@ def test_network_learns_and_keeps_the_clusters_of_the_graph(
     cls, container, digits, roomy, drawn
 ):
     X = container(digits)
-    settings = {"autoencoder": roomy, "max_epochs": 0, "random_state": 0}
+    settings = {"encoder": roomy, "max_epochs": 0, "random_state": 0}
     taught = cls(10, init="graph", **settings).fit(X)
     plain = cls(10, init="k-means", **settings).fit(X)
     agreement = adjusted_rand_score(drawn[0], taught.labels_)
@@ -144,7 +144,7 @@ def test_network_learns_and_keeps_the_clusters_of_the_graph(
 def test_same_seed_same_taught_network(digits, autoencoder, short_teaching):
     first, again = (
         DECClustering(
-            5, autoencoder=autoencoder, init="graph", max_epochs=1, random_state=3
+            5, encoder=autoencoder, init="graph", max_epochs=1, random_state=3
         ).fit(digits)
         for _ in range(2)
     )
@@ -165,7 +165,7 @@ def test_no_found_cluster_is_empty(digits):
     # A tiny network that trains too fast loses clusters.
     autoencoder = tiny_autoencoder(latent_dim=2, random_state=0)
     dec = DECClustering(
-        None, autoencoder=autoencoder, lr=0.3, tol=0, max_epochs=20, random_state=0
+        None, encoder=autoencoder, lr=0.3, tol=0, max_epochs=20, random_state=0
     ).fit(digits)
     assert dec.n_clusters_ < GraphClustering(random_state=0).fit(digits).n_clusters_
     assert_array_equal(np.unique(dec.labels_), np.arange(dec.n_clusters_))
@@ -190,7 +190,7 @@ def test_noise_of_the_graph_is_placed(cls, digits, short_teaching):
 
 
 def test_number_of_clusters_that_is_given(digits, autoencoder, short_teaching):
-    dec = DECClustering(6, autoencoder=autoencoder, max_epochs=0, random_state=0)
+    dec = DECClustering(6, encoder=autoencoder, max_epochs=0, random_state=0)
     assert not hasattr(dec, "n_clusters_")
     for init in ("graph", "k-means"):
         assert dec.set_params(init=init).fit(digits).n_clusters_ == 6
@@ -215,7 +215,7 @@ def test_few_rows_keep_the_clusters_of_their_own_graph(digits, digits_target):
 
 
 def test_settings_of_the_graph(digits, autoencoder, short_teaching):
-    dec = DECClustering(autoencoder=autoencoder, max_epochs=0, random_state=0)
+    dec = DECClustering(encoder=autoencoder, max_epochs=0, random_state=0)
     default = dec.fit(digits)
     same = clone(dec).set_params(init=GraphClustering()).fit(digits)
     other = clone(dec).set_params(init=GraphClustering(n_neighbors=3)).fit(digits)
@@ -239,14 +239,14 @@ def test_graph_is_of_the_rows_and_of_their_latent_rows(digits, autoencoder):
             return super()._labels_of(views)
 
     DECClustering(
-        8, autoencoder=autoencoder, init=Graph(), max_epochs=0, random_state=0
+        8, encoder=autoencoder, init=Graph(), max_epochs=0, random_state=0
     ).fit(X)
     assert_allclose(seen[0], X)
     assert_allclose(seen[1], autoencoder.transform(X))
 
 
 def test_mixture_follows_the_graph_and_leaves_the_network(digits, autoencoder, drawn):
-    settings = {"autoencoder": autoencoder, "random_state": 0}
+    settings = {"encoder": autoencoder, "random_state": 0}
     gmm = AutoencoderGMM(9, **settings).fit(digits)
     plain = AutoencoderGMM(9, init="k-means", **settings).fit(digits)
     agreement = adjusted_rand_score(drawn[0], gmm.labels_)
@@ -292,7 +292,7 @@ def test_mixture_starts_from_given_clusters(kind, monkeypatch):
 @pytest.mark.parametrize("kind", ["full", "tied"])
 def test_dropping_components_of_a_mixture(kind, digits, autoencoder):
     gmm = AutoencoderGMM(
-        4, autoencoder=autoencoder, covariance_type=kind, random_state=0
+        4, encoder=autoencoder, covariance_type=kind, random_state=0
     ).fit(digits)
     before = gmm.predict_proba(digits)[:, [0, 3]]
     gmm._keep_clusters(np.array([0, 3]))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from discovery import (
     CLUSTERERS,
-    ESTIMATORS,
+    TRAINERS,
     TRANSFORMERS,
+    TWO_PHASES,
     fitted,
     settings_for,
     tiny,
@@ -29,9 +30,6 @@ from skdeepcluster import (
 )
 from skdeepcluster.estimators._joint import TeachingNet
 from skdeepcluster.graph import GraphClustering
-
-TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
-TWO_PHASES = [cls for cls in TRAINERS if settings_for(cls, autoencoder=None)]
 
 
 class Interrupt(Callback):
@@ -102,8 +100,8 @@ def fit_interrupted(estimator, X, phase):
 @pytest.mark.parametrize("cls", TRANSFORMERS)
 def test_interrupted_in_the_first_phase(cls, interrupt, X):
     autoencoder = tiny_autoencoder(max_epochs=5, callbacks=[interrupt])
-    callbacks = None if settings_for(cls, autoencoder=None) else [interrupt]
-    estimator = tiny(cls, autoencoder=autoencoder, callbacks=callbacks, max_epochs=5)
+    callbacks = None if settings_for(cls, encoder=None) else [interrupt]
+    estimator = tiny(cls, encoder=autoencoder, callbacks=callbacks, max_epochs=5)
     fit_interrupted(estimator, X, "pretraining" if cls in CLUSTERERS else "training")
     epochs = {phase: len(rows) for phase, rows in estimator.history_.items()}
     whole = interrupt.epoch if interrupt.hook == "epoch" else interrupt.epoch - 1
@@ -156,23 +154,23 @@ def test_interrupted_while_the_graph_is_made(cls, X, monkeypatch):
 def test_no_graph_after_an_interrupted_pretraining(cls, X, monkeypatch):
     monkeypatch.setattr(GraphClustering, "_labels_of", pytest.fail)
     stop = Interrupt("epoch", "raise")
-    estimator = tiny(cls, autoencoder=tiny_autoencoder(callbacks=[stop]), init="graph")
+    estimator = tiny(cls, encoder=tiny_autoencoder(callbacks=[stop]), init="graph")
     fit_interrupted(estimator, X, "pretraining")
     with pytest.raises(KeyboardInterrupt):
         estimator.set_params(n_clusters=None).fit(X)
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "callbacks", "init"])
+@pytest.mark.parametrize("name", ["encoder", "callbacks", "init"])
 def test_an_interruption_reaches_the_search(name, X):
     stop = Interrupt("epoch", "raise")
     value = {
-        "autoencoder": tiny_autoencoder(callbacks=[stop]),
+        "encoder": tiny_autoencoder(callbacks=[stop]),
         "callbacks": [stop],
         "init": interrupt,
     }[name]
     estimator = tiny(DECClustering, **{"init": "k-means", name: value})
     with pytest.raises(KeyboardInterrupt):
-        GridSearchCV(estimator, {"alpha": [1.0, 2.0]}, cv=2).fit(X)
+        GridSearchCV(estimator, {"tol": [0.0, 1e-3]}, cv=2).fit(X)
 
 
 def test_interrupted_without_clusters_to_fall_back_on(X, monkeypatch):
@@ -210,7 +208,7 @@ def fit_without_interruption(estimator, X):
 def test_early_stopping_ends_its_phase_only(cls, X):
     autoencoder = tiny_autoencoder(max_epochs=5, callbacks=[stop_at_once()])
     settings = {"init": "k-means", "tol": 0.0}
-    epochs = fit_without_interruption(tiny(cls, autoencoder=autoencoder, **settings), X)
+    epochs = fit_without_interruption(tiny(cls, encoder=autoencoder, **settings), X)
     epochs.pop("teaching", None)
     assert epochs.pop("pretraining") == 2
     assert set(epochs.values()) == {3}

@@ -31,7 +31,7 @@ def test_running_means_take_rows_one_by_one():
 
 
 def test_kmeans_is_kmeans_on_the_latent_rows(digits, autoencoder):
-    kmeans = AutoencoderKMeans(10, autoencoder=autoencoder, random_state=0).fit(digits)
+    kmeans = AutoencoderKMeans(10, encoder=autoencoder, random_state=0).fit(digits)
     Z = autoencoder.transform(digits)
     direct = KMeans(10, init=kmeans.cluster_centers_, n_init=1).fit(Z)
     assert clustering_accuracy(direct.labels_, kmeans.labels_) > 0.99
@@ -44,23 +44,23 @@ def test_kmeans_is_kmeans_on_the_latent_rows(digits, autoencoder):
 
 def test_cnn_and_kmeans(digits):
     network = Autoencoder(network="conv", max_epochs=1)
-    kmeans = AutoencoderKMeans(5, autoencoder=network, n_init=1, random_state=0)
+    kmeans = AutoencoderKMeans(5, encoder=network, n_init=1, random_state=0)
     labels = kmeans.fit_predict(digits)
     assert np.array_equal(kmeans.predict(digits[:7]), labels[:7])
     assert kmeans.inverse_transform(kmeans.cluster_centers_).shape == (5, 64)
 
 
 def test_dcn_without_epochs_is_kmeans(digits, autoencoder):
-    kmeans = AutoencoderKMeans(10, autoencoder=autoencoder, random_state=0).fit(digits)
-    settings = {"autoencoder": autoencoder, "init": "k-means", "random_state": 0}
+    kmeans = AutoencoderKMeans(10, encoder=autoencoder, random_state=0).fit(digits)
+    settings = {"encoder": autoencoder, "init": "k-means", "random_state": 0}
     dcn = DCNClustering(10, max_epochs=0, **settings)
     assert np.array_equal(dcn.fit_predict(digits), kmeans.labels_)
 
 
 def test_dcn_tightens_the_clusters_and_keeps_describing(digits, autoencoder):
-    settings = {"autoencoder": autoencoder, "batch_size": 64, "random_state": 0}
+    settings = {"encoder": autoencoder, "batch_size": 64, "random_state": 0}
     settings["init"] = "k-means"
-    start = AutoencoderKMeans(10, autoencoder=autoencoder, random_state=0).fit(digits)
+    start = AutoencoderKMeans(10, encoder=autoencoder, random_state=0).fit(digits)
     dcn = DCNClustering(10, cluster_weight=0.1, max_epochs=10, **settings).fit(digits)
     free = DCNClustering(10, cluster_weight=10.0, max_epochs=10, **settings).fit(digits)
     spread = [
@@ -74,7 +74,7 @@ def test_dcn_tightens_the_clusters_and_keeps_describing(digits, autoencoder):
 
 
 def test_dcn_stops_when_labels_settle(digits, autoencoder):
-    dcn = DCNClustering(3, autoencoder=autoencoder, tol=0.5, random_state=0)
+    dcn = DCNClustering(3, encoder=autoencoder, tol=0.5, random_state=0)
     history = dcn.fit(digits).history_["clustering"]
     assert dcn.n_iter_ == len(history) == 1
     assert 0 <= history[0]["label_change"] < 0.5

@@ -16,7 +16,7 @@ def model(digits):
     network = Autoencoder((64,), max_epochs=20, batch_size=64)
     return make_pipeline(
         StandardScaler(),
-        AutoencoderKMeans(10, autoencoder=network, n_init=3, random_state=0),
+        AutoencoderKMeans(10, encoder=network, n_init=3, random_state=0),
     ).fit(digits)
 
 

@@ -105,7 +105,7 @@ def digits():
 def small_dec():
     autoencoder = Autoencoder((16,), 4, max_epochs=2, batch_size=64)
     return DECClustering(
-        3, autoencoder=autoencoder, init="k-means", max_epochs=2, random_state=0
+        3, encoder=autoencoder, init="k-means", max_epochs=2, random_state=0
     )
 
 
@@ -339,8 +339,8 @@ def comparison(digits):
         "agglomerative": AgglomerativeClustering(10),
         "noisy": HDBSCAN(min_cluster_size=15, copy=True),
         "pipeline": make_pipeline(PCA(5), KMeans(10)),
-        "dec": DECClustering(10, autoencoder=autoencoder, max_epochs=1),
-        "latent": AutoencoderGMM(10, autoencoder=autoencoder, reg_covar=1e-3),
+        "dec": DECClustering(10, encoder=autoencoder, max_epochs=1),
+        "latent": AutoencoderGMM(10, encoder=autoencoder, reg_covar=1e-3),
         "broken <b>": KMeans(1000),
     }
     return compare_clusterers(candidates, digits, y, n_runs=2)
@@ -640,10 +640,10 @@ def test_candidates_share_one_pretrained_autoencoder(piped, digits, small_dec):
     estimator = make_pipeline(StandardScaler(), small_dec) if piped else small_dec
     selection = select_n_clusters(estimator, digits, [3, 5], n_runs=2)
     chosen = selection.estimator[-1] if piped else selection.estimator
-    assert hasattr(chosen.autoencoder, "module_")
+    assert hasattr(chosen.encoder, "module_")
     durations = chosen.history_["pretraining"]
-    assert durations == chosen.autoencoder.history_["pretraining"]
-    assert not hasattr(small_dec.autoencoder, "module_")
+    assert durations == chosen.encoder.history_["pretraining"]
+    assert not hasattr(small_dec.encoder, "module_")
     assert small_dec.n_clusters == 3
 
 
@@ -932,13 +932,13 @@ def test_randomized_search_over_net_params(digits, small_dec):
     settings = [{"optimizer__weight_decay": value} for value in (0.0, 1e-4, 1e-2)]
     search = RandomizedSearchCV(
         small_dec,
-        {"net_params": settings, "max_epochs": [1, 2]},
+        {"training__net_params": settings, "max_epochs": [1, 2]},
         n_iter=3,
         scoring=silhouette_scorer(),
         cv=AllData(),
         random_state=0,
     ).fit(digits)
-    assert search.best_params_["net_params"] in settings
+    assert search.best_params_["training__net_params"] in settings
 
 
 # Optuna warns of itself, and that one split gives no spread of the score.
@@ -952,19 +952,19 @@ def test_optuna_search(digits, small_dec):
     optuna = pytest.importorskip("optuna")
     search = integration.OptunaSearchCV(
         small_dec,
-        {"alpha": optuna.distributions.FloatDistribution(0.5, 2.0)},
+        {"lr": optuna.distributions.FloatDistribution(1e-4, 1e-3)},
         cv=AllData(),
         n_trials=2,
         scoring=silhouette_scorer(),
         random_state=0,
     ).fit(digits)
-    assert 0.5 <= search.best_params_["alpha"] <= 2.0
+    assert 1e-4 <= search.best_params_["lr"] <= 1e-3
 
 
 def test_halving_search_over_epochs(digits, small_dec):
     search = HalvingGridSearchCV(
         small_dec,
-        {"alpha": [0.5, 1.0, 2.0]},
+        {"lr": [1e-4, 5e-4, 1e-3]},
         resource="max_epochs",
         max_resources=4,
         min_resources=1,
@@ -978,8 +978,8 @@ def test_halving_search_over_epochs(digits, small_dec):
 
 
 def test_search_trains_a_given_autoencoder_once(digits, small_dec):
-    fitted = clone(small_dec.autoencoder).fit(digits)
-    small_dec.set_params(autoencoder=fitted)
+    fitted = clone(small_dec.encoder).fit(digits)
+    small_dec.set_params(encoder=fitted)
     search = GridSearchCV(
         small_dec, {"n_clusters": [2, 3]}, scoring=silhouette_scorer(), cv=AllData()
     ).fit(digits)
@@ -998,7 +998,7 @@ def test_classifier_on_transformed_features(small_dec):
 
 
 def test_feature_union(digits, small_dec):
-    gmm = AutoencoderGMM(3, autoencoder=small_dec.autoencoder, random_state=0)
+    gmm = AutoencoderGMM(3, encoder=small_dec.encoder, random_state=0)
     union = FeatureUnion([("pca", PCA(3)), ("dec", small_dec), ("gmm", gmm)])
     Z = union.fit_transform(digits)
     assert Z.shape == (300, 3 + 4 + 4)

@@ -30,9 +30,7 @@ def autoencoder(digits):
 
 @pytest.fixture(scope="module")
 def n2d(autoencoder, digits):
-    return fitted(
-        N2DClustering(10, autoencoder=autoencoder, random_state=0), digits[:600]
-    )
+    return fitted(N2DClustering(10, encoder=autoencoder, random_state=0), digits[:600])
 
 
 def test_neighbors_against_loops():
@@ -112,13 +110,13 @@ def test_other_rows_have_the_place_of_their_nearest(n2d, digits):
 
 def test_equal_rows_are_embedded_once(autoencoder, digits):
     X = np.vstack([digits[:100], digits[:50]])
-    model = fitted(N2DClustering(3, autoencoder=autoencoder, random_state=0), X)
+    model = fitted(N2DClustering(3, encoder=autoencoder, random_state=0), X)
     assert len(model.embedded_rows_) == 100
     assert_array_equal(model.labels_[100:], model.labels_[:50])
 
 
 def test_parameters_reach_umap(autoencoder, digits):
-    settings = {"autoencoder": autoencoder, "random_state": 0}
+    settings = {"encoder": autoencoder, "random_state": 0}
     X = digits[:150]
     plain = fitted(N2DClustering(3, **settings), X)
     assert plain.embedding_.shape == (150, 3)

@@ -140,7 +140,7 @@ def test_conv_learns(digits):
 
 
 def test_joint_training_of_a_users_network(digits):
-    dec = DECClustering(3, autoencoder=pair(), max_epochs=2, random_state=0)
+    dec = DECClustering(3, encoder=pair(), max_epochs=2, random_state=0)
     labels = dec.fit_predict(digits)
     assert np.array_equal(dec.predict(digits), labels)
     assert np.array_equal(dec.fit_predict(digits), labels)
@@ -239,7 +239,7 @@ def test_rows_that_are_no_square_image(digits):
     with pytest.raises(ValueError, match="image_shape: 63 columns"):
         conv().fit(digits[:, :63])
     with pytest.raises(ValueError, match="image_shape: 63 columns"):
-        DECClustering(3, autoencoder=conv()).fit(digits[:, :63])
+        DECClustering(3, encoder=conv()).fit(digits[:, :63])
     assert conv(image_shape=(1, 7, 9)).fit(digits[:, :63]).transform(
         digits[:2, :63]
     ).shape == (2, 3)
@@ -254,7 +254,7 @@ def test_a_fitted_autoencoder_that_names_another_network_is_refused(
 ):
     X = digits[:300]
     encoder = conv(random_state=0).fit(X)
-    dec = DECClustering(3, autoencoder=encoder, init="k-means", max_epochs=0).fit(X)
+    dec = DECClustering(3, encoder=encoder, init="k-means", max_epochs=0).fit(X)
     encoder.set_params(**{name: value})
     with pytest.raises(ValueError, match=rf"fitted with {name}=.* with {name}="):
         dec.fit(X)
@@ -322,7 +322,7 @@ def test_grey_images_without_channels(digits):
 @pytest.mark.parametrize("shape", [(8, 8), (4, 4, 4)])
 def test_images_that_are_no_rows_are_told_how_to_be(digits, shape):
     images = digits[:30].reshape(-1, *shape)
-    for estimator in (conv(), DECClustering(3, autoencoder=conv())):
+    for estimator in (conv(), DECClustering(3, encoder=conv())):
         with pytest.raises(ValueError, match=r"X\.reshape\(len\(X\), -1\)") as caught:
             estimator.fit(images)
         assert f"image_shape={shape}" in str(caught.value)

@@ -470,5 +470,5 @@ class InterruptOnce(Callback):
 def test_an_interrupted_training_still_gives_a_detector(X):
     network = tiny_autoencoder(callbacks=[InterruptOnce()])
     with pytest.warns(ConvergenceWarning, match="interrupted during pretraining"):
-        detector = tiny(DeepOutlierDetector, autoencoder=network).fit(X)
+        detector = tiny(DeepOutlierDetector, encoder=network).fit(X)
     assert (detector.predict(X) == -1).any()

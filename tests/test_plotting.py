@@ -63,7 +63,7 @@ def digits():
 def dec(digits):
     autoencoder = Autoencoder((16,), 3, max_epochs=3, batch_size=32)
     settings = {"max_epochs": 3, "batch_size": 32, "update_interval": 5, "tol": 0}
-    dec = DECClustering(5, autoencoder=autoencoder, random_state=0, **settings)
+    dec = DECClustering(5, encoder=autoencoder, random_state=0, **settings)
     return dec.fit(digits[0])
 
 
@@ -338,7 +338,7 @@ def test_top_terms_of_centres(middle):
 
 def test_top_terms_of_a_deep_clusterer():
     autoencoder = Autoencoder((16,), 2, max_epochs=40, lr=1e-2, random_state=0)
-    gmm = AutoencoderGMM(2, autoencoder=autoencoder, reg_covar=1e-2, random_state=0)
+    gmm = AutoencoderGMM(2, encoder=autoencoder, reg_covar=1e-2, random_state=0)
     pipeline = make_pipeline(TfidfVectorizer(), gmm).fit(TEXTS * 10)
     first = {words[0] for words in top_terms(pipeline, n=1).values()}
     assert first == {"apple", "car"}
@@ -360,7 +360,7 @@ def test_top_terms_of_texts():
 def test_terms_of_texts_do_not_depend_on_the_network():
     # Trained for no time at all, it decodes every centre to about the same.
     autoencoder = Autoencoder((16,), 2, max_epochs=1, random_state=0)
-    gmm = AutoencoderGMM(2, autoencoder=autoencoder, reg_covar=1e-2, random_state=0)
+    gmm = AutoencoderGMM(2, encoder=autoencoder, reg_covar=1e-2, random_state=0)
     pipeline = make_pipeline(TfidfVectorizer(), gmm).fit(TEXTS)
     labels, names = pipeline.predict(TEXTS), pipeline[0].get_feature_names_out()
     weights = pipeline[0].transform(TEXTS).toarray()
@@ -372,7 +372,7 @@ def test_terms_of_texts_do_not_depend_on_the_network():
 
 def test_centres_that_are_no_terms_are_refused():
     autoencoder = Autoencoder((16,), 2, max_epochs=1, random_state=0)
-    gmm = AutoencoderGMM(2, autoencoder=autoencoder, reg_covar=1e-2, random_state=0)
+    gmm = AutoencoderGMM(2, encoder=autoencoder, reg_covar=1e-2, random_state=0)
     detector = DeepOutlierDetector(gmm)
     pipeline = make_pipeline(TfidfVectorizer(), detector).fit(TEXTS)
     for X in (None, TEXTS):

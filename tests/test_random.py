@@ -79,12 +79,9 @@ CHOICES = {
     "precision": ["auto", "float32", "bf16", "float8"],
     "init": ["graph", "k-means", "random", GraphClustering(n_init=1, n_neighbors=3)],
     "n_init": [1, 2, 0],
-    "alpha": [0.1, 1.0, 10.0, 0.0],
     "gamma": [0.0, 0.1, 1e6, -1.0],
-    "reconstruction_weight": [0.0, 1.0, -1.0],
     "update_interval": [1, 5, 10**6, 0],
     "tol": [0.0, 1e-3, 1.0, -1.0],
-    "teach": [True, False, 3],
     "cluster_weight": [0.0, 0.1, 1e6, -1.0],
     "inverse_temperature": [0.1, 1e3, 1e9, 0.0],
     "covariance_type": ["full", "tied", "diag", "spherical", "round"],
@@ -125,7 +122,7 @@ def estimators(draw):
     changes.setdefault("max_epochs", 1)
     if cls is GraphClustering:
         return cls(**settings_for(cls, **{"n_init": 2, **changes}))
-    changes.setdefault("autoencoder", tiny_autoencoder(**network))
+    changes.setdefault("encoder", tiny_autoencoder(**network))
     return tiny(cls, **changes)
 
 

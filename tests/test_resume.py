@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from discovery import (
-    CLUSTERERS,
     ESTIMATORS,
+    TWO_PHASES,
     fitted,
     settings_for,
     tiny,
@@ -38,8 +38,7 @@ from skdeepcluster import (
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.training import Net
 
-RESUMABLE = [cls for cls in ESTIMATORS if settings_for(cls, checkpoint=None)]
-TWO_PHASES = [cls for cls in CLUSTERERS if settings_for(cls, callbacks=None)]
+RESUMABLE = [cls for cls in ESTIMATORS if settings_for(cls, training=None)]
 
 
 class Killed(Exception):
@@ -73,7 +72,7 @@ def settings(cls, **changes):
         "tol": 0.0,
         "batch_size": 50,
         "max_epochs": 4,
-        "autoencoder": tiny_autoencoder(noise=0.2),
+        "encoder": tiny_autoencoder(noise=0.2),
         **changes,
     }
 
@@ -81,9 +80,9 @@ def settings(cls, **changes):
 def kill_then_go_on(cls, X, folder, epoch, **changes):
     """Bits of a fit that was killed in an epoch, and of one that wasn't."""
     killer = [Killer(), *changes.pop("callbacks", [])]
-    network = changes.pop("autoencoder", tiny_autoencoder(noise=0.2))
-    network.set_params(callbacks=[Killer()])
-    changes = settings(cls, autoencoder=network, callbacks=killer, **changes)
+    network = changes.pop("encoder", tiny_autoencoder(noise=0.2))
+    network.set_params(training__callbacks=[Killer()])
+    changes = settings(cls, encoder=network, callbacks=killer, **changes)
     armed.clear()
     expected = fitted(tiny(cls, **changes), X)
     armed[:] = [epoch]
@@ -111,7 +110,7 @@ def test_killed_in_the_pretraining(cls, epoch, X, tmp_path, short_teaching):
 def test_killed_in_the_clustering_phase(cls, X, tmp_path):
     network = tiny_autoencoder(max_epochs=2, random_state=0, noise=0.2)
     expected, actual = kill_then_go_on(
-        cls, X, tmp_path, 3, autoencoder=network, init="k-means", n_init=1
+        cls, X, tmp_path, 3, encoder=network, init="k-means", n_init=1
     )
     assert_same_fit(actual, expected, X)
 
@@ -119,32 +118,32 @@ def test_killed_in_the_clustering_phase(cls, X, tmp_path):
 @pytest.mark.parametrize("cls", [cls for cls in TWO_PHASES if cls is not DDCClustering])
 def test_killed_while_taught(cls, X, tmp_path):
     network = tiny_autoencoder(max_epochs=2, random_state=0)
-    expected, actual = kill_then_go_on(cls, X, tmp_path, 5, autoencoder=network)
+    expected, actual = kill_then_go_on(cls, X, tmp_path, 5, encoder=network)
     assert_same_fit(actual, expected, X)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"autoencoder": Autoencoder(latent_dim=3, network=Pair, max_epochs=4)},
+        {"encoder": Autoencoder(latent_dim=3, network=Pair, max_epochs=4)},
         {
             "net_params": {"iterator_train": DataLoader, "iterator_train__shuffle": 1},
-            "autoencoder": tiny_autoencoder(max_epochs=2),
+            "encoder": tiny_autoencoder(max_epochs=2),
         },
-        {"autoencoder": tiny_autoencoder(objective="neighbors", max_epochs=4)},
+        {"encoder": tiny_autoencoder(objective="neighbors", max_epochs=4)},
         {
             "callbacks": [EarlyStopping("train_loss", patience=2, load_best=True)],
-            "autoencoder": tiny_autoencoder(max_epochs=2),
+            "encoder": tiny_autoencoder(max_epochs=2),
             "lr": 0.1,
             "max_epochs": 9,
         },
         {
             "callbacks": [LRScheduler("StepLR", step_size=2, gamma=0.1)],
-            "autoencoder": tiny_autoencoder(max_epochs=2),
+            "encoder": tiny_autoencoder(max_epochs=2),
             "max_epochs": 7,
         },
         {
-            "autoencoder": tiny_autoencoder(max_epochs=2),
+            "encoder": tiny_autoencoder(max_epochs=2),
             "optimizer": torch.optim.RMSprop,
         },
     ],
@@ -176,7 +175,10 @@ def test_a_finished_pretraining_looks_for_no_neighbours(X, tmp_path, monkeypatch
 def test_no_seed_goes_on_with_the_seeds_of_the_first_run(X, tmp_path):
     model = tiny(DCNClustering, checkpoint=tmp_path, random_state=None)
     first = fitted(model, X)
-    again = fitted(tiny(DCNClustering, checkpoint=tmp_path, random_state=None), X)
+    again = fitted(
+        tiny(DCNClustering, checkpoint=tmp_path, random_state=None),
+        X,
+    )
     assert_same_fit(again, first, X)
 
 
@@ -207,7 +209,7 @@ IDEC = skdeepcluster.IDECClustering
     [
         (IDEC, {"gamma": 0.5}, "parameters was .*gamma=0.1.* and not .*gamma=0.5"),
         (IDEC, {"random_state": 1}, "parameters was .*random_state=0"),
-        (IDEC, {"autoencoder": tiny_autoencoder(lr=0.1)}, "parameters was .*lr=0.1"),
+        (IDEC, {"encoder": tiny_autoencoder(lr=0.1)}, "parameters was .*lr=0.1"),
         (DCNClustering, {}, "estimator was IDECClustering and not DCNClustering"),
     ],
 )
@@ -238,9 +240,9 @@ def test_another_version_is_refused(folder, X, monkeypatch):
 def test_another_given_network_is_refused(X, tmp_path):
     networks = [tiny_autoencoder(random_state=0).fit(rows) for rows in (X, X[:80])]
     model = tiny(AutoencoderGMM, checkpoint=tmp_path)
-    fitted(model.set_params(autoencoder=networks[0]), X)
+    fitted(model.set_params(encoder=networks[0]), X)
     with pytest.raises(ValueError, match="of another fit, whose given network was"):
-        model.set_params(autoencoder=networks[1]).fit(X)
+        model.set_params(encoder=networks[1]).fit(X)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "foreign"])
@@ -326,7 +328,7 @@ def fit(folder, out, moment):
     Net.train_step = counting
     network = Autoencoder((16,), 3, max_epochs=3, batch_size=50)
     model = DECClustering(
-        4, autoencoder=network, init=GraphClustering(n_init=2), tol=0.0, max_epochs=3,
+        4, encoder=network, init=GraphClustering(n_init=2), tol=0.0, max_epochs=3,
         batch_size=50,
         checkpoint=folder or None, random_state=0,
     ).fit(X)

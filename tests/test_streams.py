@@ -28,7 +28,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepcluster import Autoencoder, DECClustering, DeepOutlierDetector, streams
+from skdeepcluster import (
+    Autoencoder,
+    DECClustering,
+    DeepOutlierDetector,
+    Training,
+    streams,
+)
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.streams import apply_in_blocks, blocks
 
@@ -182,7 +188,8 @@ def test_outliers_of_a_sample(X, small_blocks):
     rows = X.copy()
     rows[:5] = 1e4
     detector = tiny(
-        DeepOutlierDetector, estimator=Autoencoder((16,), 3, max_samples=300)
+        DeepOutlierDetector,
+        estimator=Autoencoder((16,), 3, training=Training(max_samples=300)),
     )
     assert (fitted(detector, Rows(rows)).predict(rows)[:5] == -1).all()
     assert detector.predict(rows).mean() > 0.7
@@ -243,7 +250,10 @@ def test_few_rows_are_refused_as_ever(X):
         GraphClustering(1).fit(Rows(X[:1]))
     with pytest.raises(ValueError, match="n_samples=3"):
         DECClustering(4).fit(Rows(X[:3]))
-    for model in (DECClustering(4, max_samples=3), GraphClustering(4, max_samples=3)):
+    for model in (
+        DECClustering(4, training=Training(max_samples=3)),
+        GraphClustering(4, max_samples=3),
+    ):
         with pytest.raises(ValueError, match="max_samples=3 should be >= n_clusters=4"):
             model.fit(X)
 
@@ -286,7 +296,7 @@ def test_labels_of_a_capped_process(tmp_path):
         network = Autoencoder((32,), 4, max_epochs=9)
         model = DECClustering(
             4,
-            autoencoder=network,
+            encoder=network,
             init="k-means",
             max_epochs=2,
             max_samples=2000,
@@ -399,7 +409,9 @@ def test_partial_fit_learns_from_each_part(X):
 def test_partial_fit_goes_on_as_an_epoch_of_fit_would(X):
     """One pass each over the same rows, with the optimizer's memory kept."""
     settings = {"lr": 1e-3, "batch_size": 400, "random_state": 0}
-    whole = Autoencoder((32,), 3, max_epochs=2, callbacks=[flat()], **settings).fit(X)
+    whole = Autoencoder(
+        (32,), 3, max_epochs=2, training=Training(callbacks=[flat()]), **settings
+    ).fit(X)
     parts = Autoencoder((32,), 3, **settings).partial_fit(X).partial_fit(X)
     assert_allclose(parts.transform(X), whole.transform(X), rtol=1e-4, atol=1e-5)
     forgetful = pickle.loads(

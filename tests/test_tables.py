@@ -46,7 +46,7 @@ def prepare():
 
 def test_words_and_missing_values_by_a_column_transformer(table):
     network = Autoencoder((16,), 2, max_epochs=20)
-    gmm = AutoencoderGMM(2, autoencoder=network, init="k-means", random_state=0)
+    gmm = AutoencoderGMM(2, encoder=network, init="k-means", random_state=0)
     pipeline = make_pipeline(prepare(), gmm).fit(table)
     labels = pipeline.predict(table)
     assert clustering_accuracy(np.repeat([0, 1], 60), labels) > 0.85
@@ -57,9 +57,7 @@ def test_words_and_missing_values_by_a_column_transformer(table):
     "clusterer",
     [
         GraphClustering(2, random_state=0),
-        DECClustering(
-            2, autoencoder=Autoencoder((16,), 2, max_epochs=20), random_state=0
-        ),
+        DECClustering(2, encoder=Autoencoder((16,), 2, max_epochs=20), random_state=0),
     ],
 )
 def test_a_table_as_it_is_by_skrub(clusterer, table):
@@ -131,7 +129,7 @@ def test_every_clusterer_tells_of_it_once(cls):
     X[:, 2] *= 1e4
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        tiny(cls, autoencoder=tiny_autoencoder()).fit(X)
+        tiny(cls, encoder=tiny_autoencoder()).fit(X)
     assert len([one for one in caught if "of the variance" in str(one.message)]) == 1
 
 

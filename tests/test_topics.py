@@ -75,7 +75,7 @@ def test_scaled_texts_are_clustered_by_the_cosine():
     "model",
     [
         GraphClustering(3, random_state=0),
-        DECClustering(3, autoencoder=tiny_autoencoder(), random_state=0),
+        DECClustering(3, encoder=tiny_autoencoder(), random_state=0),
     ],
     ids=lambda model: type(model).__name__,
 )

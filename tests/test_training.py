@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from discovery import (
     ESTIMATORS,
+    TRAINERS,
     fitted,
     settings_for,
     tiny,
@@ -52,8 +53,6 @@ from skdeepcluster.training import (
     forget_faded,
     resolve_device,
 )
-
-TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, callbacks=None)]
 
 
 @pytest.fixture
@@ -193,7 +192,7 @@ def test_losses_are_read_once_an_epoch(cls, digits, monkeypatch):
         fitted(
             tiny(
                 cls,
-                autoencoder=autoencoder,
+                encoder=autoencoder,
                 init="k-means",
                 update_interval=10**6,
                 **settings,
@@ -240,7 +239,7 @@ def test_validation_split(X, container, digits):
     rows = container(digits[:200])
     dec = tiny(
         DECClustering,
-        autoencoder=autoencoder,
+        encoder=autoencoder,
         init="k-means",
         net_params=net_params,
         callbacks=[Batches()],
@@ -445,7 +444,7 @@ def test_a_schedule_of_the_users_replaces_ours(cls, digits):
 @pytest.mark.parametrize("cls", TRAINERS)
 def test_any_optimizer_class(cls, digits):
     model = tiny(cls, optimizer=torch.optim.RMSprop, init="k-means")
-    model.set_params(net_params={"optimizer__alpha": 0.9})
+    model.set_params(training__net_params={"optimizer__alpha": 0.9})
     fitted(model, digits[:200])
     copied = pickle.loads(pickle.dumps(model))
     assert copied.optimizer is torch.optim.RMSprop
@@ -493,7 +492,7 @@ def test_teaching_is_heard_and_can_be_left_out(digits):
     rows = sum(count for count, _ in heard["end"])
     assert rows == 200 * len(taught.history_["teaching"]) > 0
     heard["end"].clear()
-    plain = fitted(tiny(DECClustering, teach=False, **settings), digits[:200])
+    plain = fitted(tiny(DECClustering, **{**settings, "init": "k-means"}), digits[:200])
     assert "teaching" not in plain.history_
     assert heard["end"] == []
     assert_array_equal(plain.transform(digits), plain_latent(plain, digits))
@@ -501,7 +500,7 @@ def test_teaching_is_heard_and_can_be_left_out(digits):
 
 def plain_latent(model, X):
     """Latent rows of the pretrained network alone."""
-    network = clone(model.autoencoder)
+    network = clone(model.encoder)
     network.random_state = spawn_seeds(model.random_state, 3)[0]
     return network.fit(X[:200]).transform(X)
 
@@ -509,7 +508,7 @@ def plain_latent(model, X):
 def test_uncertainty_falls_where_the_loss_jumps(digits):
     dec = DECClustering(
         8,
-        autoencoder=Autoencoder((64,), max_epochs=10, random_state=0),
+        encoder=Autoencoder((64,), max_epochs=10, random_state=0),
         init="k-means",
         tol=0.0,
         update_interval=1,
@@ -524,7 +523,7 @@ def test_uncertainty_falls_where_the_loss_jumps(digits):
     assert (np.diff(losses) > 0).any()
     assert (np.diff(doubts) < 0).all()
     stop = EarlyStopping(monitor="uncertainty", sink=str)
-    dec.set_params(callbacks=[stop]).fit(digits)
+    dec.set_params(training__callbacks=[stop]).fit(digits)
     assert dec.n_iter_ == 30
 
 

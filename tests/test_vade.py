@@ -83,9 +83,7 @@ def autoencoder(digits):
 
 
 def vade(autoencoder, **settings):
-    return VaDEClustering(
-        10, autoencoder=autoencoder, **{"random_state": 0, **settings}
-    )
+    return VaDEClustering(10, encoder=autoencoder, **{"random_state": 0, **settings})
 
 
 def test_without_epochs_it_is_the_first_mixture(digits, autoencoder):
@@ -180,7 +178,7 @@ def test_first_variances_are_the_best_constants(digits, autoencoder):
 def test_blobs_and_samples_of_them():
     X, y = make_blobs(500, 6, centers=3, random_state=1)
     encoder = Autoencoder((32,), 2, max_epochs=60, random_state=0, batch_size=64)
-    model = VaDEClustering(3, autoencoder=encoder, max_epochs=20, random_state=0).fit(X)
+    model = VaDEClustering(3, encoder=encoder, max_epochs=20, random_state=0).fit(X)
     assert clustering_accuracy(y, model.labels_) > 0.99
     rows, components = model.sample(600)
     assert rows.shape == (600, 6)

@@ -19,7 +19,7 @@ detector = DeepOutlierDetector(random_state=0).fit(X)
 unusual = X[np.argsort(detector.score_samples(X))[:8]]
 
 autoencoder = Autoencoder((128,), max_epochs=30, random_state=0)
-gmm = AutoencoderGMM(10, autoencoder=autoencoder, random_state=0).fit(X)
+gmm = AutoencoderGMM(10, encoder=autoencoder, random_state=0).fit(X)
 
 lines = {
     "unusual": unusual,

@@ -32,7 +32,7 @@ autoencoder = Autoencoder((200, 100), max_epochs=20, random_state=0).fit(X)
 candidates = {
     "k-means": KMeans(10),
     "mixture": make_pipeline(PCA(20), GaussianMixture(10)),
-    "latent mixture": AutoencoderGMM(10, autoencoder=autoencoder),
+    "latent mixture": AutoencoderGMM(10, encoder=autoencoder),
     "too many": KMeans(5000),
 }
 comparison = compare_clusterers(candidates, X, y)
@@ -51,7 +51,7 @@ plt.show()
 # its fits.
 
 search = GridSearchCV(
-    AutoencoderGMM(autoencoder=autoencoder, random_state=0),
+    AutoencoderGMM(encoder=autoencoder, random_state=0),
     {"n_clusters": range(6, 15), "covariance_type": ["full", "diag"]},
     scoring=modularity_scorer(),
     cv=AllData(),

@@ -70,12 +70,12 @@ plt.show()
 X, y = load_digits(return_X_y=True)
 autoencoder = Autoencoder((256, 128), max_epochs=30, random_state=0).fit(X)
 clusterers = {
-    init: DECClustering(10, autoencoder=autoencoder, init=init, random_state=0).fit(X)
+    init: DECClustering(10, encoder=autoencoder, init=init, random_state=0).fit(X)
     for init in ("k-means", "graph")
 }
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
-views = {"autoencoder": autoencoder.transform(X)}
+views = {"encoder": autoencoder.transform(X)}
 for init, dec in clusterers.items():
     accuracy = clustering_accuracy(y, dec.labels_)
     views[f"DEC from {init}: accuracy {accuracy:.2f}"] = dec.transform(X)
@@ -99,7 +99,7 @@ plt.show()
 
 moons, _ = make_moons(1500, noise=0.06, random_state=0)
 print("moons:", GraphClustering(random_state=0).fit(moons).n_clusters_)
-dec = DECClustering(n_clusters=None, autoencoder=autoencoder, random_state=0).fit(X)
+dec = DECClustering(n_clusters=None, encoder=autoencoder, random_state=0).fit(X)
 print("digits:", dec.n_clusters_)
 
 # %%

@@ -65,7 +65,7 @@ print(images.shape)
 #             return torch.cat([network(part) for part in x.split(64)]).numpy()
 #
 # (normalise ``x`` as the network was trained). Small grey images, such as digits, can
-# go without: ``DECClustering(autoencoder=Autoencoder(network="conv"))`` on flat rows.
+# go without: ``DECClustering(encoder=Autoencoder(network="conv"))`` on flat rows.
 
 
 def describe(images):

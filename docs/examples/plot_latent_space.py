@@ -20,8 +20,8 @@ autoencoder = Autoencoder((128,), max_epochs=20, random_state=0).fit(X)
 # Both take the fitted autoencoder as it is. The labels only score.
 
 clusterers = [
-    AutoencoderGMM(10, autoencoder=autoencoder, random_state=0),
-    DECClustering(10, autoencoder=autoencoder, random_state=0),
+    AutoencoderGMM(10, encoder=autoencoder, random_state=0),
+    DECClustering(10, encoder=autoencoder, random_state=0),
 ]
 for clusterer in clusterers:
     labels = clusterer.fit_predict(X)

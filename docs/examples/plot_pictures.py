@@ -23,7 +23,7 @@ from skdeepcluster.plotting import (
 X, y = load_digits(return_X_y=True)
 autoencoder = Autoencoder((200, 100), max_epochs=20, random_state=0)
 idec = IDECClustering(
-    10, autoencoder=autoencoder, max_epochs=10, update_interval=8, random_state=0
+    10, encoder=autoencoder, max_epochs=10, update_interval=8, random_state=0
 ).fit(X)
 
 # %%

@@ -359,7 +359,7 @@ class Autoencoder(BaseDecodingEstimator):
         self._augmentation(X.shape[1], 0)
 
     def _check_training(self) -> None:
-        self._trainer.check(self.lr, self.batch_size)
+        self._trainer._check(self.lr, self.batch_size)
         for name, value in (self._trainer.net_params or {}).items():
             takes_rows = name.partition("__")[0] in ("iterator_train", "train_split")
             if takes_rows and value is not None and self.objective == "neighbors":

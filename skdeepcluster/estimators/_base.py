@@ -180,8 +180,8 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         page: Page,
         **settings: Any,
     ) -> Trained:
-        """Train a module in place, as `Training.train` does."""
-        return self._trainer.train(
+        """Train a module in place, by the training in force."""
+        return self._trainer._train(
             net_class,
             module,
             X,

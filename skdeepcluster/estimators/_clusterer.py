@@ -147,7 +147,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
     def _check_fit(self, X: Any, encoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""
-        self._trainer.check()
+        self._trainer._check()
         check_enough(X, self._trainer.max_samples, self._n_wanted)
         if encoder is not None and not is_fitted(encoder):
             encoder._validate_params()

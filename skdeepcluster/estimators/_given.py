@@ -14,8 +14,9 @@ from torch import nn
 from skdeepcluster import networks
 from skdeepcluster.estimators._training import Training
 
-# Of saved estimators: raised when an older version couldn't read what is written.
-SAVED_FORMAT = 2
+# Of saved estimators: raised when an older version couldn't read what is written; and
+# the first that this one reads.
+SAVED_FORMAT, OLDEST_FORMAT = 3, 3
 
 # Parameters that decide nothing of what is learned; and what a fitted estimator may be
 # given others of, to go on with.
@@ -61,9 +62,14 @@ def settings_of(estimator: Any) -> dict[str, str]:
     """Describe the parameters that decide what an estimator learns."""
     params = estimator.get_params(deep=False)
     if "training" in params:
-        # One that says nothing of what is learned is none.
-        params["training"] = params["training"] or Training()
-    return {name: describe(params[name], FREE) for name in params if name not in FREE}
+        training = params.pop("training") or Training()
+        for name, value in training.get_params(deep=False).items():
+            params[f"training__{name}"] = value
+    return {
+        name: describe(params[name], FREE)
+        for name in params
+        if name.removeprefix("training__") not in FREE
+    }
 
 
 def check_unchanged(estimator: Any, name: str) -> None:
@@ -86,7 +92,13 @@ class Saved(BaseEstimator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        written = state.pop("_format", SAVED_FORMAT)
+        written = state.pop("_format", 1)
+        if written < OLDEST_FORMAT:
+            raise ValueError(
+                f"This {type(self).__name__} was saved by an older version of "
+                f"skdeepcluster, in format {written}; this one reads {OLDEST_FORMAT} "
+                "and later. Fit it again, or load it with that version."
+            )
         if written > SAVED_FORMAT:
             raise ValueError(
                 f"This {type(self).__name__} was saved by a newer version of "

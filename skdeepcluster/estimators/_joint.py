@@ -104,7 +104,7 @@ class BaseJointClusterer(BaseDeepClusterer):
 
     def _check_fit(self, X: Any, encoder: Any) -> None:
         super()._check_fit(X, encoder)
-        self._trainer.check(self.lr, self.batch_size)
+        self._trainer._check(self.lr, self.batch_size)
 
     def _initial(self) -> InitialClusters:
         return InitialClusters(self.init, self.n_clusters)

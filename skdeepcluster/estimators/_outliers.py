@@ -488,14 +488,6 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
         return over_blocks(expected, check_rows(self, X))
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if "offset_" in state and "tail_" not in state:
-            raise ValueError(
-                "This DeepOutlierDetector was saved by an older version of "
-                "skdeepcluster, which scored rows in another way: fit it again."
-            )
-        super().__setstate__(state)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

@@ -104,7 +104,7 @@ class Training(BaseEstimator):
         # Callbacks may hold what has no copy, as a file, and what the user looks into.
         return type(self)(**self.get_params(deep=False))
 
-    def check(self, lr: float | None = None, batch_size: int | None = None) -> None:
+    def _check(self, lr: float | None = None, batch_size: int | None = None) -> None:
         """Refuse what skorch or torch would trip over much later.
 
         Parameters
@@ -133,7 +133,7 @@ class Training(BaseEstimator):
         check_monitors(self.callbacks, self.net_params)
         resolve_device(self.device)
 
-    def train(
+    def _train(
         self,
         net_class: type[Net],
         module: nn.Module,
