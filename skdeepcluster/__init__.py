@@ -4,21 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skdeepcluster.estimators import (
-        Autoencoder,
-        AutoencoderGMM,
-        AutoencoderKMeans,
-        DCNClustering,
-        DDCClustering,
-        DECClustering,
-        DeepOutlierDetector,
-        DensityDDCClustering,
-        DKMClustering,
-        IDECClustering,
-        N2DClustering,
-        Training,
-        VaDEClustering,
-    )
+    from skdeepcluster.estimators._autoencoder import Autoencoder
+    from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
+    from skdeepcluster.estimators._autoencoder_kmeans import AutoencoderKMeans
+    from skdeepcluster.estimators._dcn import DCNClustering
+    from skdeepcluster.estimators._ddc import DDCClustering
+    from skdeepcluster.estimators._dec import DECClustering
+    from skdeepcluster.estimators._density_ddc import DensityDDCClustering
+    from skdeepcluster.estimators._dkm import DKMClustering
+    from skdeepcluster.estimators._idec import IDECClustering
+    from skdeepcluster.estimators._n2d import N2DClustering
+    from skdeepcluster.estimators._outliers import DeepOutlierDetector
+    from skdeepcluster.estimators._training import Training
+    from skdeepcluster.estimators._vade import VaDEClustering
 
 __version__ = "0.1.0"
 
@@ -38,6 +36,22 @@ __all__ = [
     "VaDEClustering",
 ]
 
+# Where each is, and what else there is.
+_FILES = {
+    "Autoencoder": "_autoencoder",
+    "AutoencoderGMM": "_autoencoder_gmm",
+    "AutoencoderKMeans": "_autoencoder_kmeans",
+    "DCNClustering": "_dcn",
+    "DDCClustering": "_ddc",
+    "DECClustering": "_dec",
+    "DKMClustering": "_dkm",
+    "DeepOutlierDetector": "_outliers",
+    "DensityDDCClustering": "_density_ddc",
+    "IDECClustering": "_idec",
+    "N2DClustering": "_n2d",
+    "Training": "_training",
+    "VaDEClustering": "_vade",
+}
 _SUBMODULES = (
     "explain",
     "graph",
@@ -55,8 +69,8 @@ def __getattr__(name: str) -> Any:
     # pictures do without.
     if name in _SUBMODULES:
         return import_module(f"skdeepcluster.{name}")
-    if name in __all__:
-        return getattr(import_module("skdeepcluster.estimators"), name)
+    if name in _FILES:
+        return getattr(import_module(f"skdeepcluster.estimators.{_FILES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

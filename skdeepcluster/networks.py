@@ -158,7 +158,7 @@ class MLPAutoencoder(AutoencoderModule):
 
 
 class Passthrough(AutoencoderModule):
-    """No network: rows are latent rows as they are, for embeddings that are ready.
+    """No network: latent rows are the standardised rows, for ready embeddings.
 
     Parameters
     ----------

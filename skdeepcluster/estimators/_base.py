@@ -115,32 +115,12 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
     verbose: int = 0
     random_state: Any = None
 
-    # Parts that a parameter of None stands for, by the parameter's name.
     _parts: ClassVar[dict[str, Callable[[], Any]]] = {"training": Training}
 
     @property
     def _trainer(self) -> Training:
         """The training in force."""
         return self.training or Training()
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters of this estimator, and of the parts within.
-
-        Parameters
-        ----------
-        **params
-            Those of a part as ``encoder__latent_dim``, also where the part is None.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        inner = {name.partition("__")[0] for name in params if "__" in name}
-        for name, make in self._parts.items():
-            if name in inner and name not in params and getattr(self, name, 0) is None:
-                setattr(self, name, make())
-        return super().set_params(**params)
 
     def _take(self, learned: Learned) -> None:
         """Set the fitted attributes."""

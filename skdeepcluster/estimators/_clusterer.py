@@ -16,7 +16,7 @@ from skdeepcluster._seeds import FitSeeds, NetworkSeeds, spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster._warnings import warn
 from skdeepcluster.augment import Augmentation
-from skdeepcluster.batches import own_settings
+from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, own_settings
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
     COMMON_CONSTRAINTS,
@@ -37,7 +37,7 @@ from skdeepcluster.estimators._given import (
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.model_selection import modularity_scorer
-from skdeepcluster.networks import Passthrough
+from skdeepcluster.networks import Passthrough, input_moments
 from skdeepcluster.streams import apply_in_blocks, check_enough, takes_any_rows
 from skdeepcluster.training import resolve_device
 
@@ -124,10 +124,6 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             self.labels_ = apply_in_blocks(self, X)
         return learned.interrupted
 
-    def _new_encoder(self) -> Any:
-        """Return the encoder that None stands for."""
-        return Autoencoder(verbose=self.verbose)
-
     def _given_encoder(self) -> Any:
         """Return the encoder to use, fitted or not, or None; never the user's own."""
         given = unwrapped(self.encoder)
@@ -140,7 +136,11 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         if is_fitted(given):
             check_unchanged(given, "encoder")
             return given
-        own = self._new_encoder() if given is None else clone(given)
+        if given is None:
+            own = self._parts["encoder"]()
+            own.verbose = self.verbose
+        else:
+            own = clone(given)
         if own.training is None:
             own.training = self.training
         return own
@@ -161,7 +161,9 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         """Train the network, or take a copy of one that is."""
         device = resolve_device(self._trainer.device)
         if encoder is None:
-            return Learned(Passthrough(X.shape[1]).to(device), {}, journal)
+            rows = Passthrough(X.shape[1])
+            rows.set_scale(*input_moments(BatchDataset(X), INFERENCE_ROWS))
+            return Learned(rows.to(device), {}, journal)
         if is_fitted(encoder):
             # One that was unpickled is on the CPU, whatever its device.
             module = copy.deepcopy(encoder.module_).to(device)

@@ -12,9 +12,10 @@ See https://arxiv.org/abs/1902.04981.
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -160,6 +161,10 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     (1797,)
     """
 
+    _parts: ClassVar[dict[str, Callable[[], Any]]] = {
+        **BaseJointClusterer._parts,
+        "encoder": lambda: Autoencoder(max_epochs=0),
+    }
     _parameter_constraints: dict = {
         **BaseJointClusterer._parameter_constraints,
         "init": [StrOptions({"k-means", "graph"}), GraphClustering],
@@ -198,9 +203,6 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         self.training = training
         self.verbose = verbose
         self.random_state = random_state
-
-    def _new_encoder(self) -> Any:
-        return Autoencoder(max_epochs=0)
 
     def _initial(self) -> InitialClusters:
         return InitialClusters(self.init, self.n_clusters)

@@ -2,8 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -86,6 +86,29 @@ def check_unchanged(estimator: Any, name: str) -> None:
 
 class Saved(BaseEstimator):
     """An estimator whose saved state tells its format."""
+
+    # Parts that a parameter of None stands for, by the parameter's name.
+    _parts: ClassVar[dict[str, Callable[[], Any]]] = {}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this estimator, and of the parts within.
+
+        Parameters
+        ----------
+        **params
+            Those of a part as ``encoder__latent_dim``, also where the part is None.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        inner = {name.partition("__")[0] for name in params if "__" in name}
+        own = self.get_params(deep=False)
+        for name in inner & self._parts.keys() - params.keys():
+            if own.get(name, self) is None:
+                setattr(self, name, self._parts[name]())
+        return super().set_params(**params)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_format": SAVED_FORMAT}

@@ -14,8 +14,9 @@ rows in the middle: no few gross rows can make one of them usual. The score is t
 logarithm of the harmonic mean of the shares, -log(mean_t exp(s(t))).
 """
 
+from collections.abc import Callable
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from scipy.special import logsumexp
 from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
@@ -73,6 +75,7 @@ def together(surprises: np.ndarray) -> np.ndarray:
     return logsumexp(surprises, axis=1) - np.log(surprises.shape[1])
 
 
+@documented
 class DeepOutlierDetector(OutlierMixin, HoldsFitted):
     """Outlier detection by neighbours and by a network that knows what is usual.
 
@@ -122,10 +125,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         Score below which a row is an outlier.
     contamination_ : float
         Share of the training rows below it.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {features}
 
     See Also
     --------
@@ -169,6 +169,9 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
     """
 
     _holds = "estimator"
+    _parts: ClassVar[dict[str, Callable[[], Any]]] = {
+        "estimator": lambda: Autoencoder(**UNLEARNED, max_epochs=PASSES)
+    }
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "transform"]), None],
         "contamination": [
@@ -197,13 +200,11 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows, most of them normal.
-        y : object, default=None
-            Ignored.
+        {y}
 
         Returns
         -------
-        self : object
-            The fitted estimator.
+        {self}
 
         Raises
         ------
@@ -317,8 +318,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -337,8 +337,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -354,8 +353,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -370,8 +368,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -394,8 +391,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -423,8 +419,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -463,8 +458,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
