@@ -51,8 +51,9 @@ PARAGRAPHS = {
     "training": """
         training : Training or None, default=None
             Optimizer, callbacks, device, checkpoint and the rest of what is seldom
-            changed: see :class:`Training`. None is that of the ``encoder``, or
-            ``Training()``; an ``encoder`` that has none takes this one.""",
+            changed: see :class:`Training`. Clusterer and ``encoder`` have each their
+            own; where one is None, it has device, precision, ``max_samples`` and
+            ``checkpoint`` of the other.""",
     "verbose": """
         verbose : int, default=0
             Whether to report each epoch.""",

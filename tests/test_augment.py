@@ -247,7 +247,7 @@ def test_changed_images_learn_the_targets_of_unchanged_ones(X):
     """As nothing moves the network, its assignments are those of the training."""
     given.clear()
     targets.clear()
-    network = tiny_autoencoder(augment=faded)
+    network = tiny_autoencoder(augment=faded, precision="float32")
     settings = {
         "precision": "float32",
         "lr": 1e-30,

@@ -11,15 +11,14 @@ from discovery import (
     TRANSFORMERS,
     TWO_PHASES,
     fitted,
-    settings_for,
     tiny,
     tiny_autoencoder,
 )
 from numpy.testing import assert_array_equal
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import EarlyStopping
 
 from skdeepcluster import (
     AutoencoderGMM,
@@ -30,40 +29,44 @@ from skdeepcluster import (
 )
 from skdeepcluster.estimators._joint import TeachingNet
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.training import Net
 
 
-class Interrupt(Callback):
-    """What a user does, in the hook and epoch named."""
+class Interrupt:
+    """A user's Ctrl-C at a step of an epoch, or where its loss is noted."""
 
     def __init__(self, hook, how, epoch=2):
         self.hook = hook
         self.how = how
         self.epoch = epoch
 
-    def act(self, net):
-        if len(net.history) < self.epoch:
+    def __call__(self, net):
+        if len(net.history) != self.epoch:
             return
         if self.how == "signal":
             signal.raise_signal(signal.SIGINT)
         else:
             raise KeyboardInterrupt
 
-    def on_batch_begin(self, net, **kwargs):
-        if self.hook == "batch":
-            self.act(net)
+    def arm(self, monkeypatch, net_class=Net):
+        """Let it happen in every training, or in those of a kind."""
+        name = {"batch": "train_step", "epoch": "_record_loss"}[self.hook]
+        original = getattr(net_class, name)
 
-    def on_epoch_end(self, net, **kwargs):
-        if self.hook == "epoch":
-            self.act(net)
+        def interrupted(net, *args, **kwargs):
+            result = original(net, *args, **kwargs)
+            self(net)
+            return result
+
+        monkeypatch.setattr(net_class, name, interrupted)
 
 
 interruptions = pytest.mark.parametrize(
-    "interrupt",
+    "ctrl_c",
     [
         Interrupt("batch", "signal"),
         Interrupt("epoch", "signal"),
         Interrupt("batch", "raise"),
-        Interrupt("epoch", "raise"),
         Interrupt("batch", "signal", epoch=1),
     ],
     ids=lambda it: f"{it.hook}-{it.how}-{it.epoch}",
@@ -84,13 +87,8 @@ def X(digits):
 
 
 def fit_interrupted(estimator, X, phase):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        assert estimator.fit(X) is estimator
-    told = [str(warning.message) for warning in caught]
-    assert sum(f"interrupted during {phase}" in message for message in told) == 1, told
-    assert {warning.category for warning in caught} == {ConvergenceWarning}
-    assert {warning.filename for warning in caught} == {__file__}
+    with pytest.raises(KeyboardInterrupt, match=f"interrupted during {phase}:"):
+        estimator.fit(X)
     assert np.isfinite(estimator.transform(X)).all()
     if hasattr(estimator, "labels_"):
         assert_array_equal(estimator.predict(X), estimator.labels_)
@@ -98,27 +96,26 @@ def fit_interrupted(estimator, X, phase):
 
 @interruptions
 @pytest.mark.parametrize("cls", TRANSFORMERS)
-def test_interrupted_in_the_first_phase(cls, interrupt, X):
-    autoencoder = tiny_autoencoder(max_epochs=5, callbacks=[interrupt])
-    callbacks = None if settings_for(cls, encoder=None) else [interrupt]
-    estimator = tiny(cls, encoder=autoencoder, callbacks=callbacks, max_epochs=5)
+def test_interrupted_in_the_first_phase(cls, ctrl_c, X, monkeypatch):
+    ctrl_c.arm(monkeypatch)
+    estimator = tiny(cls, encoder=tiny_autoencoder(max_epochs=5), max_epochs=5)
     fit_interrupted(estimator, X, "pretraining" if cls in CLUSTERERS else "training")
     epochs = {phase: len(rows) for phase, rows in estimator.history_.items()}
-    whole = interrupt.epoch if interrupt.hook == "epoch" else interrupt.epoch - 1
-    assert epochs.pop("pretraining") in (whole, interrupt.epoch)
+    assert epochs.pop("pretraining") in (ctrl_c.epoch - 1, ctrl_c.epoch)
     assert set(epochs.values()) <= {0}, "the next phase ran"
 
 
 @interruptions
 @pytest.mark.parametrize("cls", TWO_PHASES)
-def test_interrupted_in_the_clustering_phase(cls, interrupt, X):
+def test_interrupted_in_the_clustering_phase(cls, ctrl_c, X, monkeypatch):
+    encoder = tiny_autoencoder(random_state=0).fit(X)
+    ctrl_c.arm(monkeypatch)
     settings = {"init": "k-means", "max_epochs": 5, "tol": 0.0}
-    estimator = tiny(cls, callbacks=[interrupt], **settings)
+    estimator = tiny(cls, encoder=encoder, **settings)
     fit_interrupted(estimator, X, "the clustering phase")
     epochs = {phase: len(rows) for phase, rows in estimator.history_.items()}
-    epochs.pop("teaching", None)
     assert epochs.pop("pretraining") == 3
-    assert set(epochs.values()) <= {interrupt.epoch - 1, interrupt.epoch}
+    assert set(epochs.values()) <= {ctrl_c.epoch - 1, ctrl_c.epoch}
 
 
 @pytest.mark.parametrize("cls", [DECClustering, DDCClustering])
@@ -153,22 +150,19 @@ def test_interrupted_while_the_graph_is_made(cls, X, monkeypatch):
 @pytest.mark.parametrize("cls", [DECClustering, AutoencoderGMM, DDCClustering])
 def test_no_graph_after_an_interrupted_pretraining(cls, X, monkeypatch):
     monkeypatch.setattr(GraphClustering, "_labels_of", pytest.fail)
-    stop = Interrupt("epoch", "raise")
-    estimator = tiny(cls, encoder=tiny_autoencoder(callbacks=[stop]), init="graph")
+    Interrupt("batch", "raise").arm(monkeypatch)
+    estimator = tiny(cls, init="graph")
     fit_interrupted(estimator, X, "pretraining")
     with pytest.raises(KeyboardInterrupt):
         estimator.set_params(n_clusters=None).fit(X)
 
 
-@pytest.mark.parametrize("name", ["encoder", "callbacks", "init"])
-def test_an_interruption_reaches_the_search(name, X):
-    stop = Interrupt("epoch", "raise")
-    value = {
-        "encoder": tiny_autoencoder(callbacks=[stop]),
-        "callbacks": [stop],
-        "init": interrupt,
-    }[name]
-    estimator = tiny(DECClustering, **{"init": "k-means", name: value})
+@pytest.mark.parametrize("phase", ["training", "init"])
+def test_an_interruption_reaches_the_search(phase, X, monkeypatch):
+    Interrupt("batch", "raise").arm(monkeypatch)
+    encoder = tiny_autoencoder(max_epochs=1 if phase == "init" else 3)
+    init = interrupt if phase == "init" else "k-means"
+    estimator = tiny(DECClustering, encoder=encoder, init=init)
     with pytest.raises(KeyboardInterrupt):
         GridSearchCV(estimator, {"tol": [0.0, 1e-3]}, cv=2).fit(X)
 

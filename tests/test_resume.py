@@ -289,16 +289,19 @@ def test_nothing_is_kept_that_is_no_number(X, tmp_path):
         tiny_autoencoder(checkpoint=tmp_path, callbacks=[Odd()]).fit(X)
 
 
-def test_an_interrupted_fit_goes_on(X, tmp_path):
-    class Stop(Callback):
-        def on_batch_begin(self, net, **kwargs):
-            if armed and armed[0] == len(net.history):
-                armed.clear()
-                raise KeyboardInterrupt
+def test_an_interrupted_fit_goes_on(X, tmp_path, monkeypatch):
+    step = Net.train_step
 
-    settings = {"callbacks": [Stop()], "max_epochs": 5, "random_state": 0}
+    def interrupted(net, *args, **kwargs):
+        if armed and armed[0] == len(net.history):
+            armed.clear()
+            raise KeyboardInterrupt
+        return step(net, *args, **kwargs)
+
+    monkeypatch.setattr(Net, "train_step", interrupted)
+    settings = {"max_epochs": 5, "random_state": 0}
     armed[:] = [3]
-    with pytest.warns(match="interrupted"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted during training"):
         tiny_autoencoder(checkpoint=tmp_path, **settings).fit(X)
     resumed = tiny_autoencoder(checkpoint=tmp_path, **settings).fit(X)
     assert_same_fit(resumed, tiny_autoencoder(**settings).fit(X), X)

@@ -22,7 +22,7 @@ from discovery import (
 )
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
@@ -475,10 +475,16 @@ def test_init_callable_of_the_wrong_shape(X):
         tiny(DECClustering, init=first_rows).fit(X)
 
 
+@pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("clusterer", [KMeans(3), GaussianMixture(3)])
 def test_init_clusterer_with_another_number_of_clusters(clusterer, X):
-    with pytest.raises(ValueError, match=r"init found 3 clusters.*n_clusters=4"):
+    with pytest.raises(ValueError, match=r"another n_\w+ than .*n_clusters=4 counts"):
         tiny(DECClustering, init=clusterer).fit(X)
+
+
+def test_init_clusterer_that_finds_another_number_of_clusters(X):
+    with pytest.raises(ValueError, match=r"init found 1 clusters.*n_clusters=4"):
+        tiny(DECClustering, init=DBSCAN(eps=1e9)).fit(X)
 
 
 @pytest.mark.usefixtures("no_training")

@@ -136,6 +136,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
 
         Of few rows these are all; of many, a sample that depends on their number alone.
         """
+        self._trainer._validate_params()
         rows, some = sampled(X, self._trainer.max_samples, self._check_input)
         warn_of_units(self, rows)
         return rows, some

@@ -73,8 +73,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
     @property
     def _trainer(self) -> Training:
-        own = self.training or getattr(unwrapped(self.encoder), "training", None)
-        return own or Training()
+        inner = getattr(unwrapped(self.encoder), "training", None) or Training()
+        return self.training or inner._shared()
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
@@ -142,7 +142,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         else:
             own = clone(given)
         if own.training is None:
-            own.training = self.training
+            own.training = self._trainer._shared()
         return own
 
     def _check_fit(self, X: Any, encoder: Any) -> None:

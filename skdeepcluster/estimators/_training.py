@@ -104,6 +104,15 @@ class Training(BaseEstimator):
         # Callbacks may hold what has no copy, as a file, and what the user looks into.
         return type(self)(**self.get_params(deep=False))
 
+    def _shared(self) -> "Training":
+        """What a network has of the training of another: where it is, and the rows."""
+        return Training(
+            precision=self.precision,
+            device=self.device,
+            max_samples=self.max_samples,
+            checkpoint=self.checkpoint,
+        )
+
     def _check(self, lr: float | None = None, batch_size: int | None = None) -> None:
         """Refuse what skorch or torch would trip over much later.
 
