@@ -13,11 +13,9 @@ import torch
 # The first optimizer loads it otherwise, for a second, within a fit: a Ctrl-C in that
 # moment would leave half of it, which no later fit can use.
 import torch._dynamo
-from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import (
     Callback,
-    EarlyStopping,
     EpochTimer,
     PrintLog,
 )
@@ -26,7 +24,12 @@ from torch import Tensor, nn
 from skdeepcluster._resume import Page, plain
 from skdeepcluster.augment import GivenAugmentation
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator
-from skdeepcluster.networks import ForeignAutoencoder, global_generator
+from skdeepcluster.networks import (
+    ForeignAutoencoder,
+    global_generator,
+    global_states,
+    set_global_states,
+)
 
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {}),
@@ -110,11 +113,13 @@ def check_net(net_params: dict[str, Any] | None, **settings: Any) -> None:
     try:
         net = make_net(
             Net, nn.ParameterList([weight]), seed=0, net_params=net_params, **settings
-        ).initialize()
+        )
         rows = BatchDataset(np.zeros((2, 1), dtype=np.float32))
-        for training in (True, False):
-            net.get_iterator(rows, training=training)
-        net.optimizer_.step()
+        with net.seeded(0):
+            net.initialize()
+            for training in (True, False):
+                net.get_iterator(rows, training=training)
+            net.optimizer_.step()
     except Exception as error:
         raise ValueError(
             f"optimizer={settings['optimizer']!r} with net_params={net_params!r} can't "
@@ -127,7 +132,7 @@ def check_monitors(callbacks: Any, net_params: dict[str, Any] | None) -> None:
     if (net_params or {}).get("train_split") is not None:
         return
     for item in callbacks or []:
-        callback = item[1] if isinstance(item, tuple) else item
+        _, callback = named(item)
         monitor = getattr(callback, "monitor", None)
         if isinstance(monitor, str) and monitor.startswith("valid_loss"):
             raise ValueError(
@@ -138,18 +143,62 @@ def check_monitors(callbacks: Any, net_params: dict[str, Any] | None) -> None:
             )
 
 
+def named(item: Any) -> tuple[str | None, Any]:
+    """Return a callback that may be given with a name as a pair."""
+    return item if isinstance(item, tuple) else (None, item)
+
+
 def clone_callbacks(callbacks: Any) -> list[Any]:
-    """Fresh copies of a user's callbacks, for skorch changes the ones it runs."""
-    copies = []
-    for item in callbacks or []:
-        name, callback = item if isinstance(item, tuple) else (None, item)
+    """Fresh copies of a user's callbacks, for skorch changes the ones it runs.
+
+    They refer to what the user's refer to, be it a file or a list to write to, and to
+    one another where those do.
+    """
+    pairs = [named(item) for item in callbacks or []]
+    for item, (_, callback) in zip(callbacks or [], pairs, strict=True):
         if not isinstance(callback, Callback):
             raise TypeError(
                 f"callbacks must hold skorch callbacks or (name, callback) pairs, got "
                 f"{item!r}."
             )
-        copies.append(clone(callback) if name is None else (name, clone(callback)))
-    return copies
+    # Not by way of the pickled form, which may leave attributes out.
+    copies: dict[int, Any] = {
+        id(callback): object.__new__(type(callback)) for _, callback in pairs
+    }
+    for _, callback in pairs:
+        kept = fresh_attributes(callback)
+        vars(copies[id(callback)]).update(
+            (name, with_copies(value, copies)) for name, value in kept.items()
+        )
+    found = [(name, copies[id(callback)]) for name, callback in pairs]
+    return [callback if name is None else (name, callback) for name, callback in found]
+
+
+def fresh_attributes(callback: Callback) -> dict[str, Any]:
+    """Attributes of a callback, without what an earlier training has left."""
+    constructors = [
+        getattr(kind.__init__, "__code__", None) for kind in type(callback).__mro__
+    ]
+    own = {name for code in constructors if code for name in code.co_names}
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if not name.endswith("_") or name in own
+    }
+
+
+def with_copies(value: Any, copies: dict[int, Any]) -> Any:
+    """Return a value, or one like it that holds copies of the callbacks in it."""
+    if id(value) in copies:
+        return copies[id(value)]
+    if type(value) is dict:
+        parts = {name: with_copies(part, copies) for name, part in value.items()}
+        return parts if any(parts[name] is not value[name] for name in value) else value
+    if type(value) in (list, tuple):
+        parts = type(value)(with_copies(part, copies) for part in value)
+        changed = any(new is not old for new, old in zip(parts, value, strict=True))
+        return parts if changed else value
+    return value
 
 
 class CosineAnnealing(Callback):
@@ -216,15 +265,17 @@ class Net(NeuralNet):
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
-        """Tell all the callbacks; one that raises an interruption sets the flags."""
+        """Tell all the callbacks; one that raises an interruption ends the training.
+
+        Skorch's early stopping does, and others after it: a user's Ctrl-C is only what
+        is raised elsewhere.
+        """
         getattr(self, method_name)(self, **kwargs)
         for _, callback in self.callbacks_:
             try:
                 getattr(callback, method_name)(self, **kwargs)
             except KeyboardInterrupt:
-                # Early stopping raises what a user's Ctrl-C raises.
                 self.stopping = True
-                self.interrupted |= not isinstance(callback, EarlyStopping)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **kw: Any) -> Any:
         """Train, and remember whether the user interrupted it in ``interrupted``."""
@@ -253,7 +304,7 @@ class Net(NeuralNet):
         while len(self.history) < self.max_epochs and not self.stopping:
             self.notify("on_epoch_begin", **told)
             self.run_single_epoch(iterator, True, "train", self.train_step)
-            if not self.interrupted:
+            if not self.stopping:
                 self.run_single_epoch(validation, False, "valid", self.validation_step)
             if self._is_whole(self.history[-1]):
                 self.notify("on_epoch_end", **told)
@@ -270,8 +321,7 @@ class Net(NeuralNet):
             "history": plain_history(self),
             "stopping": self.stopping,
             "order": order_of(iterator) and order_of(iterator).bit_generator.state,
-            # Of what isn't ours, which draws from them.
-            "generators": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
+            "generators": global_states() if self.is_foreign() else None,
             "callbacks": [state_of(callback) for _, callback in self.callbacks_],
         }
 
@@ -289,22 +339,30 @@ class Net(NeuralNet):
         self.stopping = state["stopping"]
         if state["order"] is not None:
             order_of(iterator).bit_generator.state = state["order"]
-        first, *others = state["generators"]
-        if self.is_foreign():
-            torch.set_rng_state(first)
-            torch.cuda.set_rng_state_all(others)
+        if state["generators"] is not None:
+            set_global_states(state["generators"])
         for (_, callback), kept in zip(
             self.callbacks_, state["callbacks"], strict=True
         ):
             restore_to(callback, kept)
 
     def is_foreign(self) -> bool:
-        """Whether a part may draw from torch's global generators."""
-        iterators = {self.iterator_train, self.iterator_valid}
-        return iterators != {BatchIterator} or any(
-            isinstance(part, (ForeignAutoencoder, GivenAugmentation))
-            for part in self.module.modules()
+        """Whether a part isn't ours, and so may draw from a global generator."""
+        callbacks = [type(named(item)[1]) for item in self.callbacks or []]
+        parts = [self.iterator_train, self.iterator_valid, *callbacks]
+        return (
+            self.train_split is not None
+            or not is_of(self.optimizer, "torch")
+            or not all(is_of(part, "skdeepcluster") for part in parts)
+            or any(
+                isinstance(part, (ForeignAutoencoder, GivenAugmentation))
+                for part in self.module.modules()
+            )
         )
+
+    def seeded(self, seed: int) -> Any:
+        """Context in which parts that aren't ours draw what follows from a seed."""
+        return global_generator(seed) if self.is_foreign() else contextlib.nullcontext()
 
     def _is_whole(self, epoch: dict[str, Any]) -> bool:
         return all(name in epoch for name in self._losses)
@@ -322,6 +380,8 @@ class Net(NeuralNet):
         rows = 0
         try:
             for number, batch in enumerate(iterator):
+                if self.stopping:
+                    break
                 count = rows_in(batch)
                 if hears:
                     self.notify("on_batch_begin", batch=batch, training=training)
@@ -337,8 +397,6 @@ class Net(NeuralNet):
                     self.history.record_batch(f"{prefix}_loss", loss.item())
                     self.history.record_batch(f"{prefix}_batch_size", count)
                     self.notify("on_batch_end", batch=batch, training=training, **step)
-                if self.interrupted:
-                    break
         except KeyboardInterrupt:
             self.stopping = self.interrupted = True
         if rows:
@@ -364,9 +422,10 @@ class Net(NeuralNet):
             )
 
     def _has_listener(self, *hooks: str) -> bool:
+        told = [(Callback, callback) for _, callback in self.callbacks_]
         return any(
-            getattr(type(callback), hook) is not getattr(Callback, hook)
-            for _, callback in self.callbacks_
+            getattr(type(listener), hook) is not getattr(parent, hook)
+            for parent, listener in [(NeuralNet, self), *told]
             for hook in hooks
         )
 
@@ -489,11 +548,7 @@ class Trained:
 
 
 def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
-    """Train the module of a net in place, or read how it was trained.
-
-    A user's network may draw from torch's global generators, as dropout does, and so
-    may a user's iterator: they are seeded for it and put back.
-    """
+    """Train the module of a net in place, or read how it was trained."""
     module: nn.Module = net.module.to(net.device)
     state = page.read()
     if state is not None and state.get("finished"):
@@ -501,12 +556,11 @@ def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
         module.eval()
         return Trained(state["history"], interrupted=False)
     net.page, net.seed = page, seed
-    foreign = net.is_foreign()
-    with global_generator(seed) if foreign else contextlib.nullcontext():
+    with net.seeded(seed):
         net.partial_fit(X)
-    module.eval()
-    if net.history:
-        net.check_end(X)
+        module.eval()
+        if net.history:
+            net.check_end(X)
     if net.interrupted and is_one_of_many():
         raise KeyboardInterrupt
     trained = Trained(plain_history(net), net.interrupted)
@@ -514,6 +568,11 @@ def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
         state = {"finished": True, "history": trained.history}
         page.write(lambda: {**state, "module": module.state_dict()})
     return trained
+
+
+def is_of(part: Any, library: str) -> bool:
+    """Tell whether a class or function is of a library."""
+    return getattr(part, "__module__", "").partition(".")[0] == library
 
 
 def rows_in(batch: Any) -> int:

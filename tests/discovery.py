@@ -43,6 +43,16 @@ def brief_teaching():
         yield
 
 
+def interrupt_next_step(net):
+    """Let a user's Ctrl-C fall into the next step of a training."""
+
+    def strike(*args, **kwargs):
+        del net.get_loss
+        raise KeyboardInterrupt
+
+    net.get_loss = strike
+
+
 def settings_for(cls, **settings):
     """The settings that an estimator has a parameter for."""
     names = inspect.signature(cls).parameters

@@ -1,6 +1,5 @@
 """Ctrl-C ends a fit with what was learned; early stopping ends its phase only."""
 
-import signal
 import warnings
 
 import numpy as np
@@ -10,6 +9,7 @@ from discovery import (
     ESTIMATORS,
     TRANSFORMERS,
     fitted,
+    interrupt_next_step,
     settings_for,
     tiny,
     tiny_autoencoder,
@@ -35,20 +35,15 @@ TWO_PHASES = [cls for cls in TRAINERS if settings_for(cls, autoencoder=None)]
 
 
 class Interrupt(Callback):
-    """What a user does, in the hook and epoch named."""
+    """What a user does in the step after the hook and epoch named."""
 
-    def __init__(self, hook, how, epoch=2):
+    def __init__(self, hook, epoch=2):
         self.hook = hook
-        self.how = how
         self.epoch = epoch
 
     def act(self, net):
-        if len(net.history) < self.epoch:
-            return
-        if self.how == "signal":
-            signal.raise_signal(signal.SIGINT)
-        else:
-            raise KeyboardInterrupt
+        if len(net.history) >= self.epoch:
+            interrupt_next_step(net)
 
     def on_batch_begin(self, net, **kwargs):
         if self.hook == "batch":
@@ -61,23 +56,9 @@ class Interrupt(Callback):
 
 interruptions = pytest.mark.parametrize(
     "interrupt",
-    [
-        Interrupt("batch", "signal"),
-        Interrupt("epoch", "signal"),
-        Interrupt("batch", "raise"),
-        Interrupt("epoch", "raise"),
-        Interrupt("batch", "signal", epoch=1),
-    ],
-    ids=lambda it: f"{it.hook}-{it.how}-{it.epoch}",
+    [Interrupt("batch"), Interrupt("epoch"), Interrupt("batch", epoch=1)],
+    ids=lambda it: f"{it.hook}-{it.epoch}",
 )
-
-
-@pytest.fixture(autouse=True)
-def _interruptible():
-    # A process started in the background of a shell ignores Ctrl-C from birth.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +136,7 @@ def test_interrupted_while_the_graph_is_made(cls, X, monkeypatch):
 @pytest.mark.parametrize("cls", [DECClustering, AutoencoderGMM, DDCClustering])
 def test_no_graph_after_an_interrupted_pretraining(cls, X, monkeypatch):
     monkeypatch.setattr(GraphClustering, "_labels_of", pytest.fail)
-    stop = Interrupt("epoch", "raise")
+    stop = Interrupt("epoch")
     estimator = tiny(cls, autoencoder=tiny_autoencoder(callbacks=[stop]), init="graph")
     fit_interrupted(estimator, X, "pretraining")
     with pytest.raises(KeyboardInterrupt):
@@ -164,7 +145,7 @@ def test_no_graph_after_an_interrupted_pretraining(cls, X, monkeypatch):
 
 @pytest.mark.parametrize("name", ["autoencoder", "callbacks", "init"])
 def test_an_interruption_reaches_the_search(name, X):
-    stop = Interrupt("epoch", "raise")
+    stop = Interrupt("epoch")
     value = {
         "autoencoder": tiny_autoencoder(callbacks=[stop]),
         "callbacks": [stop],

@@ -14,6 +14,7 @@ from discovery import (
     CLUSTERERS,
     ESTIMATORS,
     fitted,
+    interrupt_next_step,
     settings_for,
     tiny,
     tiny_autoencoder,
@@ -292,7 +293,7 @@ def test_an_interrupted_fit_goes_on(X, tmp_path):
         def on_batch_begin(self, net, **kwargs):
             if armed and armed[0] == len(net.history):
                 armed.clear()
-                raise KeyboardInterrupt
+                interrupt_next_step(net)
 
     settings = {"callbacks": [Stop()], "max_epochs": 5, "random_state": 0}
     armed[:] = [3]

@@ -16,6 +16,7 @@ from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.networks import global_generator
 from skdeepcluster.training import is_one_of_many
 
 # Of the first clusters of a mixture, as a share of the overall variance.
@@ -164,10 +165,12 @@ class InitialClusters:
             clusterer = clone(init)
             if clusterer.get_params().get("random_state", seed) is None:
                 clusterer.set_params(random_state=seed)
-            labels = np.asarray(clusterer.fit_predict(Z))
+            with global_generator(seed):
+                labels = np.asarray(clusterer.fit_predict(Z))
             centers = centers_of_labels(Z, labels, n_clusters)
         elif callable(init):
-            centers = init(Z, n_clusters, random_state=check_random_state(seed))
+            with global_generator(seed):
+                centers = init(Z, n_clusters, random_state=check_random_state(seed))
         elif isinstance(init, str):
             centers = kmeans(Z, n_clusters, self.n_init, seed).cluster_centers_
         else:
