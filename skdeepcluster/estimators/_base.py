@@ -17,7 +17,13 @@ from torch import nn
 
 import skdeepcluster
 from skdeepcluster import networks
-from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
+from skdeepcluster._fitted import (
+    blank,
+    plain_settings,
+    take_over,
+    validated,
+    warn_of_units,
+)
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval, StrOptions
@@ -320,7 +326,8 @@ class BaseDecodingEstimator(BaseDeepEstimator):
             Reconstructed rows.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=[np.float32, np.float64], order="C")
+        with plain_settings():
+            Z = check_array(Z, dtype=[np.float32, np.float64], order="C")
         module = self.module_
         if Z.shape[1] != module.latent_dim:
             raise ValueError(

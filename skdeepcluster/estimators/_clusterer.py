@@ -9,6 +9,7 @@ from sklearn.base import ClusterMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdeepcluster._fitted import plain_settings
 from skdeepcluster._resume import Journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
@@ -256,7 +257,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         float
             From -0.5, also for a single cluster, to 1.
         """
-        return modularity_scorer()(self, X)
+        with plain_settings():
+            return modularity_scorer()(self, X)
 
     def pretrain(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
         """Return an unfitted copy that holds a trained autoencoder.
