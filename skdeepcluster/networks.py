@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false
 
 import contextlib
+import copy
 import inspect
 import itertools
 import math
@@ -175,6 +176,37 @@ class Permute(nn.Module):
         """Return the images with their axes in another order."""
         # Convolutions choose kernels, and with them their rounding, by the layout.
         return x.permute(0, *self.order).contiguous()
+
+
+class LatentRows(nn.Module):
+    """Latent rows of rows in the units of the data, by plain layers of torch.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        It is copied.
+    head : nn.Module or None, default=None
+        Of DDC, whose last hidden layer is the latent space. It is copied.
+    """
+
+    def __init__(self, module: AutoencoderModule, head: Any = None) -> None:
+        super().__init__()
+        self.module = copy.deepcopy(module)
+        self.head = copy.deepcopy(head)
+        self.cpu().requires_grad_(False)
+        layer: Any
+        for layer in self.modules():
+            if isinstance(layer, AlignedLinear):
+                # What quantises passes over subclasses, without a word.
+                layer.__class__ = nn.Linear
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return latent rows."""
+        x = self.module.standardize(x)
+        if self.head is None:
+            return self.module.encode(x)
+        return self.head.hidden(self.module.hidden(x))
 
 
 class SingleConv2d(nn.Conv2d):
@@ -391,7 +423,7 @@ class ForeignAutoencoder(AutoencoderModule):
 
     def encode(self, x: Tensor) -> Tensor:
         """Latent rows of standardised rows."""
-        return self._half(self._encode, x.reshape(len(x), *self._shape))
+        return self._half(self._encode, x.reshape(x.shape[0], *self._shape))
 
     def decode(self, z: Tensor) -> Tensor:
         """Standardised rows of latent rows."""
