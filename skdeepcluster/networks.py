@@ -194,11 +194,10 @@ class LatentRows(nn.Module):
         self.module = copy.deepcopy(module)
         self.head = copy.deepcopy(head)
         self.cpu().requires_grad_(False)
-        layer: Any
         for layer in self.modules():
             if isinstance(layer, AlignedLinear):
                 # What quantises passes over subclasses, without a word.
-                layer.__class__ = nn.Linear
+                object.__setattr__(layer, "__class__", nn.Linear)
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
