@@ -35,7 +35,7 @@ from torch import nn
 
 from skdeepcluster import Autoencoder, DECClustering, Training
 from skdeepcluster import functional as F
-from skdeepcluster.training import autocast
+from skdeepcluster._devices import autocast
 
 BATCH, REFRESH, CHUNK = 256, 140, 1024
 N_CLUSTERS = 10

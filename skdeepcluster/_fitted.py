@@ -123,7 +123,7 @@ def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
     refuse_images(X)
     try:
         # Infinities of both signs add up to none, which numpy would warn of.
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), plain_settings():
             return validate_data(estimator, X, reset=reset, **settings)
     except ValueError as error:
         text = str(error)

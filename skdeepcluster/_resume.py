@@ -18,7 +18,7 @@ import scipy.sparse as sp
 import torch
 
 # Of the files: raised when what they hold changes.
-FORMAT = 1
+FORMAT = 2
 
 CHECKSUM_SIZE = 32
 BYTES_AT_ONCE = 1 << 24

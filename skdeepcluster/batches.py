@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -111,7 +112,6 @@ def rows_of(dataset: Any, index: np.ndarray) -> Tensor:
     return torch.stack([torch.from_numpy(np.array(row)).flatten() for row in rows])
 
 
-@torch.no_grad()
 def in_batches(
     function: Callable[[Tensor], Tensor],
     X: Any,
@@ -123,12 +123,14 @@ def in_batches(
     """
     data = BatchDataset(X)
     for start in range(0, len(data), INFERENCE_ROWS):
-        rows = data.rows(slice(start, start + INFERENCE_ROWS)).to(device)
-        count = len(rows)
-        missing = INFERENCE_ROWS - count
-        if missing:
-            rows = torch.cat([rows, rows.new_zeros(missing, rows.shape[1])])
-        yield function(rows)[:count]
+        with own_settings(), torch.no_grad():
+            rows = data.rows(slice(start, start + INFERENCE_ROWS)).to(device)
+            count = len(rows)
+            missing = INFERENCE_ROWS - count
+            if missing:
+                rows = torch.cat([rows, rows.new_zeros(missing, rows.shape[1])])
+            part = function(rows)[:count]
+        yield part
 
 
 def over_rows(
@@ -157,8 +159,44 @@ def array_over_rows(
     def apply(z: Tensor) -> Tensor:
         return torch.from_numpy(function(z.numpy()))
 
-    with own_settings():
-        return over_rows(apply, Z, torch.device("cpu")).numpy()
+    return over_rows(apply, Z, torch.device("cpu")).numpy()
+
+
+# Precisions of products in single precision, as those found them who are at work.
+_found: list[str | None] = []
+_found_lock = threading.Lock()
+
+
+def set_precision(precision: str | None) -> str | None:
+    """Set the precision of products in single precision, and return what it was.
+
+    None leaves it, and stands for one that torch can't tell, being of several kinds.
+    """
+    try:
+        before = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
+    if precision not in (None, before):
+        torch.set_float32_matmul_precision(precision)
+    return before
+
+
+@contextlib.contextmanager
+def whole_precision() -> Iterator[None]:
+    """Context in which products in single precision aren't in a lower one.
+
+    It is one setting for all threads: the last to leave puts it back.
+    """
+    with _found_lock:
+        _found.append(set_precision("highest"))
+    try:
+        yield
+    finally:
+        with _found_lock:
+            first = _found[0]
+            _found.pop()
+            if not _found:
+                set_precision(first)
 
 
 @contextlib.contextmanager
@@ -168,14 +206,18 @@ def own_settings() -> Iterator[None]:
     Those are for the user's own work: a frame from an inner transformer, an underflow
     that raises or a graph without gradients would only break a fit.
     """
-    device = contextlib.nullcontext()
-    if torch.empty(0).device.type != "cpu":
-        device = torch.device("cpu")
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        device,
-        np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"),
-        plain_settings(),
-    ):
+    with contextlib.ExitStack() as stack:
+        if torch.empty(0).device.type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        for context in (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            whole_precision(),
+            np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"),
+            plain_settings(),
+        ):
+            stack.enter_context(context)
         yield

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
+from sklearn.utils.validation import check_is_fitted
+
 from skdeepcluster._extras import import_extra
 
-__all__ = ["TRUSTED_TYPES", "load"]
+__all__ = ["TRUSTED_TYPES", "load", "to_torch"]
 
 # What a saved estimator may hold of this package. A network of your own is a further
 # type, ``skdeepcluster.networks.ForeignAutoencoder`` and its class.
@@ -70,3 +72,37 @@ def load(path: str | PathLike[str], trusted: Sequence[str] = ()) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{str(path)!r} can't be loaded: {reason}") from error
+
+
+def to_torch(estimator: Any) -> Any:
+    """Make a module of plain torch layers of what `transform` of an estimator computes.
+
+    It maps a tensor of rows, in the units of the training data, to latent rows; they
+    are standardised within. What torch exports, quantises or compiles can be had of it.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted estimator with a network.
+
+    Returns
+    -------
+    torch.nn.Module
+        A copy on the CPU, ready to predict.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster import Autoencoder
+    >>> from skdeepcluster.io import to_torch
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> encoder = Autoencoder((64,), max_epochs=2).fit(X)
+    >>> to_torch(encoder)(torch.from_numpy(X)).shape
+    torch.Size([1797, 10])
+    """
+    from skdeepcluster.networks import LatentRows
+
+    check_is_fitted(estimator, "module_")
+    head = getattr(estimator, "head_", None)
+    return LatentRows(estimator.module_, head if hasattr(head, "hidden") else None)

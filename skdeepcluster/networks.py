@@ -4,9 +4,11 @@
 # pyright: reportUnknownMemberType=false
 
 import contextlib
+import copy
 import inspect
 import itertools
 import math
+import random
 import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
@@ -215,6 +217,36 @@ class Permute(nn.Module):
         return x.permute(0, *self.order).contiguous()
 
 
+class LatentRows(nn.Module):
+    """Latent rows of rows in the units of the data, by plain layers of torch.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        It is copied.
+    head : nn.Module or None, default=None
+        Of DDC, whose last hidden layer is the latent space. It is copied.
+    """
+
+    def __init__(self, module: AutoencoderModule, head: Any = None) -> None:
+        super().__init__()
+        self.module = copy.deepcopy(module)
+        self.head = copy.deepcopy(head)
+        self.cpu().requires_grad_(False)
+        for layer in self.modules():
+            if isinstance(layer, AlignedLinear):
+                # What quantises passes over subclasses, without a word.
+                object.__setattr__(layer, "__class__", nn.Linear)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return latent rows."""
+        x = self.module.standardize(x)
+        if self.head is None:
+            return self.module.encode(x)
+        return self.head.hidden(self.module.hidden(x))
+
+
 class SingleConv2d(nn.Conv2d):
     """Convolution that no lower precision is asked of."""
 
@@ -409,10 +441,10 @@ class ForeignAutoencoder(AutoencoderModule):
                     f"latent_dim={latent_dim}; it is called with both."
                 )
 
-        with evaluating(self.network), torch.no_grad(), torch.device("cpu"):
+        with evaluating(self), torch.no_grad(), torch.device("cpu"):
             z = self.encode(torch.zeros(2, n_features, dtype=torch.float32))
             check("encoder", z, latent_dim)
-            check("decoder", getattr(self.network, self._decode)(z), n_features)
+            check("decoder", self._half(self._decode, z), n_features)
 
     @property
     def n_hidden(self) -> int:
@@ -429,11 +461,19 @@ class ForeignAutoencoder(AutoencoderModule):
 
     def encode(self, x: Tensor) -> Tensor:
         """Latent rows of standardised rows."""
-        return getattr(self.network, self._encode)(x.reshape(len(x), *self._shape))
+        return self._half(self._encode, x.reshape(x.shape[0], *self._shape))
 
     def decode(self, z: Tensor) -> Tensor:
         """Standardised rows of latent rows."""
-        return getattr(self.network, self._decode)(z).flatten(1)
+        return self._half(self._decode, z).flatten(1)
+
+    def _half(self, name: str, x: Tensor) -> Any:
+        """Apply a half of the network, which may draw though it predicts."""
+        half = getattr(self.network, name)
+        if self.training or torch.compiler.is_compiling():
+            return half(x)
+        with global_generator(self.config["seed"]):
+            return half(x)
 
 
 @contextlib.contextmanager
@@ -450,16 +490,40 @@ def evaluating(module: nn.Module) -> Generator[None]:
 _global_generator_lock = threading.RLock()
 
 
+def global_states() -> dict[str, Any]:
+    """States of the global generators of torch, numpy and Python."""
+    return {
+        "torch": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
+        "numpy": np.random.get_state(),
+        "python": random.getstate(),
+    }
+
+
+def set_global_states(states: dict[str, Any]) -> None:
+    """Put the global generators where they were, numpy's by an array or a tensor."""
+    first, *others = states["torch"]
+    torch.set_rng_state(first)
+    torch.cuda.set_rng_state_all(others)
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, np.asarray(keys), *rest))
+    random.setstate(states["python"])
+
+
 @contextlib.contextmanager
 def global_generator(seed: int) -> Generator[None]:
-    """Seed torch's global generators for a while, then put them back.
+    """Seed the global generators for a while, then put them back.
 
     For code that isn't ours and draws from them. One thread at a time is let in.
     """
-    devices = range(torch.cuda.device_count())
-    with _global_generator_lock, torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        yield
+    with _global_generator_lock:
+        states = global_states()
+        try:
+            torch.manual_seed(seed)
+            np.random.seed(seed)
+            random.seed(seed)
+            yield
+        finally:
+            set_global_states(states)
 
 
 def build(

@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import sample_rows
+from skdeepcluster._fitted import plain_settings, sample_rows
 from skdeepcluster._sklearn import Interval, _safe_indexing
 
 __all__ = ["apply_in_blocks", "blocks"]
@@ -270,7 +270,8 @@ def takes_any_rows(method: Callable[[Any, Any], Any]) -> Any:
         if library_of(X) == "dask":
             return _later(function, X)
         many = len(getattr(X, "shape", ())) == 2 and X.shape[0] > MOST_ROWS
-        return over_blocks(function, X) if many or is_lazy(X) else function(X)
+        with plain_settings():
+            return over_blocks(function, X) if many or is_lazy(X) else function(X)
 
     return wrapper
 

@@ -1,182 +1,40 @@
 """Training through skorch: the lean loop, stopping, seeds, devices."""
 
 import contextlib
-import functools
-import inspect
 import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 # The first optimizer loads it otherwise, for a second, within a fit: a Ctrl-C in that
 # moment would leave half of it, which no later fit can use.
 import torch._dynamo
-from sklearn.base import clone
 from skorch import NeuralNet
 from skorch.callbacks import (
     Callback,
-    EarlyStopping,
     EpochTimer,
     PrintLog,
 )
 from torch import Tensor, nn
 
-from skdeepcluster._resume import Page, plain
+from skdeepcluster._callbacks import named, restore_to, state_of
+from skdeepcluster._devices import autocast
+from skdeepcluster._resume import Page
 from skdeepcluster.augment import GivenAugmentation
-from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, BatchIterator
-from skdeepcluster.networks import ForeignAutoencoder, global_generator
-
-OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
-    "adam": (torch.optim.Adam, {}),
-    "adamw": (torch.optim.AdamW, {}),
-    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
-}
-
-CPU = torch.device("cpu")
+from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
+from skdeepcluster.networks import (
+    ForeignAutoencoder,
+    global_generator,
+    global_states,
+    set_global_states,
+)
 
 # What optimizers remember of gradients fades where there are none any more, as of units
 # that no row reaches, and never ends: it stays among the least numbers that there are,
 # with which processors take many times as long. Every so many steps, what is too small
 # to move a weight is forgotten.
 MOMENTA, FADED, STEPS_OF_FADING = ("exp_avg", "momentum_buffer"), 1e-30, 100
-
-# Arguments of optimizers that can't be had together with fused kernels.
-NOT_FUSED = ("foreach", "capturable", "differentiable")
-
-
-def autocast(device: torch.device | str, precision: str) -> Any:
-    """Context in which matrix products run in the wanted precision."""
-    kind = torch.device(device).type
-    if precision == "float32" or (precision == "auto" and not multiplies_bf16(kind)):
-        return contextlib.nullcontext()
-    return torch.autocast(kind, torch.bfloat16)
-
-
-@functools.cache
-def multiplies_bf16(kind: str) -> bool:
-    """Tell whether a kind of device has instructions for products in bfloat16."""
-    if kind == "cuda":
-        return torch.cuda.get_device_capability() >= (8, 0)
-    # Not every version of torch has both.
-    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return kind == "cpu" and any(getattr(torch.cpu, name, bool)() for name in asked)
-
-
-def resolve_device(device: str | torch.device) -> torch.device:
-    """Device of that name, ``"auto"`` being the GPU where there is one."""
-    if device == "auto":
-        return torch.device("cuda") if torch.cuda.is_available() else CPU
-    try:
-        resolved = torch.device(device)
-        # Some names, like "meta", are of devices that hold no numbers.
-        torch.zeros((), device=resolved).item()
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        msg = f"device={device!r} can't be used here ({reason}); try device='auto'."
-        raise ValueError(msg) from error
-    return resolved
-
-
-# What net_params can't say: the estimator's own parts, and what it has parameters for.
-OWN_PARTS = ("module", "criterion", "dataset", "precision")
-OWN_PARAMETERS = (
-    "max_epochs",
-    "batch_size",
-    "lr",
-    "optimizer",
-    "callbacks",
-    "verbose",
-    "device",
-)
-
-
-def check_net(net_params: dict[str, Any] | None, **settings: Any) -> None:
-    """Refuse what skorch or the optimizer would trip over much later.
-
-    A net like the one to come is built for a network of one weight, and takes a step.
-    """
-    for name in net_params or {}:
-        if name.partition("__")[0] in OWN_PARTS:
-            raise ValueError(f"net_params has {name!r}, which is the estimator's own.")
-        if name in OWN_PARAMETERS:
-            raise ValueError(f"net_params has {name!r}: set {name} on the estimator.")
-    split = (net_params or {}).get("train_split")
-    if split is not None and not callable(split):
-        raise ValueError(f"net_params has train_split={split!r}, not a callable.")
-    weight = nn.Parameter(torch.zeros(1, dtype=torch.float32, device="cpu"))
-    weight.grad = torch.zeros_like(weight)
-    try:
-        net = make_net(
-            Net, nn.ParameterList([weight]), seed=0, net_params=net_params, **settings
-        ).initialize()
-        rows = BatchDataset(np.zeros((2, 1), dtype=np.float32))
-        for training in (True, False):
-            net.get_iterator(rows, training=training)
-        net.optimizer_.step()
-    except Exception as error:
-        raise ValueError(
-            f"optimizer={settings['optimizer']!r} with net_params={net_params!r} can't "
-            f"be used: {error}"
-        ) from error
-
-
-def check_monitors(callbacks: Any, net_params: dict[str, Any] | None) -> None:
-    """Refuse callbacks that wait for a validation loss, where no rows are held out."""
-    if (net_params or {}).get("train_split") is not None:
-        return
-    for item in callbacks or []:
-        callback = item[1] if isinstance(item, tuple) else item
-        monitor = getattr(callback, "monitor", None)
-        if isinstance(monitor, str) and monitor.startswith("valid_loss"):
-            raise ValueError(
-                f"callbacks has {type(callback).__name__} with monitor={monitor!r}, but"
-                " no rows are held out for validation; use "
-                f"monitor={monitor.replace('valid', 'train')!r}, or give a train_split "
-                "in net_params."
-            )
-
-
-def clone_callbacks(callbacks: Any) -> list[Any]:
-    """Fresh copies of a user's callbacks, for skorch changes the ones it runs."""
-    copies = []
-    for item in callbacks or []:
-        name, callback = item if isinstance(item, tuple) else (None, item)
-        if not isinstance(callback, Callback):
-            raise TypeError(
-                f"callbacks must hold skorch callbacks or (name, callback) pairs, got "
-                f"{item!r}."
-            )
-        copies.append(clone(callback) if name is None else (name, clone(callback)))
-    return copies
-
-
-class CosineAnnealing(Callback):
-    """Learning rate that falls to zero along half a cosine.
-
-    skorch's own scheduler listens to batches, whose losses would then be read one by
-    one: a wait for the device at each step.
-
-    Parameters
-    ----------
-    epochs : int
-        Epochs of the fall.
-    """
-
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Remember where the fall begins."""
-        self.start_ = [group["lr"] for group in net.optimizer_.param_groups]
-
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Set the learning rate of the epoch, which follows from its number alone."""
-        share = (1 + math.cos(math.pi * (len(net.history) - 1) / self.epochs)) / 2
-        for group, start in zip(net.optimizer_.param_groups, self.start_, strict=True):
-            group["lr"] = start * share
-        net.history.record("event_lr", self.start_[0] * share)
 
 
 class Net(NeuralNet):
@@ -216,15 +74,17 @@ class Net(NeuralNet):
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
-        """Tell all the callbacks; one that raises an interruption sets the flags."""
+        """Tell all the callbacks; one that raises an interruption ends the training.
+
+        Skorch's early stopping does, and others after it: a user's Ctrl-C is only what
+        is raised elsewhere.
+        """
         getattr(self, method_name)(self, **kwargs)
         for _, callback in self.callbacks_:
             try:
                 getattr(callback, method_name)(self, **kwargs)
             except KeyboardInterrupt:
-                # Early stopping raises what a user's Ctrl-C raises.
                 self.stopping = True
-                self.interrupted |= not isinstance(callback, EarlyStopping)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **kw: Any) -> Any:
         """Train, and remember whether the user interrupted it in ``interrupted``."""
@@ -253,7 +113,7 @@ class Net(NeuralNet):
         while len(self.history) < self.max_epochs and not self.stopping:
             self.notify("on_epoch_begin", **told)
             self.run_single_epoch(iterator, True, "train", self.train_step)
-            if not self.interrupted:
+            if not self.stopping:
                 self.run_single_epoch(validation, False, "valid", self.validation_step)
             if self._is_whole(self.history[-1]):
                 self.notify("on_epoch_end", **told)
@@ -270,8 +130,7 @@ class Net(NeuralNet):
             "history": plain_history(self),
             "stopping": self.stopping,
             "order": order_of(iterator) and order_of(iterator).bit_generator.state,
-            # Of what isn't ours, which draws from them.
-            "generators": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
+            "generators": global_states() if self.is_foreign() else None,
             "callbacks": [state_of(callback) for _, callback in self.callbacks_],
         }
 
@@ -289,22 +148,30 @@ class Net(NeuralNet):
         self.stopping = state["stopping"]
         if state["order"] is not None:
             order_of(iterator).bit_generator.state = state["order"]
-        first, *others = state["generators"]
-        if self.is_foreign():
-            torch.set_rng_state(first)
-            torch.cuda.set_rng_state_all(others)
+        if state["generators"] is not None:
+            set_global_states(state["generators"])
         for (_, callback), kept in zip(
             self.callbacks_, state["callbacks"], strict=True
         ):
             restore_to(callback, kept)
 
     def is_foreign(self) -> bool:
-        """Whether a part may draw from torch's global generators."""
-        iterators = {self.iterator_train, self.iterator_valid}
-        return iterators != {BatchIterator} or any(
-            isinstance(part, (ForeignAutoencoder, GivenAugmentation))
-            for part in self.module.modules()
+        """Whether a part isn't ours, and so may draw from a global generator."""
+        callbacks = [type(named(item)[1]) for item in self.callbacks or []]
+        parts = [self.iterator_train, self.iterator_valid, *callbacks]
+        return (
+            self.train_split is not None
+            or not is_of(self.optimizer, "torch")
+            or not all(is_of(part, "skdeepcluster") for part in parts)
+            or any(
+                isinstance(part, (ForeignAutoencoder, GivenAugmentation))
+                for part in self.module.modules()
+            )
         )
+
+    def seeded(self, seed: int) -> Any:
+        """Context in which parts that aren't ours draw what follows from a seed."""
+        return global_generator(seed) if self.is_foreign() else contextlib.nullcontext()
 
     def _is_whole(self, epoch: dict[str, Any]) -> bool:
         return all(name in epoch for name in self._losses)
@@ -322,6 +189,8 @@ class Net(NeuralNet):
         rows = 0
         try:
             for number, batch in enumerate(iterator):
+                if self.stopping:
+                    break
                 count = rows_in(batch)
                 if hears:
                     self.notify("on_batch_begin", batch=batch, training=training)
@@ -337,8 +206,6 @@ class Net(NeuralNet):
                     self.history.record_batch(f"{prefix}_loss", loss.item())
                     self.history.record_batch(f"{prefix}_batch_size", count)
                     self.notify("on_batch_end", batch=batch, training=training, **step)
-                if self.interrupted:
-                    break
         except KeyboardInterrupt:
             self.stopping = self.interrupted = True
         if rows:
@@ -364,9 +231,10 @@ class Net(NeuralNet):
             )
 
     def _has_listener(self, *hooks: str) -> bool:
+        told = [(Callback, callback) for _, callback in self.callbacks_]
         return any(
-            getattr(type(callback), hook) is not getattr(Callback, hook)
-            for _, callback in self.callbacks_
+            getattr(type(listener), hook) is not getattr(parent, hook)
+            for parent, listener in [(NeuralNet, self), *told]
             for hook in hooks
         )
 
@@ -425,61 +293,6 @@ def forget_faded(optimizer: torch.optim.Optimizer) -> None:
                 momenta.masked_fill_(momenta.abs() < FADED, 0)
 
 
-class NoCriterion(nn.Module):
-    """Stand in for skorch's criterion, for nets that define `get_loss`.
-
-    It is a module, though an empty one, because checkpoints save and load it.
-    """
-
-
-def make_net(
-    net_class: type[Net],
-    module: nn.Module,
-    *,
-    optimizer: Any,
-    seed: int,
-    net_params: dict[str, Any] | None = None,
-    **settings: Any,
-) -> Net:
-    """Build a net around a module.
-
-    Parameters
-    ----------
-    net_class : subclass of Net
-    module : nn.Module
-    optimizer : str or subclass of torch.optim.Optimizer
-        A key of ``OPTIMIZERS``, or a class.
-    seed : int
-        Seed of the order of batches.
-    net_params : dict or None, default=None
-        Further keywords of the net; they win over ours.
-    **settings
-        Keywords of the net.
-    """
-    named = isinstance(optimizer, str)
-    optimizer_class, defaults = OPTIMIZERS[optimizer] if named else (optimizer, {})
-    keywords: dict[str, Any] = {
-        "criterion": NoCriterion,
-        "optimizer": optimizer_class,
-        "train_split": None,
-        "dataset": BatchDataset,
-        "iterator_train": BatchIterator,
-        "iterator_valid": BatchIterator,
-        **{f"optimizer__{name}": value for name, value in defaults.items()},
-        **settings,
-        **(net_params or {}),
-    }
-    if named and not any(keywords.get(f"optimizer__{name}") for name in NOT_FUSED):
-        keywords.setdefault("optimizer__fused", True)
-    if keywords["iterator_train"] is BatchIterator:
-        keywords = {
-            "iterator_train__shuffle": True,
-            "iterator_train__seed": seed,
-            **keywords,
-        }
-    return net_class(module, **keywords)
-
-
 @dataclass(frozen=True)
 class Trained:
     """How the training of a module went."""
@@ -489,11 +302,7 @@ class Trained:
 
 
 def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
-    """Train the module of a net in place, or read how it was trained.
-
-    A user's network may draw from torch's global generators, as dropout does, and so
-    may a user's iterator: they are seeded for it and put back.
-    """
+    """Train the module of a net in place, or read how it was trained."""
     module: nn.Module = net.module.to(net.device)
     state = page.read()
     if state is not None and state.get("finished"):
@@ -501,19 +310,21 @@ def train(net: Net, X: Any, seed: int, page: Page) -> Trained:
         module.eval()
         return Trained(state["history"], interrupted=False)
     net.page, net.seed = page, seed
-    foreign = net.is_foreign()
-    with global_generator(seed) if foreign else contextlib.nullcontext():
+    with net.seeded(seed):
         net.partial_fit(X)
-    module.eval()
-    if net.history:
-        net.check_end(X)
-    if net.interrupted and is_one_of_many():
-        raise KeyboardInterrupt
+        module.eval()
+        if net.history:
+            net.check_end(X)
     trained = Trained(plain_history(net), net.interrupted)
     if not trained.interrupted:
         state = {"finished": True, "history": trained.history}
         page.write(lambda: {**state, "module": module.state_dict()})
     return trained
+
+
+def is_of(part: Any, library: str) -> bool:
+    """Tell whether a class or function is of a library."""
+    return getattr(part, "__module__", "").partition(".")[0] == library
 
 
 def rows_in(batch: Any) -> int:
@@ -524,42 +335,6 @@ def rows_in(batch: Any) -> int:
 def order_of(iterator: Any) -> Any:
     """Return the generator of the order of our own batches."""
     return getattr(iterator, "rng", None)
-
-
-def state_of(callback: Any) -> dict[str, Any]:
-    """Collect what a callback has come to, as far as it is numbers or has a state."""
-    state = {}
-    for name, value in vars(callback).items():
-        if not name.endswith("_") or isinstance(value, type):
-            continue
-        if hasattr(value, "load_state_dict"):
-            value = value.state_dict()
-        with contextlib.suppress(ValueError):
-            state[name] = plain(value, name)
-    return state
-
-
-def restore_to(callback: Any, state: dict[str, Any]) -> None:
-    """Give a callback its state back."""
-    for name, value in state.items():
-        now: Any = getattr(callback, name, None)
-        if hasattr(now, "load_state_dict"):
-            now.load_state_dict(value)
-        else:
-            setattr(callback, name, value)
-
-
-def is_one_of_many() -> bool:
-    """Tell whether this fit is one of a search or a comparison.
-
-    Whoever interrupts it means all of them, and not a candidate half trained.
-    """
-    frame = inspect.currentframe()
-    while frame is not None:
-        if ".model_selection" in frame.f_globals.get("__name__", ""):
-            return True
-        frame = frame.f_back
-    return False
 
 
 def plain_history(net: Net) -> list[dict[str, Any]]:

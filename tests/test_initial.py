@@ -25,9 +25,10 @@ from skdeepcluster import (
 from skdeepcluster._resume import Page
 from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import TeachingNet
+from skdeepcluster.estimators._training import make_net
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.heads import AssigningAutoencoder, Mixing, StudentTHead
-from skdeepcluster.training import make_net, train
+from skdeepcluster.training import train
 
 TAUGHT = [
     DECClustering,

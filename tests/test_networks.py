@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster._devices import autocast
 from skdeepcluster._images import channel_axis
 from skdeepcluster.networks import ConvAutoencoder, MLPAutoencoder, build
-from skdeepcluster.training import autocast
 
 
 class Pair(nn.Module):

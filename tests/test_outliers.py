@@ -5,7 +5,13 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from discovery import CLUSTERERS, fitted, tiny, tiny_autoencoder
+from discovery import (
+    CLUSTERERS,
+    fitted,
+    interrupt_next_step,
+    tiny,
+    tiny_autoencoder,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 from sklearn.base import clone
@@ -464,7 +470,7 @@ def test_a_detector_of_an_older_version_is_refused(network, X):
 
 class InterruptOnce(Callback):
     def on_epoch_end(self, net, **kwargs):
-        raise KeyboardInterrupt
+        interrupt_next_step(net)
 
 
 def test_an_interrupted_training_still_gives_a_detector(X):

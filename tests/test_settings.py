@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from test_common import outputs, weights
 
 from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster.batches import own_settings
 from skdeepcluster.graph import GraphClustering
 
 
@@ -38,7 +39,31 @@ def default_device():
         torch.set_default_device(None)
 
 
+@contextlib.contextmanager
+def low_precision():
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+@contextlib.contextmanager
+def all_of_these():
+    """Settings of torch that should change nothing even together."""
+    torch.use_deterministic_algorithms(True)
+    try:
+        with low_precision(), torch.autograd.set_detect_anomaly(True):
+            yield
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 SETTINGS = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "others of torch": all_of_these,
     "default dtype": default_dtype,
     "default device": default_device,
     "inference mode": torch.inference_mode,
@@ -48,6 +73,39 @@ SETTINGS = {
     "polars": lambda: sklearn.config_context(transform_output="polars"),
     "array API": lambda: sklearn.config_context(array_api_dispatch=True),
 }
+
+
+def test_no_thread_is_left_with_the_precision_of_another():
+    with low_precision():
+        first, second = own_settings(), own_settings()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == "highest"
+        second.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_tensors_are_rows_like_others(cls, X):
+    if not can_dispatch():
+        pytest.skip("scipy is too old")
+    rows = X[:60]
+    expected = fitted(tiny(cls), rows)
+    values = outputs(expected, rows)
+    if hasattr(expected, "inverse_transform"):
+        Z = torch.from_numpy(expected.transform(rows))
+        expected_back = expected.inverse_transform(Z)
+    with sklearn.config_context(array_api_dispatch=True):
+        model = fitted(tiny(cls), torch.from_numpy(rows))
+        results = outputs(model, torch.from_numpy(rows))
+        if hasattr(model, "score"):
+            assert model.score(torch.from_numpy(rows)) == expected.score(rows)
+        if hasattr(model, "inverse_transform"):
+            back = model.inverse_transform(Z)
+            assert_array_equal(back, expected_back)
+    for method, value in values.items():
+        assert type(results[method]) is type(value)
+        assert_array_equal(results[method], value, err_msg=method)
 
 
 @pytest.fixture(scope="module")

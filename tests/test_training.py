@@ -38,6 +38,8 @@ from skdeepcluster import (
     DECClustering,
     VaDEClustering,
 )
+from skdeepcluster._callbacks import clone_callbacks
+from skdeepcluster._devices import resolve_device
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.batches import (
     INFERENCE_ROWS,
@@ -46,13 +48,8 @@ from skdeepcluster.batches import (
     PairIterator,
     over_rows,
 )
-from skdeepcluster.training import (
-    OPTIMIZERS,
-    check_net,
-    clone_callbacks,
-    forget_faded,
-    resolve_device,
-)
+from skdeepcluster.estimators._training import OPTIMIZERS, check_net
+from skdeepcluster.training import forget_faded
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import nn
 
+from skdeepcluster._callbacks import CosineAnnealing
+from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
 from skdeepcluster._images import channel_axis, checked_shape
 from skdeepcluster._resume import Journal, Page
@@ -39,7 +41,7 @@ from skdeepcluster.networks import (
     input_moments,
 )
 from skdeepcluster.streams import takes_any_rows
-from skdeepcluster.training import CosineAnnealing, Trained, resolve_device
+from skdeepcluster.training import Trained
 
 # Fewer rows than these are few, for what is left to the estimator. A narrow last layer
 # learns as much of them in less than half the time; with narrower layers, the graph of

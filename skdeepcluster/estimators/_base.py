@@ -15,8 +15,15 @@ from torch import nn
 
 import skdeepcluster
 from skdeepcluster import networks
+from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import blank, take_over, validated, warn_of_units
+from skdeepcluster._fitted import (
+    blank,
+    plain_settings,
+    take_over,
+    validated,
+    warn_of_units,
+)
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval
@@ -25,7 +32,7 @@ from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.streams import sampled, takes_any_rows
-from skdeepcluster.training import Net, Trained, resolve_device
+from skdeepcluster.training import Net, Trained
 
 # Whatever else comes, integers and dates among it, is told apart by doubles.
 INPUT_DTYPES = [np.float64, np.float32, np.uint8]
@@ -283,7 +290,8 @@ class BaseDecodingEstimator(BaseDeepEstimator):
             Reconstructed rows.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=[np.float32, np.float64], order="C")
+        with plain_settings():
+            Z = check_array(Z, dtype=[np.float32, np.float64], order="C")
         module = self.module_
         if Z.shape[1] != module.latent_dim:
             raise ValueError(

@@ -10,7 +10,9 @@ from sklearn.base import ClusterMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
+from skdeepcluster._fitted import plain_settings
 from skdeepcluster._resume import Journal
 from skdeepcluster._seeds import FitSeeds, NetworkSeeds, spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
@@ -39,7 +41,6 @@ from skdeepcluster.estimators._training import Training
 from skdeepcluster.model_selection import modularity_scorer
 from skdeepcluster.networks import Passthrough, input_moments
 from skdeepcluster.streams import apply_in_blocks, check_enough, takes_any_rows
-from skdeepcluster.training import resolve_device
 
 
 @documented
@@ -278,7 +279,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         float
             From -0.5, also for a single cluster, to 1.
         """
-        return modularity_scorer()(self, X)
+        with plain_settings():
+            return modularity_scorer()(self, X)
 
     def pretrain(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
         """Return an unfitted copy that holds a trained encoder.

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._devices import autocast
 from skdeepcluster._docs import documented
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
@@ -26,7 +27,7 @@ from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import CentroidAutoencoder, CentroidHead
 from skdeepcluster.networks import AutoencoderModule, evaluating
-from skdeepcluster.training import Net, autocast
+from skdeepcluster.training import Net
 
 # Rows that each initial centroid stands for in its running mean, as in the authors'
 # program: few enough that centroids follow the latent space.

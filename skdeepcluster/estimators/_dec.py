@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from skdeepcluster import functional as F
+from skdeepcluster._devices import autocast
 from skdeepcluster._docs import documented
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
@@ -28,7 +29,7 @@ from skdeepcluster.estimators._joint import BaseJointClusterer, start_centroids
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
 from skdeepcluster.networks import evaluating
-from skdeepcluster.training import Net, autocast
+from skdeepcluster.training import Net
 
 # Where rows are few, an interval of many steps would see no second target; where they
 # are many, several passes over all of them in an epoch would take most of its time.

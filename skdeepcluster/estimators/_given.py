@@ -46,7 +46,16 @@ def describe(value: Any, without: Sequence[str] = SILENT) -> str:
     if isinstance(value, dict):
         items = (f"{name}: {describe(part, without)}" for name, part in value.items())
         return f"{{{', '.join(items)}}}"
-    if isinstance(value, (BaseEstimator, Callback)):
+    if isinstance(value, Callback):
+        # What it holds may change meanwhile, or hold it in turn.
+        held = (list, tuple, dict, np.ndarray, Callback)
+        params = {
+            name: type(part) if isinstance(part, held) else part
+            for name, part in value.get_params(deep=False).items()
+        }
+        parts = (f"{name}={describe(part)}" for name, part in params.items())
+        return f"{type(value).__name__}({', '.join(parts)})"
+    if isinstance(value, BaseEstimator):
         params = value.get_params(deep=False)
         named = {name: params[name] for name in params if name not in without}
         parts = (f"{name}={describe(part, without)}" for name, part in named.items())

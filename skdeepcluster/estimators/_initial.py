@@ -17,6 +17,7 @@ from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.networks import global_generator
 
 # Restarts of k-means.
 N_INIT = 20
@@ -168,10 +169,12 @@ class InitialClusters:
         init: Any = self.init
         n_clusters: Any = self.n_clusters
         if hasattr(init, "fit_predict"):
-            labels = np.asarray(self._told(init, seed).fit_predict(Z))
+            with global_generator(seed):
+                labels = np.asarray(self._told(init, seed).fit_predict(Z))
             centers = centers_of_labels(Z, labels, n_clusters)
         elif callable(init):
-            centers = init(Z, n_clusters, random_state=check_random_state(seed))
+            with global_generator(seed):
+                centers = init(Z, n_clusters, random_state=check_random_state(seed))
         elif isinstance(init, str):
             centers = kmeans(Z, n_clusters, N_INIT, seed).cluster_centers_
         else:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skdeepcluster._callbacks import CosineAnnealing
 from skdeepcluster._resume import Page
 from skdeepcluster._seeds import FitSeeds, spawn_seeds
 from skdeepcluster.estimators._autoencoder import (
@@ -42,7 +43,7 @@ from skdeepcluster.heads import (
     Mixing,
     StudentTHead,
 )
-from skdeepcluster.training import CosineAnnealing, Net, Trained
+from skdeepcluster.training import Net, Trained
 
 # Few passes, for a network that sees a row often learns its mistakes too; but enough
 # steps to learn at all, in smaller batches where rows are few. Fewer than `FEW_ROWS`

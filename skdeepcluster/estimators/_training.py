@@ -4,26 +4,45 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
+from skdeepcluster._callbacks import (
+    CosineAnnealing,
+    check_monitors,
+    clone_callbacks,
+    named,
+)
+from skdeepcluster._devices import resolve_device
 from skdeepcluster._resume import Page
 from skdeepcluster._sklearn import StrOptions
 from skdeepcluster.augment import Augmentation
+from skdeepcluster.batches import BatchDataset, BatchIterator
 from skdeepcluster.streams import MAX_SAMPLES_CONSTRAINT
-from skdeepcluster.training import (
-    OPTIMIZERS,
-    CosineAnnealing,
-    Net,
-    Trained,
-    check_monitors,
-    check_net,
-    clone_callbacks,
-    make_net,
-    resolve_device,
-    train,
+from skdeepcluster.training import Net, Trained, train
+
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
+}
+
+# Arguments of optimizers that can't be had together with fused kernels.
+NOT_FUSED = ("foreach", "capturable", "differentiable")
+
+# What net_params can't say: the estimator's own parts, and what it has parameters for.
+OWN_PARTS = ("module", "criterion", "dataset", "precision")
+OWN_PARAMETERS = (
+    "max_epochs",
+    "batch_size",
+    "lr",
+    "optimizer",
+    "callbacks",
+    "verbose",
+    "device",
 )
 
 
@@ -105,7 +124,7 @@ class Training(BaseEstimator):
         return type(self)(**self.get_params(deep=False))
 
     def _shared(self) -> "Training":
-        """What a network has of the training of another: where it is, and the rows."""
+        """Return what a network has of the training of another, beside its own."""
         return Training(
             precision=self.precision,
             device=self.device,
@@ -179,7 +198,7 @@ class Training(BaseEstimator):
             # As a part of the module, it is kept with the module's state.
             module.add_module("augmentation", augmentation)
         callbacks = clone_callbacks(self.callbacks)
-        if any(isinstance(of_pair(callback), LRScheduler) for callback in callbacks):
+        if any(isinstance(named(callback)[1], LRScheduler) for callback in callbacks):
             own_callbacks = [
                 callback
                 for callback in own_callbacks
@@ -203,6 +222,88 @@ class Training(BaseEstimator):
         return train(net, X, seed, page)
 
 
-def of_pair(callback: Any) -> Any:
-    """Return a callback that may be given with a name."""
-    return callback[1] if isinstance(callback, tuple) else callback
+def check_net(net_params: dict[str, Any] | None, **settings: Any) -> None:
+    """Refuse what skorch or the optimizer would trip over much later.
+
+    A net like the one to come is built for a network of one weight, and takes a step.
+    """
+    for name in net_params or {}:
+        if name.partition("__")[0] in OWN_PARTS:
+            raise ValueError(f"net_params has {name!r}, which is the estimator's own.")
+        if name in OWN_PARAMETERS:
+            raise ValueError(f"net_params has {name!r}: set {name} on the estimator.")
+    split = (net_params or {}).get("train_split")
+    if split is not None and not callable(split):
+        raise ValueError(f"net_params has train_split={split!r}, not a callable.")
+    weight = nn.Parameter(torch.zeros(1, dtype=torch.float32, device="cpu"))
+    weight.grad = torch.zeros_like(weight)
+    try:
+        net = make_net(
+            Net, nn.ParameterList([weight]), seed=0, net_params=net_params, **settings
+        )
+        rows = BatchDataset(np.zeros((2, 1), dtype=np.float32))
+        with net.seeded(0):
+            net.initialize()
+            for training in (True, False):
+                net.get_iterator(rows, training=training)
+            net.optimizer_.step()
+    except Exception as error:
+        raise ValueError(
+            f"optimizer={settings['optimizer']!r} with net_params={net_params!r} can't "
+            f"be used: {error}"
+        ) from error
+
+
+class NoCriterion(nn.Module):
+    """Stand in for skorch's criterion, for nets that define `get_loss`.
+
+    It is a module, though an empty one, because checkpoints save and load it.
+    """
+
+
+def make_net(
+    net_class: type[Net],
+    module: nn.Module,
+    *,
+    optimizer: Any,
+    seed: int,
+    net_params: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Net:
+    """Build a net around a module.
+
+    Parameters
+    ----------
+    net_class : subclass of Net
+    module : nn.Module
+    optimizer : str or subclass of torch.optim.Optimizer
+        A key of ``OPTIMIZERS``, or a class.
+    seed : int
+        Seed of the order of batches.
+    net_params : dict or None, default=None
+        Further keywords of the net; they win over ours.
+    **settings
+        Keywords of the net.
+    """
+    named = isinstance(optimizer, str)
+    optimizer_class, defaults = OPTIMIZERS[optimizer] if named else (optimizer, {})
+    keywords: dict[str, Any] = {
+        "criterion": NoCriterion,
+        "optimizer": optimizer_class,
+        "train_split": None,
+        "dataset": BatchDataset,
+        "iterator_train": BatchIterator,
+        "iterator_valid": BatchIterator,
+        **{f"optimizer__{name}": value for name, value in defaults.items()},
+        **settings,
+        **(net_params or {}),
+    }
+    if named and not any(keywords.get(f"optimizer__{name}") for name in NOT_FUSED):
+        keywords.setdefault("optimizer__fused", True)
+    if keywords["iterator_train"] is BatchIterator:
+        keywords = {
+            "iterator_train__shuffle": True,
+            "iterator_train__seed": seed,
+            **keywords,
+        }
+    return net_class(module, **keywords)

@@ -22,6 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from skdeepcluster._callbacks import CosineAnnealing
 from skdeepcluster._docs import documented
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.batches import over_rows
@@ -38,7 +39,7 @@ from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import JointModule, MixtureHead
 from skdeepcluster.networks import AutoencoderModule, Draws, build
-from skdeepcluster.training import CosineAnnealing, Net
+from skdeepcluster.training import Net
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
 # rows would be infinite without it.
