@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -24,6 +24,21 @@ from skdeepcluster._warnings import warn
 # three, and the fourth holds no clusters. With less, it loses as often as it gains.
 ROWS_FOR_UNITS = 10_000
 DOMINANT_SHARE = 0.99
+
+# What holds no rows until it is asked for them, by class or library, and how to ask.
+ASKED_FOR_ROWS = {
+    "LazyFrame": "collect",
+    "Delayed": "compute",
+    "Bag": "compute",
+    "pyspark": "toPandas",
+    "duckdb": "df",
+    "ibis": "to_pandas",
+}
+
+EVEN = (
+    "bring series to one length (pad, cut or resample them) and images to one size, or "
+    "make features of each, as its mean and standard deviation."
+)
 
 
 def blank(estimator: Any) -> Any:
@@ -70,7 +85,7 @@ def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarra
 
 def refuse_dates(X: Any) -> None:
     """Refuse columns of dates and time spans, whose unit is anybody's guess."""
-    dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
     for dtype in dtypes:
         if re.match("date|time|period|duration", str(dtype).lower()):
             raise TypeError(
@@ -89,10 +104,11 @@ def refuse_holders(X: Any) -> None:
             f"adata.X. It has {', '.join(places)}."
         )
     # Some frames and sparse matrices are mappings as well.
-    if isinstance(X, Mapping) and not hasattr(X, "shape"):
+    if hasattr(X, "keys") and not hasattr(X, "shape"):
+        keys = ", ".join(map(repr, X.keys()))
         raise TypeError(
-            f"X is a {type(X).__name__} with the keys {', '.join(map(repr, X))}: give "
-            "the rows in it, as X['data'], or a DataFrame of the columns in it."
+            f"X is a {type(X).__name__} with the keys {keys}: give the rows in it, as "
+            "X['data'], or a DataFrame of the columns in it."
         )
     if isinstance(X, str | PathLike):
         raise TypeError(
@@ -104,6 +120,83 @@ def refuse_holders(X: Any) -> None:
             f"X is a {type(X).__name__}: give its rows in one array, as "
             "numpy.stack([numpy.ravel(row) for row, *_ in dataset]) makes of a Dataset."
         )
+    refuse_unread(X)
+
+
+def refuse_unread(X: Any) -> None:
+    """Refuse what has no rows yet, or gives them once, and say how to get them."""
+    for each in type(X).__mro__:
+        for name in (each.__name__, each.__module__.partition(".")[0]):
+            method = ASKED_FOR_ROWS.get(name, "")
+            if method and hasattr(X, method):
+                raise TypeError(
+                    f"X is a {type(X).__name__}, which holds no rows until it is asked "
+                    f"for them: give X.{method}()."
+                )
+    known = any(hasattr(X, name) for name in ("__getitem__", "__array__", "shape"))
+    if isinstance(X, Iterable) and not known:
+        raise TypeError(
+            f"X is a {type(X).__name__}: give its rows in one array, as "
+            "numpy.stack(list(X)) makes of it."
+        )
+
+
+def cell_shape(cell: Any) -> tuple[int, ...]:
+    """Shape of a row of a list, or of what a cell of a table holds."""
+    shape = (len(cell),) if isinstance(cell, list | tuple) else ()
+    return tuple(getattr(cell, "shape", shape))
+
+
+def holds_objects(dtype: Any) -> bool:
+    """Whether cells of a type may hold several numbers."""
+    return re.match("object|array|.*list", str(dtype).lower()) is not None
+
+
+def refuse_nested(X: Any) -> None:
+    """Refuse rows of different shapes, and arrays in the cells of a table."""
+    if isinstance(X, list | tuple):
+        # numpy stacks rows of one shape, but not sparse ones.
+        if len(shapes_in("X", X)) == 1 and sp.issparse(X[0]):
+            raise ValueError(
+                "X is a list of sparse rows: give one matrix, scipy.sparse.vstack(X)."
+            )
+        return
+    framed = hasattr(X, "columns")
+    dtypes = X.dtypes if framed else [getattr(X, "dtype", None)]
+    if not any(holds_objects(dtype) for dtype in dtypes):
+        return
+    if len(X.shape) == 1:
+        if shapes_in("X", X) - {()}:
+            raise ValueError(
+                f"X is a {type(X).__name__} of arrays: give one array, numpy.stack(X)."
+            )
+        return
+    for place in range(X.shape[1]):
+        name = X.columns[place] if framed else place
+        if shapes_in(f"Column {name!r} of X", _safe_indexing(X, place, axis=1)) - {()}:
+            column = f"X[{name!r}]" if framed else f"X[:, {name}]"
+            raise ValueError(
+                f"Column {name!r} of X holds an array in each cell: give its numbers as"
+                f" columns, numpy.stack({column}), and join others to these by "
+                "numpy.column_stack."
+            )
+
+
+def shapes_in(name: str, cells: Any) -> set[tuple[int, ...]]:
+    """Shapes of rows or cells, of which there must be one."""
+    shapes = {cell_shape(cell) for cell in cells}
+    if len(shapes) > 1:
+        first, second = sorted(shapes)[:2]
+        raise ValueError(f"{name} holds rows of shapes {first} and {second}: {EVEN}")
+    return shapes
+
+
+def known_rows(X: Any) -> Any:
+    """Rows that can be taken by their index."""
+    refuse_unread(X)
+    if type(X).__module__.startswith("dask.") and hasattr(X, "columns"):
+        raise TypeError("X is a data frame of dask: give its rows, X.compute().")
+    return indexable(X)[0]
 
 
 def plain_settings() -> Any:
@@ -121,6 +214,7 @@ def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
     refuse_holders(X)
     refuse_dates(X)
     refuse_images(X)
+    refuse_nested(X)
     try:
         # Infinities of both signs add up to none, which numpy would warn of.
         with np.errstate(all="ignore"):
@@ -141,6 +235,8 @@ def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
                 "(), [...]), (StandardScaler(), [...])) in a pipeline, or with a "
                 "TfidfVectorizer or embeddings of texts."
             ) from error
+        if "setting an array element with a sequence" in text:
+            raise ValueError(f"X holds rows of different shapes: {EVEN}") from error
         raise
 
 
@@ -217,7 +313,7 @@ def fitted_labels(estimator: Any, X: Any, rows: np.ndarray | None = None) -> np.
     A clusterer without ``predict`` has labels for its training data only.
     """
     check_is_fitted(estimator)
-    (X,) = indexable(X)
+    X = known_rows(X)
     rows = np.arange(_num_samples(X)) if rows is None else rows
     if hasattr(estimator, "predict"):
         labels = np.asarray(estimator.predict(_safe_indexing(X, rows)))
@@ -261,6 +357,8 @@ def reference_rows(space: Any, X: Any) -> Any:
     else:
         Z = space(X)
     try:
+        refuse_holders(Z)
+        refuse_nested(Z)
         return check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
     except (TypeError, ValueError) as error:
         raise ValueError(

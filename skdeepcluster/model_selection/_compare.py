@@ -13,7 +13,6 @@ from sklearn.metrics import (
     normalized_mutual_info_score,
     pairwise_distances,
 )
-from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._extras import import_extra
@@ -21,6 +20,7 @@ from skdeepcluster._fitted import (
     check_labels,
     check_space,
     comparable,
+    known_rows,
     latent_rows,
     reference_rows,
     sample_rows,
@@ -264,7 +264,7 @@ def compare_clusterers(
     check_space(space)
     check_settings(metric, n_runs, subsample, sample_size, random_state)
     check_n_references(n_references)
-    (X,) = indexable(X)
+    X = known_rows(X)
     if y is not None:
         y = check_labels(y, "y")
         check_consistent_length(X, y)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import check_space, last_step
+from skdeepcluster._fitted import check_space, known_rows, last_step
 from skdeepcluster._sklearn import _num_samples
 from skdeepcluster.model_selection._compare import check_settings, compare_clusterers
 from skdeepcluster.model_selection._fits import TreeCut, fit_seeded, seeded
@@ -175,6 +175,7 @@ def select_n_clusters(
     >>> select_n_clusters(KMeans(), rows, range(2, 6)).n_clusters
     1
     """
+    X = known_rows(X)
     numbers = check_range(k_range, _num_samples(X))
     parameter = number_parameter(estimator)
     check_criterion(criterion, estimator, n_runs, n_references)

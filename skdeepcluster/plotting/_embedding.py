@@ -9,13 +9,13 @@ import scipy.sparse as sp
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
-from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import (
     check_labels,
     fitted_labels,
+    known_rows,
     latent_rows,
     one_noise,
     sample_rows,
@@ -143,7 +143,7 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             The display, drawn.
         """
-        (X,) = indexable(X)
+        X = known_rows(X)
         if y is None:
             labels = fitted_labels(estimator, X)
         else:
@@ -200,7 +200,7 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             The display, drawn.
         """
-        (X,) = indexable(X)
+        X = known_rows(X)
         labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         return cls._of_sample(

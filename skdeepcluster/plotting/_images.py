@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels, one_noise
+from skdeepcluster._fitted import check_labels, fitted_labels, known_rows, one_noise
 from skdeepcluster._images import channels_last, checked_shape
 from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster.plotting._common import (
@@ -102,12 +101,12 @@ class ClusterImagesDisplay:
         ClusterImagesDisplay
             The display, drawn.
         """
-        (X,) = indexable(X)
+        X = known_rows(X)
         labels = fitted_labels(estimator, X)
         rows = chosen_rows(labels, n_images, random_state)
         back = None
         if images is not None:
-            (images,) = indexable(images)
+            images = known_rows(images)
             check_consistent_length(X, images)
             chosen = _safe_indexing(images, rows)
         else:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import silhouette_samples
-from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._fitted import (
@@ -12,6 +11,7 @@ from skdeepcluster._fitted import (
     check_space,
     comparable,
     fitted_labels,
+    known_rows,
     one_noise,
     reference_rows,
     sample_rows,
@@ -94,7 +94,7 @@ class SilhouetteDisplay:
             The display, drawn.
         """
         check_space(space)
-        (X,) = indexable(X)
+        X = known_rows(X)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
         return cls.from_predictions(
             reference_rows(space, _safe_indexing(X, rows)),
@@ -141,7 +141,7 @@ class SilhouetteDisplay:
         SilhouetteDisplay
             The display, drawn.
         """
-        (X,) = indexable(X)
+        X = known_rows(X)
         labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
