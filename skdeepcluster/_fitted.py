@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn import config_context
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, indexable
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -65,6 +66,13 @@ def learned_names(estimator: Any) -> list[str]:
     return [name for name in vars(estimator) if name.endswith("_")]
 
 
+def thawed(estimator: Any) -> Any:
+    """Return the estimator in a ``FrozenEstimator``, or the estimator itself."""
+    while isinstance(estimator, FrozenEstimator):
+        estimator = estimator.estimator
+    return estimator
+
+
 def last_step(estimator: Any) -> Any:
     """Return the final estimator of a pipeline, or the estimator itself."""
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
@@ -72,7 +80,8 @@ def last_step(estimator: Any) -> Any:
 
 def searched(estimator: Any) -> Any:
     """Return the best estimator of a search, or the estimator itself."""
-    return getattr(estimator, "best_estimator_", estimator)
+    estimator = thawed(estimator)
+    return thawed(getattr(estimator, "best_estimator_", estimator))
 
 
 def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarray:
@@ -267,20 +276,42 @@ def warn_of_units(estimator: Any, X: Any) -> None:
     )
 
 
+def label_vector(labels: Any, name: str, warn: bool = False) -> np.ndarray:
+    """Labels as a vector in which what is missing is no label."""
+    if np.ma.isMaskedArray(labels):
+        masked, labels = np.ma.getmaskarray(labels), np.array(labels, dtype=object)
+        labels[masked] = None
+    found = np.asarray(labels)
+    if found.dtype.kind in "US":
+        if isinstance(labels, list | tuple):
+            whole = np.array(labels, dtype=object)
+            # Of NaN and numbers beside strings, numpy has made strings.
+            if not all(isinstance(label, str | bytes) for label in whole.ravel()):
+                found = whole
+        elif (found.astype(str) == "nan").any():
+            raise ValueError(
+                f"{name} is an array of strings and holds 'nan', which numpy makes of "
+                f"a missing value: give {name} as a list or of dtype object, with None "
+                "or NaN where a label is missing."
+            )
+    return column_or_1d(found, warn=warn)
+
+
 def check_labels(labels: Any, name: str) -> np.ndarray:
     """Return labels as a vector, refusing what is none and rows without a label."""
     try:
+        missing = is_missing(label_vector(labels, name))
         labels = column_or_1d(labels)
     except ValueError as error:
         raise ValueError(f"{name} must hold one label for each row. {error}") from error
-    if is_missing(labels).any():
+    if missing.any():
         raise ValueError(f"{name} has missing values: give every row a label.")
     return labels
 
 
 def is_missing(labels: np.ndarray) -> np.ndarray:
     """Whether labels are missing: None, NaN, or what pandas has for it."""
-    if labels.dtype.kind not in "fOmM":
+    if labels.dtype.kind not in "fOmMT":
         return np.zeros(len(labels), dtype=bool)
     # What is missing differs from itself, but for those of which Python can't tell.
     return np.array(
@@ -318,7 +349,7 @@ def fitted_labels(estimator: Any, X: Any, rows: np.ndarray | None = None) -> np.
     if hasattr(estimator, "predict"):
         labels = np.asarray(estimator.predict(_safe_indexing(X, rows)))
     else:
-        final = last_step(estimator)
+        final = last_step(thawed(estimator))
         if not hasattr(final, "labels_"):
             raise TypeError(
                 f"{type(final).__name__} has neither predict nor labels_: give a "
@@ -341,8 +372,10 @@ def latent_rows(estimator: Any, X: Any) -> Any:
     That is its latent space, if it can take rows there and back (``transform`` alone
     may give distances to centres), or else what the earlier steps of a pipeline made.
     """
+    estimator = thawed(estimator)
     final = last_step(estimator)
-    Z = estimator[:-1].transform(X) if final is not estimator else X
+    piped = isinstance(estimator, Pipeline) and len(estimator) > 1
+    Z = estimator[:-1].transform(X) if piped else X
     if hasattr(final, "transform") and hasattr(final, "inverse_transform"):
         return final.transform(Z)
     return Z

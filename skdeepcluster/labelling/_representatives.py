@@ -12,7 +12,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from skdeepcluster._fitted import is_missing
+from skdeepcluster._fitted import is_missing, label_vector
 from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]
@@ -94,7 +94,7 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
         A label for each row. Labelled rows keep theirs; a cluster without any takes
         the nearest of all.
     """
-    rows, labels = column_or_1d(rows), column_or_1d(labels)
+    rows, labels = column_or_1d(rows), label_vector(labels, "labels")
     if len(rows) == 0 or len(rows) != len(labels):
         raise ValueError(
             f"rows has {len(rows)} entries and labels {len(labels)}; give one label "
