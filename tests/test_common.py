@@ -471,6 +471,18 @@ def test_round_trip_predicts_the_same(model, round_trip, X, tmp_path):
     assert_same_outputs(outputs(refitted, X), outputs(model, X))
 
 
+def test_a_file_that_is_mapped_predicts_the_same(model, X, tmp_path):
+    joblib.dump(model, tmp_path / "file")
+    loaded = joblib.load(tmp_path / "file", mmap_mode="r")
+    # torch warns of arrays that can't be written to once in a process.
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        assert_same_outputs(outputs(loaded, X), outputs(model, X))
+    finally:
+        torch.set_warn_always(before)
+
+
 @pytest.mark.parametrize("round_trip", ROUND_TRIPS)
 @every_estimator
 def test_a_file_holds_little_but_weights(cls, round_trip, X, tmp_path):
