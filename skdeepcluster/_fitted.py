@@ -1,6 +1,7 @@
 """What can be asked of any fitted clusterer, alone or at the end of a pipeline."""
 
 import copy
+import functools
 import re
 from collections.abc import Iterable
 from numbers import Real
@@ -347,7 +348,7 @@ def fitted_labels(estimator: Any, X: Any, rows: np.ndarray | None = None) -> np.
     X = known_rows(X)
     rows = np.arange(_num_samples(X)) if rows is None else rows
     if hasattr(estimator, "predict"):
-        labels = np.asarray(estimator.predict(_safe_indexing(X, rows)))
+        labels = predicted(estimator, _safe_indexing(X, rows))
     else:
         final = last_step(thawed(estimator))
         if not hasattr(final, "labels_"):
@@ -364,6 +365,18 @@ def fitted_labels(estimator: Any, X: Any, rows: np.ndarray | None = None) -> np.
             )
         labels = labels[rows]
     return one_noise(labels)
+
+
+def predicted(estimator: Any, X: Any) -> np.ndarray:
+    """Predict for rows, in the type that a fitted k-means takes alone if need be."""
+    try:
+        return np.asarray(estimator.predict(X))
+    except ValueError as error:
+        centers = getattr(last_step(searched(estimator)), "cluster_centers_", None)
+        if "dtype mismatch" not in str(error) or centers is None:
+            raise
+        cast = X.astype if hasattr(X, "astype") else functools.partial(np.array, X)
+        return np.asarray(estimator.predict(cast(centers.dtype)))
 
 
 def latent_rows(estimator: Any, X: Any) -> Any:

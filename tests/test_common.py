@@ -28,6 +28,7 @@ from discovery import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
@@ -281,6 +282,21 @@ def test_set_output(cls, library, frame_type, X):
     assert list(frame.columns) == list(estimator.get_feature_names_out())
     assert_array_equal(frame.to_numpy(), fitted(tiny(cls), X).transform(X))
     assert isinstance(estimator.transform(X[:3]), frame_type)
+
+
+@every_transformer
+def test_latent_rows_have_the_type_of_the_training_data(cls, X):
+    wide = X.astype(np.float64)
+    for rows, others, bytes_ in [
+        (X, wide, X.astype(np.uint8)),
+        (wide, X, X.astype(np.uint8)),
+    ]:
+        model = fitted(tiny(cls), rows)
+        for each in (rows, others, bytes_, sp.csr_array(others)):
+            assert model.transform(each).dtype == rows.dtype
+        kmeans = KMeans(2, n_init=1, random_state=0).fit(model.transform(rows))
+        pipeline = make_pipeline(FrozenEstimator(model), kmeans)
+        assert_array_equal(pipeline.predict(others), kmeans.labels_)
 
 
 @every_transformer

@@ -12,7 +12,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from skdeepcluster._fitted import is_missing, label_vector
+from skdeepcluster._fitted import is_missing, label_vector, predicted
 from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]
@@ -128,7 +128,7 @@ def latent_rows_and_clusters(estimator: Any, X: Any) -> tuple[np.ndarray, np.nda
                 f"estimator must have predict and transform, and "
                 f"{type(estimator).__name__} has no {method}: give a deep clusterer."
             )
-    return np.asarray(estimator.transform(X)), estimator.predict(X)
+    return np.asarray(estimator.transform(X)), predicted(estimator, X)
 
 
 def check_rows(rows: np.ndarray, n_samples: int) -> None:
