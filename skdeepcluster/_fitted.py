@@ -214,6 +214,14 @@ def plain_settings() -> Any:
     return config_context(array_api_dispatch=False, transform_output="default")
 
 
+def takes_tensors(function: Any) -> Any:
+    """Let scikit-learn make arrays of tensors in a function, whatever a user has set.
+
+    The rest of a user's settings hold for the estimators that are the user's own.
+    """
+    return config_context(array_api_dispatch=False)(function)
+
+
 def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
     """Validate rows as scikit-learn does, and say how to make rows of what is none."""
     settings = {
@@ -227,7 +235,7 @@ def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
     refuse_nested(X)
     try:
         # Infinities of both signs add up to none, which numpy would warn of.
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), config_context(array_api_dispatch=False):
             return validate_data(estimator, X, reset=reset, **settings)
     except ValueError as error:
         text = str(error)

@@ -27,11 +27,13 @@ from skdeepcluster._fitted import (
     last_step,
     latent_rows,
     mean_and_variance,
+    plain_settings,
     refuse_dates,
     refuse_holders,
     refuse_nested,
     sample_rows,
     searched,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster._terms import term_weights, text_labels, top_terms
@@ -72,6 +74,7 @@ class Described:
     found: np.ndarray
 
 
+@takes_tensors
 def describe_clusters(
     estimator: Any,
     X: Any,
@@ -163,6 +166,7 @@ def describe_clusters(
     return pandas.DataFrame(records, index=index)
 
 
+@takes_tensors
 def cluster_effects(
     estimator: Any, X: Any, feature_names: Any = None, *, labels: Any = None
 ) -> Any:
@@ -215,6 +219,7 @@ def cluster_effects(
     return pandas.DataFrame(effects_and_steps(it)[0], index=index, columns=it.names)
 
 
+@takes_tensors
 def describe_outliers(
     detector: Any,
     X: Any,
@@ -351,6 +356,7 @@ def describe_outliers(
     return pandas.DataFrame(records, index=index[each])
 
 
+@takes_tensors
 def describe_topics(
     pipeline: Any,
     X: Any,
@@ -589,7 +595,8 @@ def space_of(estimator: Any, X: Any, it: Described) -> Any:
     if estimator is not None:
         X = known_rows(X)
         return check_array(latent_rows(searched(estimator), X), accept_sparse="csr")
-    return StandardScaler(with_mean=False).fit_transform(it.rows)
+    with plain_settings():
+        return StandardScaler(with_mean=False).fit_transform(it.rows)
 
 
 def typical(space: Any, members: np.ndarray, n_rows: int) -> list[int]:

@@ -214,6 +214,20 @@ def test_one_row(model, X):
         assert len(result) == 1, name
 
 
+@pytest.mark.parametrize(
+    "cls", [cls for cls in CLUSTERERS if hasattr(cls, "inverse_transform")]
+)
+def test_centres_are_decoded(cls, X):
+    model = fitted(tiny(cls), X)
+    centers = getattr(model, "cluster_centers_", getattr(model, "means_", None))
+    if centers is None:  # Its clusters are in an embedding of the latent space.
+        return
+    assert centers.shape[1] == model.transform(X[:1]).shape[1]
+    decoded = model.inverse_transform(centers)
+    assert decoded.shape == (len(centers), X.shape[1])
+    assert np.isfinite(decoded).all()
+
+
 # containers and types
 
 

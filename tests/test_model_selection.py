@@ -1047,3 +1047,17 @@ def test_frozen_pipelines_are_compared_in_the_space_of_their_clusterer():
     found = compare_clusterers(candidates, X, n_references=0)
     assert found.table["error"].tolist() == ["", ""]
     assert_array_equal(found.spaces["frozen"], pipeline[:-1].transform(X))
+
+
+def test_results_are_printed_as_their_tables(blobs):
+    graph = GraphClustering(n_init=1, random_state=0)
+    found = compare_clusterers({"graph": graph, "k-means": KMeans(3)}, blobs, n_runs=1)
+    assert repr(found) == repr(found.table)
+    chosen = select_n_clusters(graph, blobs, [2, 3], n_runs=1)
+    printed = repr(chosen)
+    assert printed.startswith(f"n_clusters={chosen.n_clusters}\n")
+    assert printed.endswith(repr(chosen.table))
+    assert all(reason in printed for reason in chosen.reasons)
+    assert max(map(len, (repr(found), printed))) < 2000
+    assert "\n" not in repr(modularity_scorer())
+    assert "\n" not in repr(AllData())

@@ -32,6 +32,7 @@ from skdeepcluster._fitted import (
     plain_settings,
     searched,
     take_over,
+    takes_tensors,
     validated,
 )
 from skdeepcluster._seeds import spawn_seeds
@@ -206,6 +207,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         take_over(self, model)
         return self
 
+    @takes_tensors
     def _learn(self, X: Any, y: Any, before: Any) -> None:
         if y is None:
             raise ValueError(
@@ -328,6 +330,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             told[part] = block[: part.stop - part.start]
         return self.graph_weight_ * shares + (1 - self.graph_weight_) * told
 
+    @takes_tensors
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes.
 
@@ -407,6 +410,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
                 votes[part] += block[: part.stop - part.start]
         return votes / votes.sum(1, keepdims=True)
 
+    @takes_tensors
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy among the rows whose class is known.
 

@@ -12,12 +12,13 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from skdeepcluster._fitted import is_missing, label_vector, predicted
+from skdeepcluster._fitted import is_missing, label_vector, predicted, takes_tensors
 from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]
 
 
+@takes_tensors
 def representatives(
     estimator: Any, X: Any, n_per_cluster: int = 1, *, random_state: Any = 0
 ) -> np.ndarray:
@@ -72,6 +73,7 @@ def representatives(
     return np.array(chosen)
 
 
+@takes_tensors
 def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
     """Label every row as the nearest labelled row of its cluster.
 

@@ -24,6 +24,7 @@ from skdeepcluster._fitted import (
     latent_rows,
     reference_rows,
     sample_rows,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
 from skdeepcluster._warnings import warn
@@ -141,10 +142,15 @@ class ClustererComparison:
             Path(path).write_text(page, encoding="utf-8")
         return page
 
+    def __repr__(self) -> str:
+        # That of a dataclass would print every array.
+        return repr(self.table)
+
     def _repr_html_(self) -> str:
         return self.table.to_html()
 
 
+@takes_tensors
 def compare_clusterers(
     estimators: Any,
     X: Any,

@@ -22,6 +22,7 @@ from skdeepcluster._fitted import (
     known_rows,
     reference_rows,
     sample_rows,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.model_selection._reference import (
@@ -171,6 +172,7 @@ class ClusteringScorer:
         self.random_state = random_state
         self.n_references = n_references
 
+    @takes_tensors
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score the clusters that a fitted estimator makes of ``X``; y is ignored."""
         X = known_rows(X)

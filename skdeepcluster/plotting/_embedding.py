@@ -18,7 +18,9 @@ from skdeepcluster._fitted import (
     known_rows,
     latent_rows,
     one_noise,
+    plain_settings,
     sample_rows,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
@@ -101,6 +103,7 @@ class EmbeddingDisplay:
         self.n_rows = len(points) if n_rows is None else n_rows
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls,
         estimator: Any,
@@ -160,6 +163,7 @@ class EmbeddingDisplay:
         ).plot(ax=ax, **kwargs)
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls,
         X: Any,
@@ -469,4 +473,6 @@ def to_plane(Z: Any, method: str, seed: int) -> tuple[np.ndarray, tuple[str, str
         model, name = TruncatedSVD(2, random_state=seed), "SVD"
     else:
         model, name = PCA(2, random_state=seed), "PCA"
-    return model.fit_transform(Z), (f"{name} 1", f"{name} 2")
+    # Small differences underflow in an embedding.
+    with plain_settings(), np.errstate(under="ignore"):
+        return model.fit_transform(Z), (f"{name} 1", f"{name} 2")

@@ -6,7 +6,13 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels, known_rows, one_noise
+from skdeepcluster._fitted import (
+    check_labels,
+    fitted_labels,
+    known_rows,
+    one_noise,
+    takes_tensors,
+)
 from skdeepcluster._images import channels_last, checked_shape
 from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster.plotting._common import (
@@ -56,6 +62,7 @@ class ClusterImagesDisplay:
         self.title = title
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls,
         estimator: Any,
@@ -126,6 +133,7 @@ class ClusterImagesDisplay:
         )
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls,
         X: Any,

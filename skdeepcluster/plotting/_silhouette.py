@@ -15,6 +15,7 @@ from skdeepcluster._fitted import (
     one_noise,
     reference_rows,
     sample_rows,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
@@ -57,6 +58,7 @@ class SilhouetteDisplay:
         self.title = title
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls,
         estimator: Any,
@@ -106,6 +108,7 @@ class SilhouetteDisplay:
         )
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls,
         X: Any,
