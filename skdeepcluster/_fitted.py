@@ -1,8 +1,9 @@
 """What can be asked of any fitted clusterer, alone or at the end of a pipeline."""
 
 import copy
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn import config_context
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, indexable
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -24,6 +26,21 @@ from skdeepcluster._warnings import warn
 # three, and the fourth holds no clusters. With less, it loses as often as it gains.
 ROWS_FOR_UNITS = 10_000
 DOMINANT_SHARE = 0.99
+
+# What holds no rows until it is asked for them, by class or library, and how to ask.
+ASKED_FOR_ROWS = {
+    "LazyFrame": "collect",
+    "Delayed": "compute",
+    "Bag": "compute",
+    "pyspark": "toPandas",
+    "duckdb": "df",
+    "ibis": "to_pandas",
+}
+
+EVEN = (
+    "bring series to one length (pad, cut or resample them) and images to one size, or "
+    "make features of each, as its mean and standard deviation."
+)
 
 
 def blank(estimator: Any) -> Any:
@@ -50,6 +67,13 @@ def learned_names(estimator: Any) -> list[str]:
     return [name for name in vars(estimator) if name.endswith("_")]
 
 
+def thawed(estimator: Any) -> Any:
+    """Return the estimator in a ``FrozenEstimator``, or the estimator itself."""
+    while isinstance(estimator, FrozenEstimator):
+        estimator = estimator.estimator
+    return estimator
+
+
 def last_step(estimator: Any) -> Any:
     """Return the final estimator of a pipeline, or the estimator itself."""
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
@@ -57,7 +81,8 @@ def last_step(estimator: Any) -> Any:
 
 def searched(estimator: Any) -> Any:
     """Return the best estimator of a search, or the estimator itself."""
-    return getattr(estimator, "best_estimator_", estimator)
+    estimator = thawed(estimator)
+    return thawed(getattr(estimator, "best_estimator_", estimator))
 
 
 def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarray:
@@ -70,7 +95,7 @@ def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarra
 
 def refuse_dates(X: Any) -> None:
     """Refuse columns of dates and time spans, whose unit is anybody's guess."""
-    dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
     for dtype in dtypes:
         if re.match("date|time|period|duration", str(dtype).lower()):
             raise TypeError(
@@ -89,10 +114,11 @@ def refuse_holders(X: Any) -> None:
             f"adata.X. It has {', '.join(places)}."
         )
     # Some frames and sparse matrices are mappings as well.
-    if isinstance(X, Mapping) and not hasattr(X, "shape"):
+    if hasattr(X, "keys") and not hasattr(X, "shape"):
+        keys = ", ".join(map(repr, X.keys()))
         raise TypeError(
-            f"X is a {type(X).__name__} with the keys {', '.join(map(repr, X))}: give "
-            "the rows in it, as X['data'], or a DataFrame of the columns in it."
+            f"X is a {type(X).__name__} with the keys {keys}: give the rows in it, as "
+            "X['data'], or a DataFrame of the columns in it."
         )
     if isinstance(X, str | PathLike):
         raise TypeError(
@@ -104,11 +130,96 @@ def refuse_holders(X: Any) -> None:
             f"X is a {type(X).__name__}: give its rows in one array, as "
             "numpy.stack([numpy.ravel(row) for row, *_ in dataset]) makes of a Dataset."
         )
+    refuse_unread(X)
+
+
+def refuse_unread(X: Any) -> None:
+    """Refuse what has no rows yet, or gives them once, and say how to get them."""
+    for each in type(X).__mro__:
+        for name in (each.__name__, each.__module__.partition(".")[0]):
+            method = ASKED_FOR_ROWS.get(name, "")
+            if method and hasattr(X, method):
+                raise TypeError(
+                    f"X is a {type(X).__name__}, which holds no rows until it is asked "
+                    f"for them: give X.{method}()."
+                )
+    known = any(hasattr(X, name) for name in ("__getitem__", "__array__", "shape"))
+    if isinstance(X, Iterable) and not known:
+        raise TypeError(
+            f"X is a {type(X).__name__}: give its rows in one array, as "
+            "numpy.stack(list(X)) makes of it."
+        )
+
+
+def cell_shape(cell: Any) -> tuple[int, ...]:
+    """Shape of a row of a list, or of what a cell of a table holds."""
+    shape = (len(cell),) if isinstance(cell, list | tuple) else ()
+    return tuple(getattr(cell, "shape", shape))
+
+
+def holds_objects(dtype: Any) -> bool:
+    """Whether cells of a type may hold several numbers."""
+    return re.match("object|array|.*list", str(dtype).lower()) is not None
+
+
+def refuse_nested(X: Any) -> None:
+    """Refuse rows of different shapes, and arrays in the cells of a table."""
+    if isinstance(X, list | tuple):
+        # numpy stacks rows of one shape, but not sparse ones.
+        if len(shapes_in("X", X)) == 1 and sp.issparse(X[0]):
+            raise ValueError(
+                "X is a list of sparse rows: give one matrix, scipy.sparse.vstack(X)."
+            )
+        return
+    framed = hasattr(X, "columns")
+    dtypes = X.dtypes if framed else [getattr(X, "dtype", None)]
+    if not any(holds_objects(dtype) for dtype in dtypes):
+        return
+    if len(X.shape) == 1:
+        if shapes_in("X", X) - {()}:
+            raise ValueError(
+                f"X is a {type(X).__name__} of arrays: give one array, numpy.stack(X)."
+            )
+        return
+    for place in range(X.shape[1]):
+        name = X.columns[place] if framed else place
+        if shapes_in(f"Column {name!r} of X", _safe_indexing(X, place, axis=1)) - {()}:
+            column = f"X[{name!r}]" if framed else f"X[:, {name}]"
+            raise ValueError(
+                f"Column {name!r} of X holds an array in each cell: give its numbers as"
+                f" columns, numpy.stack({column}), and join others to these by "
+                "numpy.column_stack."
+            )
+
+
+def shapes_in(name: str, cells: Any) -> set[tuple[int, ...]]:
+    """Shapes of rows or cells, of which there must be one."""
+    shapes = {cell_shape(cell) for cell in cells}
+    if len(shapes) > 1:
+        first, second = sorted(shapes)[:2]
+        raise ValueError(f"{name} holds rows of shapes {first} and {second}: {EVEN}")
+    return shapes
+
+
+def known_rows(X: Any) -> Any:
+    """Rows that can be taken by their index."""
+    refuse_unread(X)
+    if type(X).__module__.startswith("dask.") and hasattr(X, "columns"):
+        raise TypeError("X is a data frame of dask: give its rows, X.compute().")
+    return indexable(X)[0]
 
 
 def plain_settings() -> Any:
     """Context in which scikit-learn works as estimators inside of ours need it."""
     return config_context(array_api_dispatch=False, transform_output="default")
+
+
+def takes_tensors(function: Any) -> Any:
+    """Let scikit-learn make arrays of tensors in a function, whatever a user has set.
+
+    The rest of a user's settings hold for the estimators that are the user's own.
+    """
+    return config_context(array_api_dispatch=False)(function)
 
 
 def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
@@ -121,6 +232,7 @@ def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
     refuse_holders(X)
     refuse_dates(X)
     refuse_images(X)
+    refuse_nested(X)
     try:
         # Infinities of both signs add up to none, which numpy would warn of.
         with np.errstate(all="ignore"), plain_settings():
@@ -141,6 +253,8 @@ def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:
                 "(), [...]), (StandardScaler(), [...])) in a pipeline, or with a "
                 "TfidfVectorizer or embeddings of texts."
             ) from error
+        if "setting an array element with a sequence" in text:
+            raise ValueError(f"X holds rows of different shapes: {EVEN}") from error
         raise
 
 
@@ -171,20 +285,42 @@ def warn_of_units(estimator: Any, X: Any) -> None:
     )
 
 
+def label_vector(labels: Any, name: str, warn: bool = False) -> np.ndarray:
+    """Labels as a vector in which what is missing is no label."""
+    if np.ma.isMaskedArray(labels):
+        masked, labels = np.ma.getmaskarray(labels), np.array(labels, dtype=object)
+        labels[masked] = None
+    found = np.asarray(labels)
+    if found.dtype.kind in "US":
+        if isinstance(labels, list | tuple):
+            whole = np.array(labels, dtype=object)
+            # Of NaN and numbers beside strings, numpy has made strings.
+            if not all(isinstance(label, str | bytes) for label in whole.ravel()):
+                found = whole
+        elif (found.astype(str) == "nan").any():
+            raise ValueError(
+                f"{name} is an array of strings and holds 'nan', which numpy makes of "
+                f"a missing value: give {name} as a list or of dtype object, with None "
+                "or NaN where a label is missing."
+            )
+    return column_or_1d(found, warn=warn)
+
+
 def check_labels(labels: Any, name: str) -> np.ndarray:
     """Return labels as a vector, refusing what is none and rows without a label."""
     try:
+        missing = is_missing(label_vector(labels, name))
         labels = column_or_1d(labels)
     except ValueError as error:
         raise ValueError(f"{name} must hold one label for each row. {error}") from error
-    if is_missing(labels).any():
+    if missing.any():
         raise ValueError(f"{name} has missing values: give every row a label.")
     return labels
 
 
 def is_missing(labels: np.ndarray) -> np.ndarray:
     """Whether labels are missing: None, NaN, or what pandas has for it."""
-    if labels.dtype.kind not in "fOmM":
+    if labels.dtype.kind not in "fOmMT":
         return np.zeros(len(labels), dtype=bool)
     # What is missing differs from itself, but for those of which Python can't tell.
     return np.array(
@@ -217,12 +353,12 @@ def fitted_labels(estimator: Any, X: Any, rows: np.ndarray | None = None) -> np.
     A clusterer without ``predict`` has labels for its training data only.
     """
     check_is_fitted(estimator)
-    (X,) = indexable(X)
+    X = known_rows(X)
     rows = np.arange(_num_samples(X)) if rows is None else rows
     if hasattr(estimator, "predict"):
-        labels = np.asarray(estimator.predict(_safe_indexing(X, rows)))
+        labels = predicted(estimator, _safe_indexing(X, rows))
     else:
-        final = last_step(estimator)
+        final = last_step(thawed(estimator))
         if not hasattr(final, "labels_"):
             raise TypeError(
                 f"{type(final).__name__} has neither predict nor labels_: give a "
@@ -239,14 +375,28 @@ def fitted_labels(estimator: Any, X: Any, rows: np.ndarray | None = None) -> np.
     return one_noise(labels)
 
 
+def predicted(estimator: Any, X: Any) -> np.ndarray:
+    """Predict for rows, in the type that a fitted k-means takes alone if need be."""
+    try:
+        return np.asarray(estimator.predict(X))
+    except ValueError as error:
+        centers = getattr(last_step(searched(estimator)), "cluster_centers_", None)
+        if "dtype mismatch" not in str(error) or centers is None:
+            raise
+        cast = X.astype if hasattr(X, "astype") else functools.partial(np.array, X)
+        return np.asarray(estimator.predict(cast(centers.dtype)))
+
+
 def latent_rows(estimator: Any, X: Any) -> Any:
     """Return rows of ``X`` in the space where a clusterer looked for clusters.
 
     That is its latent space, if it can take rows there and back (``transform`` alone
     may give distances to centres), or else what the earlier steps of a pipeline made.
     """
+    estimator = thawed(estimator)
     final = last_step(estimator)
-    Z = estimator[:-1].transform(X) if final is not estimator else X
+    piped = isinstance(estimator, Pipeline) and len(estimator) > 1
+    Z = estimator[:-1].transform(X) if piped else X
     if hasattr(final, "transform") and hasattr(final, "inverse_transform"):
         return final.transform(Z)
     return Z
@@ -261,6 +411,8 @@ def reference_rows(space: Any, X: Any) -> Any:
     else:
         Z = space(X)
     try:
+        refuse_holders(Z)
+        refuse_nested(Z)
         return check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
     except (TypeError, ValueError) as error:
         raise ValueError(

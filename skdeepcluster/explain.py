@@ -15,7 +15,7 @@ from sklearn.base import OneToOneFeatureMixin, is_outlier_detector
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, normalize
-from sklearn.utils import check_array, indexable
+from sklearn.utils import check_array
 from sklearn.utils.extmath import row_norms
 
 from skdeepcluster._extras import import_extra
@@ -23,12 +23,17 @@ from skdeepcluster._fitted import (
     check_labels,
     fitted_labels,
     is_noise,
+    known_rows,
     last_step,
     latent_rows,
     mean_and_variance,
+    plain_settings,
     refuse_dates,
+    refuse_holders,
+    refuse_nested,
     sample_rows,
     searched,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster._terms import term_weights, text_labels, top_terms
@@ -69,6 +74,7 @@ class Described:
     found: np.ndarray
 
 
+@takes_tensors
 def describe_clusters(
     estimator: Any,
     X: Any,
@@ -160,6 +166,7 @@ def describe_clusters(
     return pandas.DataFrame(records, index=index)
 
 
+@takes_tensors
 def cluster_effects(
     estimator: Any, X: Any, feature_names: Any = None, *, labels: Any = None
 ) -> Any:
@@ -212,6 +219,7 @@ def cluster_effects(
     return pandas.DataFrame(effects_and_steps(it)[0], index=index, columns=it.names)
 
 
+@takes_tensors
 def describe_outliers(
     detector: Any,
     X: Any,
@@ -297,7 +305,7 @@ def describe_outliers(
             "pipeline that ends in one."
         )
     n_steps = len(whole) - 1 if isinstance(whole, Pipeline) else 0
-    (X,) = indexable(X)
+    X = known_rows(X)
     if labels is not None:
         labels = labels_of(labels, X)
     rows = whole[:-1].transform(X) if n_steps else X
@@ -348,6 +356,7 @@ def describe_outliers(
     return pandas.DataFrame(records, index=index[each])
 
 
+@takes_tensors
 def describe_topics(
     pipeline: Any,
     X: Any,
@@ -481,8 +490,10 @@ def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Descri
     """Make a table of numbers of rows, and find their clusters."""
     if estimator is None and labels is None:
         raise TypeError("Give a fitted clusterer as estimator, or labels.")
-    (X,) = indexable(X)
+    X = known_rows(X)
     whole = searched(estimator)
+    # It says what to do about rows that are none, which a clusterer may not.
+    rows, names = table_of(whole, X, feature_names)
     if labels is None:
         if is_outlier_detector(whole):
             raise TypeError(
@@ -494,7 +505,6 @@ def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Descri
     found = np.unique(labels[~is_noise(labels)])
     if len(found) == 0:
         raise ValueError("Every row is noise: there is no cluster to describe.")
-    rows, names = table_of(whole, X, feature_names)
     return Described(rows, names, labels, found)
 
 
@@ -506,7 +516,9 @@ def table_of(whole: Any, X: Any, feature_names: Any) -> tuple[Any, np.ndarray]:
         if step:
             rows = whole[step - 1 : step].transform(rows)
         try:
+            refuse_holders(rows)
             refuse_dates(rows)
+            refuse_nested(rows)
             table = check_array(rows, accept_sparse="csr", dtype=np.float64)
         except (TypeError, ValueError) as error:
             if step == n_steps:
@@ -581,9 +593,10 @@ def effects_and_steps(it: Described) -> tuple[np.ndarray, np.ndarray]:
 def space_of(estimator: Any, X: Any, it: Described) -> Any:
     """Rows where clusters were looked for, or their table with columns alike."""
     if estimator is not None:
-        (X,) = indexable(X)
+        X = known_rows(X)
         return check_array(latent_rows(searched(estimator), X), accept_sparse="csr")
-    return StandardScaler(with_mean=False).fit_transform(it.rows)
+    with plain_settings():
+        return StandardScaler(with_mean=False).fit_transform(it.rows)
 
 
 def typical(space: Any, members: np.ndarray, n_rows: int) -> list[int]:

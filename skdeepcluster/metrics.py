@@ -6,11 +6,12 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels, is_noise
+from skdeepcluster._fitted import check_labels, fitted_labels, is_noise, takes_tensors
 
 __all__ = ["clustering_accuracy", "clustering_accuracy_scorer"]
 
 
+@takes_tensors
 def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
     """Share of rows in the right cluster under the best one-to-one matching.
 
@@ -63,6 +64,7 @@ def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
     return float(counts[matched].sum() / len(labels_true))
 
 
+@takes_tensors
 def clustering_accuracy_scorer(estimator: Any, X: Any, y: Any) -> float:
     """Score a fitted clusterer by `clustering_accuracy` of its labels.
 

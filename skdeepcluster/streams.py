@@ -20,7 +20,12 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import plain_settings, sample_rows
+from skdeepcluster._fitted import (
+    plain_settings,
+    refuse_nested,
+    refuse_unread,
+    sample_rows,
+)
 from skdeepcluster._sklearn import Interval, _safe_indexing
 
 __all__ = ["apply_in_blocks", "blocks"]
@@ -73,6 +78,7 @@ def shape_of(X: Any) -> tuple[int, int] | None:
     if library_of(X) == "pyarrow":
         rows = _data_set(X)
         return rows.count_rows(), len(rows.schema.names)
+    refuse_unread(X)
     if _is_dask_frame(X):
         return len(X), len(X.columns)
     shape = getattr(X, "shape", ())
@@ -84,6 +90,12 @@ def shape_of(X: Any) -> tuple[int, int] | None:
             "X.compute_chunk_sizes() first."
         )
     return int(shape[0]), int(shape[1])
+
+
+def as_array(X: Any) -> np.ndarray:
+    """Rows of a list in one array."""
+    refuse_nested(X)
+    return np.asarray(X)
 
 
 def rows_of_block(X: Any, n_columns: int) -> int:
@@ -163,7 +175,7 @@ def sampled(
         Validates rows, with the settings of :func:`skdeepcluster._fitted.validated`.
     """
     if isinstance(X, list | tuple) and len(X) > (max_samples or len(X)):
-        X = np.asarray(X)
+        X = as_array(X)
     lazy = is_lazy(X)
     shape = shape_of(X) if lazy or hasattr(X, "shape") else None
     many = shape is not None and shape[0] > (max_samples or shape[0])
@@ -196,7 +208,7 @@ def check_enough(rows: Any, max_samples: int | None, n_clusters: int | None) -> 
 
 def over_blocks(function: Callable[[Any], Any], X: Any, out: Any = None) -> Any:
     """Apply a function of rows to all the rows, a block at a time."""
-    X = np.asarray(X) if isinstance(X, list | tuple) else X
+    X = as_array(X) if isinstance(X, list | tuple) else X
     whole: Any = shape_of(X)
     if whole and not whole[0]:
         # It has an error for no rows.
@@ -268,6 +280,7 @@ def takes_any_rows(method: Callable[[Any, Any], Any]) -> Any:
         check_is_fitted(self)
         function = functools.partial(method, self)
         if library_of(X) == "dask":
+            refuse_unread(X)
             return _later(function, X)
         many = len(getattr(X, "shape", ())) == 2 and X.shape[0] > MOST_ROWS
         with plain_settings():

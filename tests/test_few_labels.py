@@ -285,9 +285,28 @@ def test_numbers(blobs, answers):
     assert_array_equal(model.predict(X), y)
 
 
+@pytest.mark.parametrize("unknown", [-1, None, np.nan, np.float64("nan"), pd.NA])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_strings_in_a_list(blobs, unknown, kind):
+    X, y = blobs
+    names = np.array(["a", "b", "c"])[y]
+    answers = kind([*names[:20], *[unknown] * (len(y) - 20)])
+    model = quick(3).fit(X, answers)
+    assert list(model.classes_) == ["a", "b", "c"]
+    assert_array_equal(model.predict(X), names)
+    assert model.score(X, answers) == 1
+
+
+def test_masked_answers_are_unknown(blobs):
+    X, y = blobs
+    answers = np.ma.masked_array(np.array(["a", "b", "c"])[y], np.arange(len(y)) >= 20)
+    assert list(quick(3).fit(X, answers).classes_) == ["a", "b", "c"]
+
+
 def test_unusable_answers_are_named(blobs):
     X, y = blobs
     for answers, message in [
+        (np.array(["a", np.nan])[y % 2], "y is an array of strings and holds 'nan'"),
         (np.array(["a", "-1"])[y % 2], "dtype object"),
         (np.array(["a", 3, -1], dtype=object)[y], "mixes strings and numbers"),
         (X[:, 0], "Unknown label type"),
@@ -409,6 +428,37 @@ def test_a_frozen_clusterer_is_used_as_it_is(blobs):
     model.fit(X[:100], hidden(y[:100], np.arange(15)))
     assert model.clusterer_.estimator is graph
     assert model.score(X, y) == 1
+
+
+@pytest.mark.parametrize(
+    "freeze",
+    [
+        lambda scaler, graph: make_pipeline(*map(FrozenEstimator, (scaler, graph))),
+        lambda scaler, graph: make_pipeline(scaler, FrozenEstimator(graph)),
+        lambda *steps: FrozenEstimator(FrozenEstimator(make_pipeline(*steps))),
+    ],
+    ids=["each step", "last step", "twice"],
+)
+def test_frozen_steps_are_as_a_frozen_pipeline(freeze, blobs):
+    X, y = blobs
+    X = X * [1.0, 100.0]
+    pipeline = make_pipeline(StandardScaler(), GraphClustering(3, n_init=1)).fit(X)
+    expected = ClusterThenLabelClassifier(FrozenEstimator(pipeline), random_state=0)
+    expected.fit(X, hidden(y, np.arange(15)))
+    frozen = freeze(*pipeline)
+    assert not hasattr(frozen, "fit_predict")
+    model = ClusterThenLabelClassifier(frozen, random_state=0)
+    model.fit(X, hidden(y, np.arange(15)))
+    assert_array_equal(model.label_distributions_, expected.label_distributions_)
+    assert_array_equal(model.predict(X + 0.1), expected.predict(X + 0.1))
+
+
+def test_a_search_is_a_clusterer(blobs):
+    X, y = blobs
+    grid = {"n_clusters": [2, 3]}
+    search = GridSearchCV(KMeans(n_init=1, random_state=0), grid, cv=2)
+    model = ClusterThenLabelClassifier(search, random_state=0)
+    assert model.fit(X, hidden(y, np.arange(15))).score(X, y) == 1
 
 
 def test_warm_start_keeps_clusters_and_results(blobs):

@@ -124,6 +124,15 @@ def test_missing_answers_are_no_answers(missing):
         propagate(Plane(), X, [0, 1], [missing, missing])
 
 
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
+def test_missing_strings_are_no_answers(missing):
+    X = np.array([[1.0, 0], [9, 0], [2, 0], [8, 0]])
+    found = propagate(Plane(), X, [0, 1, 3], ["low", missing, "high"])
+    assert list(found) == ["low", "high", "low", "high"]
+    with pytest.raises(ValueError, match="labels is an array of strings and holds 'n"):
+        propagate(Plane(), X, [0, 1, 3], np.array(["low", "nan", "high"]))
+
+
 def test_missing_numbers_leave_the_type_of_the_others():
     X = np.array([[1.0, 0], [9, 0], [2, 0], [8, 0]])
     found = propagate(Plane(), X, [0, 1, 3], [1.5, np.nan, 2.5])

@@ -109,6 +109,13 @@ def test_missing_labels_are_named(missing):
         clustering_accuracy([0, missing], [0, 1])
     with pytest.raises(ValueError, match="labels_pred has missing values"):
         clustering_accuracy([0, 1], [missing, 1])
+    with pytest.raises(ValueError, match="labels_true has missing values"):
+        clustering_accuracy(["a", missing], [0, 1])
+    with pytest.raises(ValueError, match="labels_pred has missing values"):
+        clustering_accuracy([0, 1], ("a", missing))
+    with pytest.raises(ValueError, match=r"labels_true is an array .* holds 'nan'"):
+        clustering_accuracy(np.array(["a", "nan"]), [0, 1])
+    assert clustering_accuracy(["a", "nan"], ["nan", "a"]) == 1
 
 
 def test_scorer_of_a_clusterer_without_predict(digits, digits_target):

@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     adjusted_rand_score,
@@ -1034,3 +1035,29 @@ def test_an_interrupted_comparison_keeps_what_has_finished():
     assert list(result.table.index) == ["first"]
     with pytest.raises(KeyboardInterrupt):
         compare_clusterers([Interrupting()], X, progress=False)
+
+
+def test_frozen_pipelines_are_compared_in_the_space_of_their_clusterer():
+    X = np.random.default_rng(0).normal(size=(60, 2)) + [[0, 0], [9, 0]] * 30
+    pipeline = make_pipeline(StandardScaler(), GraphClustering(2, n_init=1)).fit(X)
+    candidates = {
+        "frozen": FrozenEstimator(pipeline),
+        "single": make_pipeline(KMeans(2)),
+    }
+    found = compare_clusterers(candidates, X, n_references=0)
+    assert found.table["error"].tolist() == ["", ""]
+    assert_array_equal(found.spaces["frozen"], pipeline[:-1].transform(X))
+
+
+def test_results_are_printed_as_their_tables(blobs):
+    graph = GraphClustering(n_init=1, random_state=0)
+    found = compare_clusterers({"graph": graph, "k-means": KMeans(3)}, blobs, n_runs=1)
+    assert repr(found) == repr(found.table)
+    chosen = select_n_clusters(graph, blobs, [2, 3], n_runs=1)
+    printed = repr(chosen)
+    assert printed.startswith(f"n_clusters={chosen.n_clusters}\n")
+    assert printed.endswith(repr(chosen.table))
+    assert all(reason in printed for reason in chosen.reasons)
+    assert max(map(len, (repr(found), printed))) < 2000
+    assert "\n" not in repr(modularity_scorer())
+    assert "\n" not in repr(AllData())

@@ -9,14 +9,32 @@ import pytest
 import sklearn
 import torch
 from discovery import ESTIMATORS, can_dispatch, fitted, tiny
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from test_common import outputs, weights
 
 from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.batches import own_settings
+from skdeepcluster.explain import cluster_effects, describe_clusters
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.labelling import ClusterThenLabelClassifier
+from skdeepcluster.metrics import clustering_accuracy, clustering_accuracy_scorer
+from skdeepcluster.model_selection import (
+    calinski_harabasz_scorer,
+    compare_clusterers,
+    davies_bouldin_scorer,
+    modularity_scorer,
+    select_n_clusters,
+    silhouette_scorer,
+)
+from skdeepcluster.plotting import (
+    ClusterImagesDisplay,
+    EmbeddingDisplay,
+    MatchedConfusionDisplay,
+    SilhouetteDisplay,
+)
+from skdeepcluster.streams import apply_in_blocks
 
 
 @contextlib.contextmanager
@@ -155,3 +173,66 @@ def test_a_warning_names_the_line_of_the_user(model):
         with pytest.warns(UserWarning, match="variance") as found:
             fit(X)
         assert [each.filename for each in found] == [__file__]
+
+
+SCORERS = [
+    modularity_scorer(n_references=1),
+    silhouette_scorer(),
+    calinski_harabasz_scorer(),
+    davies_bouldin_scorer(),
+]
+TIMES = ["fit_seconds", "predict_seconds", "peak_memory_mb"]
+
+
+def graph():
+    return GraphClustering(2, n_init=1, noise_ratio=3.0, random_state=0)
+
+
+# What takes rows and labels beside the deep estimators, as functions of these.
+FUNCTIONS = {
+    "graph": lambda X, y: graph().fit(X).labels_,
+    "predict": lambda X, y: graph().fit(X).predict(X),
+    "predict_proba": lambda X, y: graph().fit(X).predict_proba(X),
+    "classifier": lambda X, y: ClusterThenLabelClassifier(graph()).fit(X, y).predict(X),
+    "its score": lambda X, y: ClusterThenLabelClassifier(graph()).fit(X, y).score(X, y),
+    "blocks": lambda X, y: apply_in_blocks(graph().fit(X), X),
+    "clusters": lambda X, y: describe_clusters(graph().fit(X), X)["share"],
+    "of labels": lambda X, y: describe_clusters(None, X, labels=y)["share"],
+    "typical": lambda X, y: np.concatenate(
+        describe_clusters(None, X, labels=y)["typical_rows"].tolist()
+    ),
+    "effects": lambda X, y: cluster_effects(None, X, labels=y),
+    "comparison": lambda X, y: compare_clusterers(
+        {"graph": graph()}, X, y, n_references=1, n_runs=2
+    ).table.drop(columns=[*TIMES, "error"]),
+    "number": lambda X, y: select_n_clusters(graph(), X, [2, 3], n_runs=1).n_clusters,
+    "scores": lambda X, y: [scorer(graph().fit(X), X) for scorer in SCORERS],
+    "accuracy": lambda X, y: clustering_accuracy(y, y),
+    "accuracy of rows": lambda X, y: clustering_accuracy_scorer(graph().fit(X), X, y),
+    "picture": lambda X, y: EmbeddingDisplay.from_predictions(X, y).points,
+    "t-SNE": lambda X, y: EmbeddingDisplay.from_predictions(X, y, method="tsne").rows,
+    "of a graph": lambda X, y: (
+        EmbeddingDisplay.from_estimator(graph().fit(X), X).points
+    ),
+    "silhouettes": lambda X, y: bool(SilhouetteDisplay.from_predictions(X, y)),
+    "images": lambda X, y: bool(ClusterImagesDisplay.from_predictions(X, y)),
+    "confusion": lambda X, y: bool(MatchedConfusionDisplay.from_predictions(y, y)),
+}
+
+
+@pytest.mark.parametrize("name", ["array API", "pandas", "polars", "errors of numpy"])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_beside_the_estimators_changes_under(function, name):
+    if name == "array API" and not can_dispatch():
+        pytest.skip("scipy is too old")
+    X = np.random.default_rng(0).normal(size=(80, 4)) + [[0], [9]] * 40
+    y = np.arange(80) % 2
+    expected = FUNCTIONS[function](X, y)
+    given = (X, y)
+    if name == "array API":
+        given = (torch.from_numpy(X), torch.from_numpy(y))
+    with SETTINGS[name]():
+        found = FUNCTIONS[function](*given)
+    assert_allclose(
+        np.asarray(found, np.float64), np.asarray(expected, np.float64), rtol=1e-6
+    )

@@ -4,6 +4,9 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
+import dask
+import dask.bag
+import dask.dataframe
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -27,6 +30,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch
 from skorch.callbacks import Checkpoint, EarlyStopping
 from skorch.dataset import ValidSplit
@@ -38,12 +43,26 @@ from skdeepcluster import (
     AutoencoderGMM,
     AutoencoderKMeans,
     DECClustering,
+    DeepOutlierDetector,
     DensityDDCClustering,
     IDECClustering,
     Training,
     VaDEClustering,
 )
+from skdeepcluster.explain import describe_clusters, describe_outliers
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.labelling import ClusterThenLabelClassifier
+from skdeepcluster.model_selection import (
+    compare_clusterers,
+    modularity_scorer,
+    select_n_clusters,
+)
+from skdeepcluster.plotting import (
+    ClusterImagesDisplay,
+    EmbeddingDisplay,
+    SilhouetteDisplay,
+)
+from skdeepcluster.streams import apply_in_blocks
 from skdeepcluster.training import Net
 
 BAD_PARAMETERS = {
@@ -459,6 +478,139 @@ def test_what_holds_the_rows_is_refused_with_their_place(cls, X):
     ]:
         with pytest.raises(TypeError, match=message):
             tiny(cls).fit(holder)
+
+
+class LazyFrame:
+    """A query, as the class of that name in polars is one."""
+
+    def collect(self):
+        pytest.fail("the query was run")
+
+    @property
+    def dtypes(self):
+        pytest.fail("the types were looked up, of which polars warns")
+
+
+def of_library(module, **methods):
+    return type("DataFrame", (), {"__module__": module, **methods})()
+
+
+UNREAD = {
+    "a query": (
+        LazyFrame(),
+        r"X is a LazyFrame, which holds no rows .* X\.collect\(\)",
+    ),
+    "polars": (pl.LazyFrame({"a": [1, 2]}), r"give X\.collect\(\)"),
+    "dask": (dask.delayed(ROWS), r"give X\.compute\(\)"),
+    "bag": (dask.bag.from_sequence([1, 2]), r"X is a Bag, .* give X\.compute\(\)"),
+    "spark": (of_library("pyspark.sql.frame", toPandas=1), r"give X\.toPandas\(\)"),
+    "duckdb": (of_library("duckdb", df=1), r"give X\.df\(\)"),
+    "generator": ((row for row in ROWS), r"X is a generator: .*numpy\.stack\(list\(X"),
+    "iterator": (map(list, ROWS), r"X is a map: .*numpy\.stack\(list\(X"),
+    "values": ({1: ROWS[0]}.values(), r"X is a dict_values: .*numpy\.stack\(list"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+@pytest.mark.parametrize("cls", [*ESTIMATORS, GraphClustering])
+def test_what_holds_no_rows_yet_is_refused_with_the_way_to_them(cls, kind):
+    X, message = UNREAD[kind]
+    with pytest.raises(TypeError, match=message):
+        tiny(cls).fit(X)
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+def test_what_holds_no_rows_yet_is_refused_by_all(kind, digits):
+    X, message = UNREAD[kind]
+    graph = GraphClustering(2, n_init=1, random_state=0).fit(digits[:60])
+    detector = fitted(tiny(DeepOutlierDetector), digits[:60])
+    for function in [
+        graph.predict,
+        graph.predict_proba,
+        detector.score_samples,
+        lambda X: ClusterThenLabelClassifier(graph).fit(X, [0, 1]),
+        lambda X: compare_clusterers([graph], X),
+        lambda X: select_n_clusters(graph, X, [2, 3]),
+        lambda X: modularity_scorer()(graph, X),
+        lambda X: describe_clusters(graph, X),
+        lambda X: describe_outliers(detector, X),
+        lambda X: apply_in_blocks(graph, X),
+        lambda X: EmbeddingDisplay.from_estimator(graph, X),
+        lambda X: ClusterImagesDisplay.from_estimator(graph, X),
+        lambda X: SilhouetteDisplay.from_estimator(graph, X),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            function(X)
+
+
+def test_a_dask_frame_is_refused_where_rows_are_chosen(X):
+    frame = dask.dataframe.from_pandas(pd.DataFrame(X), npartitions=2)
+    with pytest.raises(TypeError, match=r"data frame of dask: .* X\.compute\(\)"):
+        compare_clusterers([KMeans(2)], frame)
+
+
+SERIES = [np.arange(3.0 + i % 2) for i in range(20)]
+BOXED = np.empty(20, dtype=object)
+BOXED[:] = list(ROWS)
+CELLS = np.empty((20, 2), dtype=object)
+CELLS[:, 0], CELLS[:, 1] = 0.0, BOXED
+UNEVEN = r"shapes \(3,\) and \(4,\): bring series to one length \(pad, cut"
+COLUMN = r"Column 'e' of X holds an array .*numpy\.stack\(X\['e'\]\)"
+
+NESTED = {
+    "series": (SERIES, UNEVEN),
+    "lists": ([row.tolist() for row in SERIES], UNEVEN),
+    "boxes": (np.array(SERIES, dtype=object), UNEVEN),
+    "column of series": (pd.DataFrame({"e": SERIES}), f"Column 'e' of X .*{UNEVEN}"),
+    "deep": ([[[1, 2], [3]]] * 20, "rows of different shapes: bring series"),
+    "images": ([np.zeros((2, 3 + i % 2)) for i in range(20)], "images to one size"),
+    "one shape": (BOXED, r"X is a ndarray of arrays: .*numpy\.stack\(X\)"),
+    "pandas series": (pd.Series(list(ROWS)), r"a Series of arrays: .*numpy\.stack"),
+    "cells": (CELLS, r"Column 1 of X holds .*numpy\.stack\(X\[:, 1\]\)"),
+    "column": (pd.DataFrame({"a": 1.0, "e": list(ROWS)}), COLUMN),
+    "polars list": (pl.DataFrame({"e": ROWS.tolist()}), COLUMN),
+    "polars array": (pl.DataFrame({"e": ROWS}), COLUMN),
+    "sparse rows": ([sp.csr_array(row[None]) for row in ROWS], r"sparse\.vstack\(X\)"),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+@pytest.mark.parametrize("cls", [*ESTIMATORS, GraphClustering])
+def test_rows_of_rows_are_refused_with_the_way_out(cls, kind):
+    X, message = NESTED[kind]
+    with pytest.raises(ValueError, match=message):
+        tiny(cls).fit(X)
+
+
+@pytest.mark.parametrize("kind", sorted({*NESTED} - {"deep"}))
+def test_rows_of_rows_are_refused_by_all(kind):
+    X, message = NESTED[kind]
+    few = GraphClustering(2, max_samples=10)
+    for function in [
+        few.fit,
+        lambda X: compare_clusterers([KMeans(2)], X),
+        lambda X: describe_clusters(None, X, labels=[0, 1] * 10),
+        lambda X: describe_clusters(KMeans(2, n_init=1).fit(ROWS), X),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            function(X)
+
+
+def test_what_numpy_recommends_is_taken():
+    frame = pd.DataFrame({"e": list(ROWS)})
+    for X in (
+        np.stack(frame["e"]),
+        np.stack(BOXED),
+        np.stack(pl.DataFrame(frame)["e"]),
+    ):
+        assert_array_equal(X, ROWS)
+
+
+def test_rows_of_any_shape_are_compared_where_pipelines_take_them():
+    means = FunctionTransformer(lambda X: np.array([[row.mean()] for row in X]))
+    pipeline = make_pipeline(means, KMeans(2, n_init=1, random_state=0))
+    found = compare_clusterers([pipeline], SERIES, space=means.fit(SERIES), n_runs=1)
+    assert found.table["n_clusters"].tolist() == [2]
 
 
 def test_init_of_the_wrong_shape(X):

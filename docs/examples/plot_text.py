@@ -171,7 +171,7 @@ for text, topic, share in zip(new, pipeline.predict(new), shares, strict=True):
 #
 # Vectorizer and graph are one object in one file, which any other process can load:
 # here a new one, for one text. Load a joblib file only from a source that you trust;
-# ``skops.io.dump`` and :func:`skdeepcluster.io.load` are for the others.
+# :func:`skdeepcluster.io.save` and :func:`skdeepcluster.io.load` are for the others.
 
 program = "import joblib, sys; print(joblib.load(sys.argv[1]).predict([sys.argv[2]]))"
 with tempfile.TemporaryDirectory() as folder:
@@ -188,8 +188,9 @@ print("here:", pipeline.predict(new[:1]), "there:", done.stdout)
 # Sentence embeddings tell more of short texts than word weights do, and hold no words.
 # The same functions name their clusters by the texts::
 #
-#     model = SentenceTransformer("all-MiniLM-L6-v2")
-#     pipeline = make_pipeline(FunctionTransformer(model.encode), GraphClustering(8))
+#     from embeddings import encode  # of a file of yours: see Text in the user guide
+#
+#     pipeline = make_pipeline(FunctionTransformer(encode), GraphClustering(8))
 #     labels = pipeline.fit_predict(texts)
 #     describe_topics(pipeline, texts)
 #

@@ -20,7 +20,8 @@ from skdeepcluster.estimators._training import Training
 
 def nearest_centers(Z: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, float]:
     """Nearest centre of each row, and the sum of squared distances to them."""
-    means = torch.from_numpy(centers)
+    # Those of a file may be a read-only map of it, which torch warns of.
+    means = torch.from_numpy(np.array(centers))
 
     def distance(z: Tensor) -> Tensor:
         return F.squared_distances(z, means)

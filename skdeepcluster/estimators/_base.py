@@ -149,7 +149,10 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         return rows, some
 
     def _check_input(self, X: Any, reset: bool = False, **settings: Any) -> Any:
-        return check_rows(self, X, reset, **settings)
+        X = check_rows(self, X, reset, **settings)
+        if reset:
+            self._latent_dtype_ = np.dtype(output_dtype(X)).name
+        return X
 
     def _encode(self, X: Any) -> np.ndarray:
         """Latent rows, float32, in the input's order."""
@@ -210,11 +213,13 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
         Returns
         -------
         ndarray of shape (n_samples, latent_dim)
-            Latent rows.
+            Latent rows, in the floating point type of the training data.
         """
         check_is_fitted(self)
         X = self._check_input(X)
-        return self._encode(X).astype(output_dtype(X), copy=False)
+        # What comes after it in a pipeline may take rows of one type only, as k-means.
+        dtype = getattr(self, "_latent_dtype_", output_dtype(X))
+        return self._encode(X).astype(dtype, copy=False)
 
     @property
     def _n_features_out(self) -> int:

@@ -155,7 +155,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     >>> X, _ = load_digits(return_X_y=True)
     >>> network = Autoencoder(hidden_units=(64,), max_epochs=0)
     >>> ddc = DDCClustering(
-    ...     10, autoencoder=network, max_epochs=5, random_state=0
+    ...     10, encoder=network, max_epochs=5, random_state=0
     ... )
     >>> ddc.fit_predict(X).shape
     (1797,)

@@ -21,16 +21,18 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
-    column_or_1d,
 )
 
 from skdeepcluster._fitted import (
     blank,
     fitted_labels,
     is_missing,
+    label_vector,
     last_step,
     plain_settings,
+    searched,
     take_over,
+    takes_tensors,
     validated,
 )
 from skdeepcluster._seeds import spawn_seeds
@@ -51,7 +53,7 @@ WEIGHTS, DOUBT = np.linspace(0, 1, 11), 0.02
 
 def known_answers(y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Answers as a vector, and which rows have one: not -1, None or NaN."""
-    y = column_or_1d(y, warn=True)
+    y = label_vector(y, "y", warn=True)
     if y.dtype.kind in "US":
         if "-1" in y.astype(str):
             raise ValueError(
@@ -84,9 +86,9 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         Estimator or pipeline with ``fit_predict``; a clone of it is fitted. The graph
         is that of the rows which the last step of a pipeline gets; its latent rows
         count as much, if it has ``transform`` and ``inverse_transform``. A fitted one
-        in a :class:`sklearn.frozen.FrozenEstimator` is used as it is. None is
-        :class:`skdeepcluster.graph.GraphClustering`, which finds the number of
-        clusters; give it the number of classes if that is known.
+        in a :class:`sklearn.frozen.FrozenEstimator` is used as it is, and so are frozen
+        steps of a pipeline. None is :class:`skdeepcluster.graph.GraphClustering`, which
+        finds the number of clusters; give it the number of classes if that is known.
     estimator : classifier or None, default=None
         Learns from the answers; needs ``predict_proba``. None is a logistic regression
         on columns that are divided by their standard deviations.
@@ -188,7 +190,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Class of each row, and -1, None or NaN where it is unknown, as it may be of
             every row. An array with classes that are strings needs dtype object to hold
-            these.
+            these; a list doesn't.
 
         Returns
         -------
@@ -205,6 +207,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
         take_over(self, model)
         return self
 
+    @takes_tensors
     def _learn(self, X: Any, y: Any, before: Any) -> None:
         if y is None:
             raise ValueError(
@@ -237,14 +240,16 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             labels = fitted_labels(given, X)
         else:
             self.clusterer_ = seeded(given, seeds[0], only_unset=True)
-            labels = np.asarray(self.clusterer_.fit_predict(X))
+            if hasattr(self.clusterer_, "fit_predict"):
+                labels = np.asarray(self.clusterer_.fit_predict(X))
+            else:
+                # A search, or a pipeline that ends in a frozen clusterer.
+                labels = fitted_labels(self.clusterer_.fit(X), X)
         return Graph.of(self._views(X), labels, self.n_neighbors, seeds[1])
 
     def _views(self, X: Any) -> list[Any]:
         """Rows in the spaces that they are neighbours in."""
-        clusterer: Any = self.clusterer_
-        if isinstance(clusterer, FrozenEstimator):
-            clusterer = clusterer.estimator
+        clusterer = searched(self.clusterer_)
         if isinstance(clusterer, Pipeline) and len(clusterer) > 1:
             X = clusterer[:-1].transform(X)
             X = check_array(X, accept_sparse="csr")
@@ -325,6 +330,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             told[part] = block[: part.stop - part.start]
         return self.graph_weight_ * shares + (1 - self.graph_weight_) * told
 
+    @takes_tensors
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes.
 
@@ -404,6 +410,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
                 votes[part] += block[: part.stop - part.start]
         return votes / votes.sum(1, keepdims=True)
 
+    @takes_tensors
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy among the rows whose class is known.
 

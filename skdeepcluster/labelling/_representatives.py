@@ -12,12 +12,13 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from skdeepcluster._fitted import is_missing
+from skdeepcluster._fitted import is_missing, label_vector, predicted, takes_tensors
 from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]
 
 
+@takes_tensors
 def representatives(
     estimator: Any, X: Any, n_per_cluster: int = 1, *, random_state: Any = 0
 ) -> np.ndarray:
@@ -49,7 +50,7 @@ def representatives(
     >>> from skdeepcluster.labelling import propagate, representatives
     >>> X, y = load_digits(return_X_y=True)
     >>> network = Autoencoder((64,), max_epochs=20)
-    >>> kmeans = AutoencoderKMeans(10, autoencoder=network, random_state=0).fit(X)
+    >>> kmeans = AutoencoderKMeans(10, encoder=network, random_state=0).fit(X)
     >>> rows = representatives(kmeans, X, n_per_cluster=3)
     >>> answers = propagate(kmeans, X, rows, y[rows])
     >>> bool((answers == y).mean() > 0.7)
@@ -72,6 +73,7 @@ def representatives(
     return np.array(chosen)
 
 
+@takes_tensors
 def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
     """Label every row as the nearest labelled row of its cluster.
 
@@ -94,7 +96,7 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
         A label for each row. Labelled rows keep theirs; a cluster without any takes
         the nearest of all.
     """
-    rows, labels = column_or_1d(rows), column_or_1d(labels)
+    rows, labels = column_or_1d(rows), label_vector(labels, "labels")
     if len(rows) == 0 or len(rows) != len(labels):
         raise ValueError(
             f"rows has {len(rows)} entries and labels {len(labels)}; give one label "
@@ -128,7 +130,7 @@ def latent_rows_and_clusters(estimator: Any, X: Any) -> tuple[np.ndarray, np.nda
                 f"estimator must have predict and transform, and "
                 f"{type(estimator).__name__} has no {method}: give a deep clusterer."
             )
-    return np.asarray(estimator.transform(X)), estimator.predict(X)
+    return np.asarray(estimator.transform(X)), predicted(estimator, X)
 
 
 def check_rows(rows: np.ndarray, n_samples: int) -> None:

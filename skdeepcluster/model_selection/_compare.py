@@ -13,7 +13,6 @@ from sklearn.metrics import (
     normalized_mutual_info_score,
     pairwise_distances,
 )
-from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._extras import import_extra
@@ -21,9 +20,11 @@ from skdeepcluster._fitted import (
     check_labels,
     check_space,
     comparable,
+    known_rows,
     latent_rows,
     reference_rows,
     sample_rows,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
 from skdeepcluster._warnings import warn
@@ -141,10 +142,15 @@ class ClustererComparison:
             Path(path).write_text(page, encoding="utf-8")
         return page
 
+    def __repr__(self) -> str:
+        # That of a dataclass would print every array.
+        return repr(self.table)
+
     def _repr_html_(self) -> str:
         return self.table.to_html()
 
 
+@takes_tensors
 def compare_clusterers(
     estimators: Any,
     X: Any,
@@ -264,7 +270,7 @@ def compare_clusterers(
     check_space(space)
     check_settings(metric, n_runs, subsample, sample_size, random_state)
     check_n_references(n_references)
-    (X,) = indexable(X)
+    X = known_rows(X)
     if y is not None:
         y = check_labels(y, "y")
         check_consistent_length(X, y)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 
 from skdeepcluster._fitted import fitted_labels, last_step, sample_rows
@@ -153,7 +154,8 @@ def fit_seeded(estimator: Any, X: Any, seed: int, only_unset: bool = False) -> A
     """Fit a clone of a candidate that has a seed, or do as it does itself."""
     if isinstance(estimator, TreeCut | AlreadyFitted):
         return estimator.fit_seeded(X, seed, only_unset)
-    return seeded(estimator, seed, only_unset).fit(X)
+    copied = seeded(estimator, seed, only_unset)
+    return copied if isinstance(copied, FrozenEstimator) else copied.fit(X)
 
 
 def seeded(estimator: Any, seed: int, only_unset: bool = False) -> Any:
@@ -165,7 +167,9 @@ def seeded(estimator: Any, seed: int, only_unset: bool = False) -> Any:
         if (name == "random_state" or name.endswith("__random_state"))
         and (value is None or not only_unset)
     }
-    return copied.set_params(**states)
+    # That of a FrozenEstimator returns nothing.
+    copied.set_params(**states)
+    return copied
 
 
 def agreement(runs: list[tuple[np.ndarray, np.ndarray]]) -> float:

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import check_space, last_step
+from skdeepcluster._fitted import check_space, known_rows, last_step, takes_tensors
 from skdeepcluster._sklearn import _num_samples
 from skdeepcluster.model_selection._compare import check_settings, compare_clusterers
 from skdeepcluster.model_selection._fits import TreeCut, fit_seeded, seeded
@@ -55,6 +55,10 @@ class NClustersSelection:
     criterion: str
     reasons: list[str]
 
+    def __repr__(self) -> str:
+        lines = [f"n_clusters={self.n_clusters}", *self.reasons, repr(self.table)]
+        return "\n".join(lines)
+
     def plot(self, ax: Any = None) -> Any:
         """Draw every criterion over the number of clusters, and mark the choice.
 
@@ -90,6 +94,7 @@ class NClustersSelection:
         return ax.figure
 
 
+@takes_tensors
 def select_n_clusters(
     estimator: Any,
     X: Any,
@@ -175,6 +180,7 @@ def select_n_clusters(
     >>> select_n_clusters(KMeans(), rows, range(2, 6)).n_clusters
     1
     """
+    X = known_rows(X)
     numbers = check_range(k_range, _num_samples(X))
     parameter = number_parameter(estimator)
     check_criterion(criterion, estimator, n_runs, n_references)

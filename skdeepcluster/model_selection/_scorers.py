@@ -14,14 +14,15 @@ from sklearn.metrics import (
 )
 from sklearn.neighbors import kneighbors_graph
 from sklearn.preprocessing import normalize
-from sklearn.utils import indexable
 
 from skdeepcluster._fitted import (
     check_space,
     comparable,
     fitted_labels,
+    known_rows,
     reference_rows,
     sample_rows,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.model_selection._reference import (
@@ -171,9 +172,10 @@ class ClusteringScorer:
         self.random_state = random_state
         self.n_references = n_references
 
+    @takes_tensors
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score the clusters that a fitted estimator makes of ``X``; y is ignored."""
-        (X,) = indexable(X)
+        X = known_rows(X)
         rows = sample_rows(_num_samples(X), self.sample_size, self.random_state)
         labels = fitted_labels(estimator, X, rows)
         sample = _safe_indexing(X, rows)

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels, one_noise
+from skdeepcluster._fitted import check_labels, fitted_labels, one_noise, takes_tensors
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting._common import (
     estimator_name,
@@ -64,6 +64,7 @@ class MatchedConfusionDisplay:
         self.title = title
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls, estimator: Any, X: Any, y: Any, *, ax: Any = None
     ) -> "MatchedConfusionDisplay":
@@ -89,6 +90,7 @@ class MatchedConfusionDisplay:
         return cls.from_predictions(y, labels, title=estimator_name(estimator), ax=ax)
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls, y: Any, labels: Any, *, title: str = "", ax: Any = None
     ) -> "MatchedConfusionDisplay":

@@ -9,16 +9,18 @@ import scipy.sparse as sp
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
-from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import (
     check_labels,
     fitted_labels,
+    known_rows,
     latent_rows,
     one_noise,
+    plain_settings,
     sample_rows,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
@@ -101,6 +103,7 @@ class EmbeddingDisplay:
         self.n_rows = len(points) if n_rows is None else n_rows
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls,
         estimator: Any,
@@ -143,7 +146,7 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             The display, drawn.
         """
-        (X,) = indexable(X)
+        X = known_rows(X)
         if y is None:
             labels = fitted_labels(estimator, X)
         else:
@@ -160,6 +163,7 @@ class EmbeddingDisplay:
         ).plot(ax=ax, **kwargs)
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls,
         X: Any,
@@ -200,7 +204,7 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             The display, drawn.
         """
-        (X,) = indexable(X)
+        X = known_rows(X)
         labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         return cls._of_sample(
@@ -469,4 +473,6 @@ def to_plane(Z: Any, method: str, seed: int) -> tuple[np.ndarray, tuple[str, str
         model, name = TruncatedSVD(2, random_state=seed), "SVD"
     else:
         model, name = PCA(2, random_state=seed), "PCA"
-    return model.fit_transform(Z), (f"{name} 1", f"{name} 2")
+    # Small differences underflow in an embedding.
+    with plain_settings(), np.errstate(under="ignore"):
+        return model.fit_transform(Z), (f"{name} 1", f"{name} 2")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from skdeepcluster._fitted import takes_tensors
 from skdeepcluster.explain import describe_clusters
 from skdeepcluster.plotting._common import bar_panels, estimator_name
 
@@ -36,6 +37,7 @@ class ClusterFeaturesDisplay:
         self.title = title
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls,
         estimator: Any,
@@ -71,6 +73,7 @@ class ClusterFeaturesDisplay:
         return cls(features, title=estimator_name(estimator)).plot(ax=ax)
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls,
         X: Any,

@@ -4,10 +4,15 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels, one_noise
+from skdeepcluster._fitted import (
+    check_labels,
+    fitted_labels,
+    known_rows,
+    one_noise,
+    takes_tensors,
+)
 from skdeepcluster._images import channels_last, checked_shape
 from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster.plotting._common import (
@@ -57,6 +62,7 @@ class ClusterImagesDisplay:
         self.title = title
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls,
         estimator: Any,
@@ -102,12 +108,12 @@ class ClusterImagesDisplay:
         ClusterImagesDisplay
             The display, drawn.
         """
-        (X,) = indexable(X)
+        X = known_rows(X)
         labels = fitted_labels(estimator, X)
         rows = chosen_rows(labels, n_images, random_state)
         back = None
         if images is not None:
-            (images,) = indexable(images)
+            images = known_rows(images)
             check_consistent_length(X, images)
             chosen = _safe_indexing(images, rows)
         else:
@@ -127,6 +133,7 @@ class ClusterImagesDisplay:
         )
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls,
         X: Any,

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import silhouette_samples
-from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._fitted import (
@@ -12,9 +11,11 @@ from skdeepcluster._fitted import (
     check_space,
     comparable,
     fitted_labels,
+    known_rows,
     one_noise,
     reference_rows,
     sample_rows,
+    takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
@@ -57,6 +58,7 @@ class SilhouetteDisplay:
         self.title = title
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls,
         estimator: Any,
@@ -94,7 +96,7 @@ class SilhouetteDisplay:
             The display, drawn.
         """
         check_space(space)
-        (X,) = indexable(X)
+        X = known_rows(X)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
         return cls.from_predictions(
             reference_rows(space, _safe_indexing(X, rows)),
@@ -106,6 +108,7 @@ class SilhouetteDisplay:
         )
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls,
         X: Any,
@@ -141,7 +144,7 @@ class SilhouetteDisplay:
         SilhouetteDisplay
             The display, drawn.
         """
-        (X,) = indexable(X)
+        X = known_rows(X)
         labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         rows = sample_rows(_num_samples(X), sample_size, random_state)

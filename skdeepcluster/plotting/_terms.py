@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels
+from skdeepcluster._fitted import check_labels, takes_tensors
 from skdeepcluster._terms import best_terms, mean_weights, top_terms, weighted_terms
 from skdeepcluster.plotting._common import bar_panels, estimator_name
 
@@ -44,6 +44,7 @@ class TopTermsDisplay:
         self.title = title
 
     @classmethod
+    @takes_tensors
     def from_estimator(
         cls,
         pipeline: Any,
@@ -77,6 +78,7 @@ class TopTermsDisplay:
         return cls(terms, title=estimator_name(pipeline)).plot(ax=ax)
 
     @classmethod
+    @takes_tensors
     def from_predictions(
         cls,
         X: Any,
