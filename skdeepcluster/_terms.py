@@ -9,7 +9,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import check_labels, fitted_labels, is_noise, searched
+from skdeepcluster._fitted import fitted_labels, searched
+from skdeepcluster._labels import check_labels, is_noise
 from skdeepcluster._sklearn import _num_samples
 
 

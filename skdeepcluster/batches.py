@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-from skdeepcluster._fitted import plain_settings
+from skdeepcluster._rows import plain_settings
 
 # Rows in every forward pass without gradients. Matrix products choose their kernel, and
 # with it their rounding, by the number of rows: with one number for all, a row's result

@@ -19,20 +19,16 @@ from sklearn.utils import check_array
 from sklearn.utils.extmath import row_norms
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import (
-    check_labels,
-    fitted_labels,
-    is_noise,
+from skdeepcluster._fitted import fitted_labels, last_step, latent_rows, searched
+from skdeepcluster._labels import check_labels, is_noise
+from skdeepcluster._rows import (
     known_rows,
-    last_step,
-    latent_rows,
     mean_and_variance,
     plain_settings,
     refuse_dates,
     refuse_holders,
     refuse_nested,
     sample_rows,
-    searched,
     takes_tensors,
 )
 from skdeepcluster._sklearn import _num_samples, _safe_indexing

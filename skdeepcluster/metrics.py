@@ -6,7 +6,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels, is_noise, takes_tensors
+from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._labels import check_labels, is_noise
+from skdeepcluster._rows import takes_tensors
 
 __all__ = ["clustering_accuracy", "clustering_accuracy_scorer"]
 

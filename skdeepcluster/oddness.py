@@ -14,7 +14,7 @@ from scipy.stats import norm
 from sklearn.isotonic import isotonic_regression
 from sklearn.neighbors import NearestNeighbors
 
-from skdeepcluster._fitted import sample_rows
+from skdeepcluster._rows import sample_rows
 from skdeepcluster.graph.rows import DENSE_SIZE, search_lock
 
 # Share of the rows on each side of a column that doesn't decide what is learned of it,

@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import (
+from skdeepcluster._rows import (
     plain_settings,
     refuse_nested,
     refuse_unread,

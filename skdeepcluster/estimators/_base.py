@@ -17,14 +17,9 @@ import skdeepcluster
 from skdeepcluster import networks
 from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import (
-    blank,
-    plain_settings,
-    take_over,
-    validated,
-    warn_of_units,
-)
+from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
+from skdeepcluster._rows import plain_settings, validated, warn_of_units
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.augment import Augmentation

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import plain_settings
 from skdeepcluster._resume import Journal
+from skdeepcluster._rows import plain_settings
 from skdeepcluster._seeds import FitSeeds, NetworkSeeds, spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster._warnings import warn

@@ -22,7 +22,7 @@ from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
 
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import sample_rows
+from skdeepcluster._rows import sample_rows
 from skdeepcluster._seeds import FitSeeds, spawn_seeds
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.estimators._base import (

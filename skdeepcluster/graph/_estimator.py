@@ -15,13 +15,8 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import (
-    blank,
-    plain_settings,
-    take_over,
-    validated,
-    warn_of_units,
-)
+from skdeepcluster._fitted import blank, take_over
+from skdeepcluster._rows import plain_settings, validated, warn_of_units
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from skdeepcluster._warnings import warn
 from skdeepcluster.graph.communities import between

@@ -37,7 +37,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.utils import gen_batches
 
-from skdeepcluster._fitted import sample_rows
+from skdeepcluster._rows import sample_rows
 from skdeepcluster.graph.communities import (
     TINY,
     agglomerate,

@@ -23,18 +23,9 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from skdeepcluster._fitted import (
-    blank,
-    fitted_labels,
-    is_missing,
-    label_vector,
-    last_step,
-    plain_settings,
-    searched,
-    take_over,
-    takes_tensors,
-    validated,
-)
+from skdeepcluster._fitted import blank, fitted_labels, last_step, searched, take_over
+from skdeepcluster._labels import is_missing, label_vector
+from skdeepcluster._rows import plain_settings, takes_tensors, validated
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
 from skdeepcluster.graph import GraphClustering

@@ -12,7 +12,9 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from skdeepcluster._fitted import is_missing, label_vector, predicted, takes_tensors
+from skdeepcluster._fitted import predicted
+from skdeepcluster._labels import is_missing, label_vector
+from skdeepcluster._rows import takes_tensors
 from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]

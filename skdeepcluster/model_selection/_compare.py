@@ -16,16 +16,9 @@ from sklearn.metrics import (
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import (
-    check_labels,
-    check_space,
-    comparable,
-    known_rows,
-    latent_rows,
-    reference_rows,
-    sample_rows,
-    takes_tensors,
-)
+from skdeepcluster._fitted import check_space, latent_rows, reference_rows
+from skdeepcluster._labels import check_labels, comparable
+from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
 from skdeepcluster._warnings import warn
 from skdeepcluster.metrics import clustering_accuracy

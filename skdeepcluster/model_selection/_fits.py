@@ -15,7 +15,8 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 
-from skdeepcluster._fitted import fitted_labels, last_step, sample_rows
+from skdeepcluster._fitted import fitted_labels, last_step
+from skdeepcluster._rows import sample_rows
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 
 

@@ -10,7 +10,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import check_space, known_rows, last_step, takes_tensors
+from skdeepcluster._fitted import check_space, last_step
+from skdeepcluster._rows import known_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples
 from skdeepcluster.model_selection._compare import check_settings, compare_clusterers
 from skdeepcluster.model_selection._fits import TreeCut, fit_seeded, seeded

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import comparable
+from skdeepcluster._labels import comparable
 from skdeepcluster.plotting._common import panels, plain_text
 
 PANELS = {

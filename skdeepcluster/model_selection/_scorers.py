@@ -15,15 +15,9 @@ from sklearn.metrics import (
 from sklearn.neighbors import kneighbors_graph
 from sklearn.preprocessing import normalize
 
-from skdeepcluster._fitted import (
-    check_space,
-    comparable,
-    fitted_labels,
-    known_rows,
-    reference_rows,
-    sample_rows,
-    takes_tensors,
-)
+from skdeepcluster._fitted import check_space, fitted_labels, reference_rows
+from skdeepcluster._labels import comparable
+from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.model_selection._reference import (
     reference_scores,

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import check_labels, fitted_labels, one_noise
+from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._labels import check_labels, one_noise
 from skdeepcluster.plotting._common import (
     cluster_colors,
     estimator_name,

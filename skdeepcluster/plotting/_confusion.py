@@ -7,7 +7,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, fitted_labels, one_noise, takes_tensors
+from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._labels import check_labels, one_noise
+from skdeepcluster._rows import takes_tensors
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting._common import (
     estimator_name,

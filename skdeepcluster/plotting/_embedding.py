@@ -12,16 +12,9 @@ from sklearn.manifold import TSNE
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import (
-    check_labels,
-    fitted_labels,
-    known_rows,
-    latent_rows,
-    one_noise,
-    plain_settings,
-    sample_rows,
-    takes_tensors,
-)
+from skdeepcluster._fitted import fitted_labels, latent_rows
+from skdeepcluster._labels import check_labels, one_noise
+from skdeepcluster._rows import known_rows, plain_settings, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
     LETTER_WIDTH,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from skdeepcluster._fitted import takes_tensors
+from skdeepcluster._rows import takes_tensors
 from skdeepcluster.explain import describe_clusters
 from skdeepcluster.plotting._common import bar_panels, estimator_name
 

@@ -6,14 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import (
-    check_labels,
-    fitted_labels,
-    known_rows,
-    one_noise,
-    takes_tensors,
-)
+from skdeepcluster._fitted import fitted_labels
 from skdeepcluster._images import channels_last, checked_shape
+from skdeepcluster._labels import check_labels, one_noise
+from skdeepcluster._rows import known_rows, takes_tensors
 from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster.plotting._common import (
     estimator_name,

@@ -6,17 +6,9 @@ import numpy as np
 from sklearn.metrics import silhouette_samples
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import (
-    check_labels,
-    check_space,
-    comparable,
-    fitted_labels,
-    known_rows,
-    one_noise,
-    reference_rows,
-    sample_rows,
-    takes_tensors,
-)
+from skdeepcluster._fitted import check_space, fitted_labels, reference_rows
+from skdeepcluster._labels import check_labels, comparable, one_noise
+from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
     cluster_colors,

@@ -6,7 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._fitted import check_labels, takes_tensors
+from skdeepcluster._labels import check_labels
+from skdeepcluster._rows import takes_tensors
 from skdeepcluster._terms import best_terms, mean_weights, top_terms, weighted_terms
 from skdeepcluster.plotting._common import bar_panels, estimator_name
 
