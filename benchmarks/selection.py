@@ -16,6 +16,7 @@ goes on where it stopped.
 import argparse
 import functools
 import itertools
+from functools import partial
 
 import joblib
 import numpy as np
@@ -31,12 +32,9 @@ from sklearn.decomposition import PCA
 from skdeepcluster import Autoencoder, AutoencoderGMM, DECClustering, IDECClustering
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.model_selection import (
-    calinski_harabasz_scorer,
+    clustering_scorer,
     compare_clusterers,
-    davies_bouldin_scorer,
-    modularity_scorer,
     select_n_clusters,
-    silhouette_scorer,
 )
 
 QUESTIONS = ("settings", "number", "any")
@@ -137,25 +135,25 @@ def scores(runs):
 
     table = {}
     for metric in ("euclidean", "cosine"):
-        pooled = in_pool(silhouette_scorer, metric=metric)
+        pooled = in_pool(partial(clustering_scorer, "silhouette"), metric=metric)
         table[f"silhouette, input, {metric}"] = pooled[0]
         table[f"silhouette, PCA-20, {metric}"] = in_space(
-            silhouette_scorer, reduced, metric=metric
+            partial(clustering_scorer, "silhouette"), reduced, metric=metric
         )
         table[f"silhouette, pooled, {metric}"] = pooled.mean(0)
-    own = silhouette_scorer(sample_size=None)
+    own = clustering_scorer("silhouette", sample_size=None)
     table["silhouette, own space"] = [
         own(each, run["space"]) for each, run in zip(found, runs, strict=True)
     ]
     for name, factory in (
-        ("Calinski-Harabasz", calinski_harabasz_scorer),
-        ("Davies-Bouldin", davies_bouldin_scorer),
+        ("Calinski-Harabasz", partial(clustering_scorer, "calinski_harabasz")),
+        ("Davies-Bouldin", partial(clustering_scorer, "davies_bouldin")),
     ):
         pooled = in_pool(factory)
         table[f"{name}, input"] = pooled[0]
         # Ranks, for these indices have another scale in each space.
         table[f"{name}, pooled ranks"] = pooled.argsort(1).argsort(1).mean(0)
-    table["modularity, input"] = in_space(modularity_scorer, sample)
+    table["modularity, input"] = in_space(clustering_scorer, sample)
     for name in ("silhouette, input, euclidean", "silhouette, pooled, euclidean"):
         table[f"modularity + {name}"] = np.add(table["modularity, input"], table[name])
     table["stability"] = [each["stability"] for each in runs]

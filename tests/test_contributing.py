@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from torch import nn
 
 from skdeepcluster.io import load
-from skdeepcluster.model_selection import AllData, silhouette_scorer
+from skdeepcluster.model_selection import AllData, clustering_scorer
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
@@ -49,7 +49,7 @@ def test_it_is_searched():
     search = GridSearchCV(
         EmbeddedCenters(random_state=0),
         {"n_clusters": [2, 4], "lr": [1e-3, 1e-2]},
-        scoring=silhouette_scorer(),
+        scoring=clustering_scorer("silhouette"),
         cv=AllData(),
     ).fit(X)
     assert search.best_params_["n_clusters"] == 4

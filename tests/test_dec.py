@@ -26,7 +26,7 @@ from skdeepcluster import (
     training,
 )
 from skdeepcluster.metrics import clustering_accuracy
-from skdeepcluster.model_selection import modularity_scorer
+from skdeepcluster.model_selection import clustering_scorer
 
 
 @pytest.fixture(scope="module")
@@ -414,7 +414,7 @@ def test_a_search_without_a_scorer_is_not_led_astray(cls, grid, digits):
     search = fitted(GridSearchCV(model, grid, cv=2), digits)
     assert search.best_params_["n_clusters"] == 10
     best = search.best_estimator_
-    assert best.score(digits) == modularity_scorer()(best, digits) > 0.5
+    assert best.score(digits) == clustering_scorer()(best, digits) > 0.5
     assert fitted(clone(model).set_params(n_clusters=1), digits).score(digits) == -0.5
 
 

@@ -34,7 +34,7 @@ from skdeepcluster.explain import (
 )
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling import representatives
-from skdeepcluster.model_selection import modularity_scorer
+from skdeepcluster.model_selection import clustering_scorer
 from skdeepcluster.plotting import ClusterFeaturesDisplay
 
 pandas = pytest.importorskip("pandas")
@@ -523,7 +523,7 @@ def test_k_means_takes_rows_of_another_type_than_it_was_fitted_to(convert, dtype
     for model in (kmeans, make_pipeline(StandardScaler(with_mean=False), kmeans)):
         fit = model.fit(learned)
         assert describe_clusters(fit, given)["size"].tolist() == [30, 30]
-        assert modularity_scorer()(fit, given) > 0.4
+        assert clustering_scorer()(fit, given) > 0.4
         assert len(representatives(fit, given)) == 2
     if dtypes[0] == np.float32:
         assert describe_clusters(kmeans.fit(learned), X.tolist())["size"].sum() == 60

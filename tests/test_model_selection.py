@@ -3,6 +3,7 @@
 import pickle
 import re
 import sys
+from functools import partial
 
 import matplotlib
 import numpy as np
@@ -43,14 +44,11 @@ from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection import (
     AllData,
-    calinski_harabasz_scorer,
+    clustering_scorer,
     compare_clusterers,
-    davies_bouldin_scorer,
-    modularity_scorer,
     select_n_clusters,
-    silhouette_scorer,
 )
-from skdeepcluster.model_selection._scorers import modularity
+from skdeepcluster.scores import INDICES, modularity
 
 # Networks are tiny here and trained for a moment: on some machine or other they may
 # lose a cluster, which is not what these tests are about.
@@ -60,12 +58,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 matplotlib.use("Agg")
 
-FACTORIES = [
+FACTORIES = [partial(clustering_scorer, name) for name in INDICES]
+(
     modularity_scorer,
     silhouette_scorer,
     calinski_harabasz_scorer,
     davies_bouldin_scorer,
-]
+) = FACTORIES
 
 
 class FixedLabels(ClusterMixin, BaseEstimator):
@@ -192,43 +191,48 @@ def test_modularity_is_that_of_its_definition(metric, blobs):
         if labels[i] == labels[j] != -1
     )
     labelled, space = with_labels(X, labels)
-    scorer = modularity_scorer(space=space, metric=metric, n_neighbors=4)
+    scorer = clustering_scorer(space=space, metric=metric, n_neighbors=4)
     assert scorer(FixedLabels().fit(labelled), labelled) == pytest.approx(expected)
     for n_neighbors in (0, 2.5):
         with pytest.raises(ValueError, match="n_neighbors must be an integer >= 1"):
-            modularity_scorer(n_neighbors=n_neighbors)
+            clustering_scorer(n_neighbors=n_neighbors)
 
 
 def test_reference_space_is_that_of_the_data_given_to_the_search(blobs):
     X = blobs * [1, 1, 1, 1000]
     pipeline = make_pipeline(StandardScaler(), KMeans(4, random_state=0)).fit(X)
     labels = pipeline.predict(X)
-    assert silhouette_scorer()(pipeline, X) == pytest.approx(
+    assert clustering_scorer("silhouette")(pipeline, X) == pytest.approx(
         silhouette_score(X, labels)
     )
     scaler = StandardScaler().fit(X)
     expected = silhouette_score(scaler.transform(X), labels)
     for space in (scaler, scaler.transform):
-        assert silhouette_scorer(space=space)(pipeline, X) == pytest.approx(expected)
+        assert clustering_scorer("silhouette", space=space)(
+            pipeline, X
+        ) == pytest.approx(expected)
 
 
 def test_several_spaces_are_averaged(blobs):
     kmeans = KMeans(4, random_state=0).fit(blobs)
     pca = PCA(2).fit(blobs)
-    parts = [silhouette_scorer(space=space)(kmeans, blobs) for space in (None, pca)]
-    both = silhouette_scorer(space=[None, pca])(kmeans, blobs)
+    parts = [
+        clustering_scorer("silhouette", space=space)(kmeans, blobs)
+        for space in (None, pca)
+    ]
+    both = clustering_scorer("silhouette", space=[None, pca])(kmeans, blobs)
     assert parts[0] != parts[1]
     assert both == pytest.approx(np.mean(parts))
 
 
 def test_sample_is_the_same_for_every_call_and_close_to_the_whole(digits):
     kmeans = KMeans(10, random_state=0).fit(digits)
-    scorer = silhouette_scorer(sample_size=200)
-    whole = silhouette_scorer(sample_size=None)(kmeans, digits)
+    scorer = clustering_scorer("silhouette", sample_size=200)
+    whole = clustering_scorer("silhouette", sample_size=None)(kmeans, digits)
     assert scorer(kmeans, digits) == scorer(kmeans, digits)
     assert scorer(kmeans, digits) != whole
     assert scorer(kmeans, digits) == pytest.approx(whole, abs=0.05)
-    other = silhouette_scorer(sample_size=200, random_state=1)
+    other = clustering_scorer("silhouette", sample_size=200, random_state=1)
     assert other(kmeans, digits) != scorer(kmeans, digits)
 
 
@@ -246,11 +250,11 @@ def test_sparse_rows_score_as_dense_ones(factory, metric, digits):
 def test_clusterer_without_predict_is_scored_on_its_training_data(blobs):
     clusterer = AgglomerativeClustering(4).fit(blobs)
     expected = silhouette_score(blobs, clusterer.labels_)
-    assert silhouette_scorer()(clusterer, blobs) == pytest.approx(expected)
+    assert clustering_scorer("silhouette")(clusterer, blobs) == pytest.approx(expected)
     pipeline = make_pipeline(StandardScaler(), DBSCAN(eps=0.5)).fit(blobs)
-    assert -1 < silhouette_scorer()(pipeline, blobs) < 1
+    assert -1 < clustering_scorer("silhouette")(pipeline, blobs) < 1
     with pytest.raises(ValueError, match="no predict"):
-        silhouette_scorer()(clusterer, blobs[:50])
+        clustering_scorer("silhouette")(clusterer, blobs[:50])
 
 
 @pytest.mark.parametrize(
@@ -269,14 +273,14 @@ def test_clusterer_without_predict_is_scored_on_its_training_data(blobs):
 )
 def test_bad_arguments_are_named_at_once(arguments, error, message):
     with pytest.raises(error, match=message):
-        silhouette_scorer(**arguments)
+        clustering_scorer("silhouette", **arguments)
 
 
 def test_rows_that_are_no_numbers_ask_for_a_space():
     X = np.array([["a", "x"], ["b", "y"], ["c", "z"]], dtype=object)
     clusterer = AgglomerativeClustering(2).fit([[1], [2], [3]])
     with pytest.raises(ValueError, match="give space= a fitted transformer"):
-        silhouette_scorer()(clusterer, X)
+        clustering_scorer("silhouette")(clusterer, X)
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
@@ -292,10 +296,10 @@ def test_scorer_pickles(factory, blobs):
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_cross_validate_takes_several_scorers_at_once(routing, n_jobs, blobs):
     scoring = {
-        "silhouette": silhouette_scorer(),
-        "cosine": silhouette_scorer(metric="cosine"),
-        "calinski_harabasz": calinski_harabasz_scorer(),
-        "davies_bouldin": davies_bouldin_scorer(),
+        "silhouette": clustering_scorer("silhouette"),
+        "cosine": clustering_scorer("silhouette", metric="cosine"),
+        "calinski_harabasz": clustering_scorer("calinski_harabasz"),
+        "davies_bouldin": clustering_scorer("davies_bouldin"),
         "external": "adjusted_rand_score",
     }
     y = np.arange(len(blobs)) % 4
@@ -563,8 +567,8 @@ def test_sparse_rows_of_any_format_are_scored_and_compared(to_sparse, blobs):
     dense = blobs[:60]
     kmeans = KMeans(4, random_state=0).fit(dense)
     X = to_sparse(dense)
-    expected = silhouette_scorer()(kmeans, dense)
-    assert silhouette_scorer()(kmeans, X) == pytest.approx(expected)
+    expected = clustering_scorer("silhouette")(kmeans, dense)
+    assert clustering_scorer("silhouette")(kmeans, X) == pytest.approx(expected)
     table = compare_clusterers([KMeans(4)], X, n_runs=2).table
     assert table["error"].tolist() == [""]
     assert table["silhouette"].tolist() == pytest.approx([expected])
@@ -921,11 +925,19 @@ def test_grid_search_over_a_pipeline(routing, n_jobs, digits, small_dec):
     grid = {"decclustering__n_clusters": [2, 5]}
     with sklearn.config_context(enable_metadata_routing=routing):
         search = GridSearchCV(
-            pipeline, grid, scoring=silhouette_scorer(), cv=AllData(), n_jobs=n_jobs
+            pipeline,
+            grid,
+            scoring=clustering_scorer("silhouette"),
+            cv=AllData(),
+            n_jobs=n_jobs,
         ).fit(digits)
     scores = search.cv_results_["mean_test_score"]
     best = search.best_estimator_
-    assert search.best_score_ == scores.max() == silhouette_scorer()(best, digits)
+    assert (
+        search.best_score_
+        == scores.max()
+        == clustering_scorer("silhouette")(best, digits)
+    )
     assert scores[0] != scores[1]
 
 
@@ -935,7 +947,7 @@ def test_randomized_search_over_net_params(digits, small_dec):
         small_dec,
         {"training__net_params": settings, "max_epochs": [1, 2]},
         n_iter=3,
-        scoring=silhouette_scorer(),
+        scoring=clustering_scorer("silhouette"),
         cv=AllData(),
         random_state=0,
     ).fit(digits)
@@ -956,7 +968,7 @@ def test_optuna_search(digits, small_dec):
         {"lr": optuna.distributions.FloatDistribution(1e-4, 1e-3)},
         cv=AllData(),
         n_trials=2,
-        scoring=silhouette_scorer(),
+        scoring=clustering_scorer("silhouette"),
         random_state=0,
     ).fit(digits)
     assert 1e-4 <= search.best_params_["lr"] <= 1e-3
@@ -970,7 +982,7 @@ def test_halving_search_over_epochs(digits, small_dec):
         max_resources=4,
         min_resources=1,
         factor=2,
-        scoring=silhouette_scorer(),
+        scoring=clustering_scorer("silhouette"),
         cv=AllData(),
         random_state=0,
     ).fit(digits)
@@ -982,7 +994,10 @@ def test_search_trains_a_given_autoencoder_once(digits, small_dec):
     fitted = clone(small_dec.encoder).fit(digits)
     small_dec.set_params(encoder=fitted)
     search = GridSearchCV(
-        small_dec, {"n_clusters": [2, 3]}, scoring=silhouette_scorer(), cv=AllData()
+        small_dec,
+        {"n_clusters": [2, 3]},
+        scoring=clustering_scorer("silhouette"),
+        cv=AllData(),
     ).fit(digits)
     pretraining = search.best_estimator_.history_["pretraining"]
     assert pretraining == fitted.history_["pretraining"]
@@ -1010,7 +1025,7 @@ def test_fitted_search_clones_and_pickles(digits, small_dec):
     search = GridSearchCV(
         make_pipeline(StandardScaler(), small_dec),
         {"decclustering__n_clusters": [2, 3]},
-        scoring=silhouette_scorer(space=PCA(2).fit(digits)),
+        scoring=clustering_scorer("silhouette", space=PCA(2).fit(digits)),
         cv=AllData(),
     ).fit(digits)
     loaded = pickle.loads(pickle.dumps(search))
@@ -1059,5 +1074,5 @@ def test_results_are_printed_as_their_tables(blobs):
     assert printed.endswith(repr(chosen.table))
     assert all(reason in printed for reason in chosen.reasons)
     assert max(map(len, (repr(found), printed))) < 2000
-    assert "\n" not in repr(modularity_scorer())
+    assert "\n" not in repr(clustering_scorer())
     assert "\n" not in repr(AllData())

@@ -40,13 +40,7 @@ from skdeepcluster.estimators import _given
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.io import TRUSTED_TYPES, load, save
 from skdeepcluster.labelling import ClusterThenLabelClassifier
-from skdeepcluster.model_selection import (
-    AllData,
-    calinski_harabasz_scorer,
-    davies_bouldin_scorer,
-    modularity_scorer,
-    silhouette_scorer,
-)
+from skdeepcluster.model_selection import AllData, clustering_scorer
 
 pytestmark = pytest.mark.usefixtures("short_teaching")
 
@@ -193,10 +187,10 @@ AROUND = {
         GRAPH, {"n_clusters": [2, 3]}, scoring=scoring, cv=cv
     )
     for scoring, cv in [
-        (modularity_scorer(), AllData()),
-        (silhouette_scorer(), AllData()),
-        (calinski_harabasz_scorer(), AllData()),
-        (davies_bouldin_scorer(), AllData()),
+        (clustering_scorer(), AllData()),
+        (clustering_scorer("silhouette"), AllData()),
+        (clustering_scorer("calinski_harabasz"), AllData()),
+        (clustering_scorer("davies_bouldin"), AllData()),
     ]
 }
 AROUND["search"] = GridSearchCV(KMeans(n_init=1), {"n_clusters": [2, 3]}, cv=2)

@@ -21,12 +21,9 @@ from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling import ClusterThenLabelClassifier
 from skdeepcluster.metrics import clustering_accuracy, clustering_accuracy_scorer
 from skdeepcluster.model_selection import (
-    calinski_harabasz_scorer,
+    clustering_scorer,
     compare_clusterers,
-    davies_bouldin_scorer,
-    modularity_scorer,
     select_n_clusters,
-    silhouette_scorer,
 )
 from skdeepcluster.plotting import (
     ClusterImagesDisplay,
@@ -176,10 +173,10 @@ def test_a_warning_names_the_line_of_the_user(model):
 
 
 SCORERS = [
-    modularity_scorer(n_references=1),
-    silhouette_scorer(),
-    calinski_harabasz_scorer(),
-    davies_bouldin_scorer(),
+    clustering_scorer(n_references=1),
+    clustering_scorer("silhouette"),
+    clustering_scorer("calinski_harabasz"),
+    clustering_scorer("davies_bouldin"),
 ]
 TIMES = ["fit_seconds", "predict_seconds", "peak_memory_mb"]
 

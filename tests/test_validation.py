@@ -53,8 +53,8 @@ from skdeepcluster.explain import describe_clusters, describe_outliers
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling import ClusterThenLabelClassifier
 from skdeepcluster.model_selection import (
+    clustering_scorer,
     compare_clusterers,
-    modularity_scorer,
     select_n_clusters,
 )
 from skdeepcluster.plotting import (
@@ -531,7 +531,7 @@ def test_what_holds_no_rows_yet_is_refused_by_all(kind, digits):
         lambda X: ClusterThenLabelClassifier(graph).fit(X, [0, 1]),
         lambda X: compare_clusterers([graph], X),
         lambda X: select_n_clusters(graph, X, [2, 3]),
-        lambda X: modularity_scorer()(graph, X),
+        lambda X: clustering_scorer()(graph, X),
         lambda X: describe_clusters(graph, X),
         lambda X: describe_outliers(detector, X),
         lambda X: apply_in_blocks(graph, X),

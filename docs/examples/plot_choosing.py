@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from skdeepcluster import Autoencoder, AutoencoderGMM
 from skdeepcluster.model_selection import (
     AllData,
+    clustering_scorer,
     compare_clusterers,
-    modularity_scorer,
     select_n_clusters,
 )
 
@@ -53,7 +53,7 @@ plt.show()
 search = GridSearchCV(
     AutoencoderGMM(encoder=autoencoder, random_state=0),
     {"n_clusters": range(6, 15), "covariance_type": ["full", "diag"]},
-    scoring=modularity_scorer(),
+    scoring=clustering_scorer(),
     cv=AllData(),
 ).fit(X)
 print(search.best_params_, f"{search.best_score_:.3f}")

@@ -38,8 +38,8 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.estimators._training import Training
-from skdeepcluster.model_selection import modularity_scorer
 from skdeepcluster.networks import Passthrough, input_moments
+from skdeepcluster.scores import clustering_scorer
 from skdeepcluster.streams import apply_in_blocks, check_enough, takes_any_rows
 
 
@@ -264,7 +264,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         """How well the clusters follow the data; higher is better.
 
         It is the modularity of the predicted clusters in a graph of neighbours of
-        ``X``, as :func:`skdeepcluster.model_selection.modularity_scorer` computes it.
+        ``X``, as :func:`skdeepcluster.model_selection.clustering_scorer` computes it.
         Every model is scored in the space of ``X``, so that scores compare. The loss of
         a training doesn't: it is measured in a latent space of the model's own, and is
         lowest where there is one cluster or nothing to learn.
@@ -280,7 +280,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             From -0.5, also for a single cluster, to 1.
         """
         with plain_settings():
-            return modularity_scorer()(self, X)
+            return clustering_scorer()(self, X)
 
     def pretrain(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
         """Return an unfitted copy that holds a trained encoder.

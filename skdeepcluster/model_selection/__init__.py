@@ -8,22 +8,14 @@ from skdeepcluster.model_selection._n_clusters import (
     NClustersSelection,
     select_n_clusters,
 )
-from skdeepcluster.model_selection._scorers import (
-    calinski_harabasz_scorer,
-    davies_bouldin_scorer,
-    modularity_scorer,
-    silhouette_scorer,
-)
 from skdeepcluster.model_selection._split import AllData
+from skdeepcluster.scores import clustering_scorer
 
 __all__ = [
     "AllData",
     "ClustererComparison",
     "NClustersSelection",
-    "calinski_harabasz_scorer",
+    "clustering_scorer",
     "compare_clusterers",
-    "davies_bouldin_scorer",
-    "modularity_scorer",
     "select_n_clusters",
-    "silhouette_scorer",
 ]

@@ -18,14 +18,14 @@ from sklearn.utils.validation import check_consistent_length
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import check_space, latent_rows, reference_rows
 from skdeepcluster._labels import check_labels, comparable
+from skdeepcluster._reference import Reference
 from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
 from skdeepcluster._warnings import warn
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection._fits import CandidateFit, as_text, fit_candidate
-from skdeepcluster.model_selection._reference import Reference
 from skdeepcluster.model_selection._report import html_report, plot_table
-from skdeepcluster.model_selection._scorers import (
+from skdeepcluster.scores import (
     METRICS,
     calinski_harabasz,
     check_n_references,
@@ -217,7 +217,7 @@ def compare_clusterers(
         - ``n_clusters`` and ``noise``, the share of rows labelled -1;
         - ``modularity`` in a neighbour graph, ``silhouette``, ``calinski_harabasz`` and
           ``davies_bouldin`` (lower is better), all in the reference space, noise
-          counting as in `modularity_scorer` and its siblings;
+          counting as in `clustering_scorer`;
         - ``modularity_reference`` and ``silhouette_reference``: what they would be
           without clusters;
         - ``pooled_silhouette``;

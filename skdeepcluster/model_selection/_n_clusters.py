@@ -15,7 +15,7 @@ from skdeepcluster._rows import known_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples
 from skdeepcluster.model_selection._compare import check_settings, compare_clusterers
 from skdeepcluster.model_selection._fits import TreeCut, fit_seeded, seeded
-from skdeepcluster.model_selection._scorers import check_n_references
+from skdeepcluster.scores import check_n_references
 
 NAMES = {
     "modularity_silhouette": "sum of modularity and silhouette",

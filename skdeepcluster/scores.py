@@ -17,12 +17,12 @@ from sklearn.preprocessing import normalize
 
 from skdeepcluster._fitted import check_space, fitted_labels, reference_rows
 from skdeepcluster._labels import comparable
-from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
-from skdeepcluster._sklearn import _num_samples, _safe_indexing
-from skdeepcluster.model_selection._reference import (
+from skdeepcluster._reference import (
     reference_scores,
     structureless_rows,
 )
+from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
+from skdeepcluster._sklearn import _num_samples, _safe_indexing
 
 METRICS = ("euclidean", "cosine")
 
@@ -130,15 +130,23 @@ def check_seed(random_state: Any) -> None:
         raise ValueError(f"random_state must not be negative, got {random_state}.")
 
 
+INDICES: dict[str, Callable[..., float]] = {
+    "modularity": modularity,
+    "silhouette": silhouette,
+    "calinski_harabasz": calinski_harabasz,
+    "davies_bouldin": negative_davies_bouldin,
+}
+
+
 class ClusteringScorer:
-    """A scorer ``(estimator, X, y=None)`` made by one of the factories below.
+    """A scorer ``(estimator, X, y=None)`` made by `clustering_scorer`.
 
     Parameters
     ----------
     index : callable
         Function of rows, labels and metric.
     space, metric, sample_size, random_state, n_references
-        As in the factories.
+        As there.
     """
 
     def __init__(
@@ -205,7 +213,8 @@ class ClusteringScorer:
         )
 
 
-def modularity_scorer(
+def clustering_scorer(
+    name: str = "modularity",
     *,
     space: Any = None,
     metric: str = "euclidean",
@@ -214,112 +223,57 @@ def modularity_scorer(
     random_state: int = 0,
     n_references: int = 0,
 ) -> ClusteringScorer:
-    """Make a scorer of modularity in a neighbour graph of one fixed reference space.
+    """Make a scorer of clusters without labels, in one fixed reference space.
 
-    Clusters score high that keep nearest neighbours together, beyond what clusters of
-    their sizes would by chance [1]_. They need not be round, as for a silhouette.
-    Candidates that cut a neighbour graph themselves are favoured, and rows without any
-    clusters score high as well: ``n_references`` takes off what they would.
+    A score in each candidate's own latent space would not be comparable: an encoder
+    raises it by spreading its clusters, whether they mean something or not [2]_. So
+    the space is fixed here, before any candidate is seen.
 
     Parameters
     ----------
+    name : {"modularity", "silhouette", "calinski_harabasz", "davies_bouldin"}, \
+            default="modularity"
+        "modularity" is high where clusters keep nearest neighbours together, beyond
+        what clusters of their sizes would by chance [1]_. They need not be round, as
+        for the others. Candidates that cut a neighbour graph themselves are favoured,
+        and rows without any clusters score high as well: ``n_references`` takes off
+        what they would. "silhouette" is the mean silhouette, "calinski_harabasz" that
+        index, and "davies_bouldin" the *negative* of that index.
     space : None, fitted transformer, callable, or list of these, default=None
         Reference space. None is that of the data given to the search: with a pipeline,
         its untouched input. With a list, the score is the mean over the spaces.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        Distance in the reference space.
+        Distance in the reference space; for the two indices, "cosine" scores rows of
+        unit length.
     n_neighbors : int, default=15
-        Neighbours of each row in the graph.
+        Neighbours of each row in the graph of "modularity".
     sample_size : int or None, default=5000
         Rows to score, at most; the same ones for every candidate. None is all of them.
+        The two indices hold them densely, also where the space is sparse.
     random_state : int, default=0
         Seed of the sample, and of the sets below.
     n_references : int, default=0
         Sets of rows without clusters to compare with. With any, the score is the *gap*:
-        how far it is above what k-means reaches on them with as many clusters. See
-        the user guide.
+        how far it is above what k-means reaches on them with as many clusters, and 0
+        for one cluster. See the user guide.
 
     Returns
     -------
     callable
-        Takes ``(estimator, X, y=None)`` and returns a float between -0.5 and 1, higher
-        being better. One cluster, or as many as rows, scores -0.5. Rows labelled -1
-        (noise) keep no neighbour. As a gap, one cluster scores 0.
+        Takes ``(estimator, X, y=None)`` and returns a float, higher being better:
+
+        - "modularity" from -0.5, also for one cluster or as many as rows, to 1; rows
+          labelled -1 (noise) keep no neighbour;
+        - "silhouette" from -1, likewise, to 1; noise counts 0;
+        - "calinski_harabasz" from 0, likewise; it is multiplied by the share of rows
+          that aren't noise, which is left out;
+        - "davies_bouldin" up to 0, and -1e6 likewise; it is divided by that share.
 
     References
     ----------
     .. [1] Newman, M. E. J. and Girvan, M. (2004). Finding and evaluating community
        structure in networks. Physical Review E 69.
-
-    Examples
-    --------
-    >>> from sklearn.cluster import KMeans
-    >>> from sklearn.datasets import load_digits
-    >>> from skdeepcluster.model_selection import modularity_scorer
-    >>> X, _ = load_digits(return_X_y=True)
-    >>> scorer = modularity_scorer()
-    >>> few, right = KMeans(3, random_state=0), KMeans(10, random_state=0)
-    >>> bool(scorer(few.fit(X), X) < scorer(right.fit(X), X))
-    True
-
-    The clusters of rows without any have a high modularity, but no gap:
-
-    >>> import numpy as np
-    >>> rows = np.random.default_rng(0).normal(size=(500, 2))
-    >>> kmeans = KMeans(8, random_state=0).fit(rows)
-    >>> round(scorer(kmeans, rows), 1)
-    0.7
-    >>> round(abs(modularity_scorer(n_references=3)(kmeans, rows)), 1)
-    0.0
-    """
-    if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
-        raise ValueError(f"n_neighbors must be an integer >= 1, got {n_neighbors!r}.")
-    index = partial(modularity, n_neighbors=n_neighbors)
-    return ClusteringScorer(
-        index, space, metric, sample_size, random_state, n_references
-    )
-
-
-def silhouette_scorer(
-    *,
-    space: Any = None,
-    metric: str = "euclidean",
-    sample_size: int | None = 5000,
-    random_state: int = 0,
-    n_references: int = 0,
-) -> ClusteringScorer:
-    """Make a scorer of the mean silhouette in one fixed reference space.
-
-    A score in each candidate's own latent space would not be comparable: an encoder
-    raises it by spreading its clusters, whether they mean something or not [1]_. So
-    the space is fixed here, before any candidate is seen.
-
-    Parameters
-    ----------
-    space : None, fitted transformer, callable, or list of these, default=None
-        Reference space. None is that of the data given to the search: with a pipeline,
-        its untouched input. With a list, the score is the mean over the spaces.
-    metric : {"euclidean", "cosine"}, default="euclidean"
-        Distance in the reference space.
-    sample_size : int or None, default=5000
-        Rows to score, at most; the same ones for every candidate. None is all of them.
-    random_state : int, default=0
-        Seed of the sample, and of the sets below.
-    n_references : int, default=0
-        Sets of rows without clusters to compare with. With any, the score is the *gap*:
-        how far it is above what k-means reaches on them with as many clusters. See
-        the user guide.
-
-    Returns
-    -------
-    callable
-        Takes ``(estimator, X, y=None)`` and returns a float between -1 and 1, higher
-        being better. One cluster, or as many as rows, scores -1. Rows labelled -1
-        (noise) count 0. As a gap, one cluster scores 0.
-
-    References
-    ----------
-    .. [1] Wang, Z. et al. (2024). Deep clustering evaluation: how to validate internal
+    .. [2] Wang, Z. et al. (2024). Deep clustering evaluation: how to validate internal
        clustering validation measures. https://arxiv.org/abs/2403.14830
 
     Examples
@@ -327,102 +281,34 @@ def silhouette_scorer(
     >>> from sklearn.cluster import KMeans
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import GridSearchCV
-    >>> from skdeepcluster.model_selection import AllData, silhouette_scorer
+    >>> from skdeepcluster.model_selection import AllData, clustering_scorer
     >>> X, _ = load_iris(return_X_y=True)
     >>> search = GridSearchCV(
     ...     KMeans(random_state=0),
     ...     {"n_clusters": [2, 3, 4]},
-    ...     scoring=silhouette_scorer(),
+    ...     scoring=clustering_scorer("silhouette"),
     ...     cv=AllData(),
     ... )
     >>> search.fit(X).best_params_
     {'n_clusters': 2}
+
+    The clusters of rows without any have a high modularity, but no gap:
+
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(0).normal(size=(500, 2))
+    >>> kmeans = KMeans(8, random_state=0).fit(rows)
+    >>> round(clustering_scorer()(kmeans, rows), 1)
+    0.7
+    >>> round(abs(clustering_scorer(n_references=3)(kmeans, rows)), 1)
+    0.0
     """
+    if name not in INDICES:
+        raise ValueError(f"name must be one of {', '.join(INDICES)}, got {name!r}.")
+    if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be an integer >= 1, got {n_neighbors!r}.")
+    index = INDICES[name]
+    if index is modularity:
+        index = partial(modularity, n_neighbors=n_neighbors)
     return ClusteringScorer(
-        silhouette, space, metric, sample_size, random_state, n_references
-    )
-
-
-def calinski_harabasz_scorer(
-    *,
-    space: Any = None,
-    metric: str = "euclidean",
-    sample_size: int | None = 5000,
-    random_state: int = 0,
-    n_references: int = 0,
-) -> ClusteringScorer:
-    """Make a scorer of the Calinski-Harabasz index in one fixed reference space.
-
-    Parameters
-    ----------
-    space : None, fitted transformer, callable, or list of these, default=None
-        Reference space. None is that of the data given to the search: with a pipeline,
-        its untouched input. With a list, the score is the mean over the spaces.
-    metric : {"euclidean", "cosine"}, default="euclidean"
-        Distance in the reference space; "cosine" scores rows of unit length.
-    sample_size : int or None, default=5000
-        Rows to score, at most; the same ones for every candidate. None is all of them.
-        They are held densely, also where the space is sparse.
-    random_state : int, default=0
-        Seed of the sample, and of the sets below.
-    n_references : int, default=0
-        Sets of rows without clusters to compare with. With any, the score is the *gap*:
-        how far it is above what k-means reaches on them with as many clusters. See
-        the user guide.
-
-    Returns
-    -------
-    callable
-        Takes ``(estimator, X, y=None)`` and returns a float that is not negative,
-        higher being better. One cluster, or as many as rows, scores 0. Noise (-1) is
-        left out, and the score multiplied by the share of the other rows. As a gap, one
-        cluster scores 0.
-    """
-    return ClusteringScorer(
-        calinski_harabasz, space, metric, sample_size, random_state, n_references
-    )
-
-
-def davies_bouldin_scorer(
-    *,
-    space: Any = None,
-    metric: str = "euclidean",
-    sample_size: int | None = 5000,
-    random_state: int = 0,
-    n_references: int = 0,
-) -> ClusteringScorer:
-    """Make a scorer of the *negative* Davies-Bouldin index in a fixed reference space.
-
-    Parameters
-    ----------
-    space : None, fitted transformer, callable, or list of these, default=None
-        Reference space. None is that of the data given to the search: with a pipeline,
-        its untouched input. With a list, the score is the mean over the spaces.
-    metric : {"euclidean", "cosine"}, default="euclidean"
-        Distance in the reference space; "cosine" scores rows of unit length.
-    sample_size : int or None, default=5000
-        Rows to score, at most; the same ones for every candidate. None is all of them.
-        They are held densely, also where the space is sparse.
-    random_state : int, default=0
-        Seed of the sample, and of the sets below.
-    n_references : int, default=0
-        Sets of rows without clusters to compare with. With any, the score is the *gap*:
-        how far it is above what k-means reaches on them with as many clusters. See
-        the user guide.
-
-    Returns
-    -------
-    callable
-        Takes ``(estimator, X, y=None)`` and returns a float that is not positive,
-        higher being better. One cluster, or as many as rows, scores -1e6. Noise (-1)
-        is left out, and the index divided by the share of the other rows. As a gap,
-        one cluster scores 0.
-    """
-    return ClusteringScorer(
-        negative_davies_bouldin,
-        space,
-        metric,
-        sample_size,
-        random_state,
-        n_references,
+        index, space, metric, sample_size, random_state, n_references
     )
