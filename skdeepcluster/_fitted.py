@@ -2,9 +2,11 @@
 
 import copy
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
@@ -37,6 +39,38 @@ def take_over(estimator: Any, model: Any) -> None:
 def learned_names(estimator: Any) -> list[str]:
     """Names of the attributes that a fit sets."""
     return [name for name in vars(estimator) if name.endswith("_")]
+
+
+class HasParts(BaseEstimator):
+    """An estimator with parameters of which None stands for a part with defaults."""
+
+    # How the part is made, by the parameter's name.
+    _parts: ClassVar[dict[str, Callable[[], Any]]] = {}
+
+    def _part(self, name: str) -> Any:
+        """Return the part that a parameter gives, or stands for."""
+        given = getattr(self, name)
+        return self._parts[name]() if given is None else given
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this estimator, and of the parts within.
+
+        Parameters
+        ----------
+        **params
+            Those of a part as ``encoder__latent_dim``, also where the part is None.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        inner = {name.partition("__")[0] for name in params if "__" in name}
+        own = self.get_params(deep=False)
+        for name in inner & self._parts.keys() - params.keys():
+            if own.get(name, self) is None:
+                setattr(self, name, self._parts[name]())
+        return super().set_params(**params)
 
 
 def thawed(estimator: Any) -> Any:

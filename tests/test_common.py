@@ -615,3 +615,33 @@ def test_grid_search_over_a_pipeline(cls, scoring, X):
     assert trained(best[-1]).module_ is not None
     for name, result in outputs(best, X).items():
         assert len(result) == len(X), name
+
+
+@pytest.mark.parametrize("cls", [*ESTIMATORS, ClusterThenLabelClassifier])
+def test_parts_that_are_none_are_set_and_searched_by_name(cls):
+    inner = {"encoder": "latent_dim", "training": "max_samples", "clusterer": "n_clusters"}
+    model = cls()
+    for name in cls._parts:
+        parameter = f"{name}__{inner.get(name, 'random_state')}"
+        if name == "estimator":
+            parameter = next(key for key in cls._parts[name]().get_params() if "__" in key)
+            parameter = f"estimator__{parameter}"
+        assert getattr(model, name) is None
+        clone(model).set_params(**{parameter: 7})
+        assert getattr(model, name) is None, "a clone shares nothing"
+        model.set_params(**{parameter: 7})
+        assert model.get_params()[parameter] == 7
+        assert getattr(clone(model), name) is not None
+    with pytest.raises(ValueError, match="Invalid parameter 'autoencoder'"):
+        cls().set_params(autoencoder__latent_dim=5)
+
+
+def test_the_latent_size_is_searched(X):
+    search = GridSearchCV(
+        DECClustering(4, init="k-means", max_epochs=1, random_state=0).set_params(
+            encoder__hidden_units=(8,), encoder__max_epochs=2
+        ),
+        {"encoder__latent_dim": [2, 3], "training__optimizer": ["adam", "sgd"]},
+        cv=2,
+    ).fit(X)
+    assert search.best_estimator_.transform(X).shape[1] in (2, 3)

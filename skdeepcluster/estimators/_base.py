@@ -122,7 +122,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
     @property
     def _trainer(self) -> Training:
         """The training in force."""
-        return self.training or Training()
+        return self._part("training")
 
     def _take(self, learned: Learned) -> None:
         """Set the fitted attributes."""

@@ -137,11 +137,9 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         if is_fitted(given):
             check_unchanged(given, "encoder")
             return given
+        own = clone(unwrapped(self._part("encoder")))
         if given is None:
-            own = self._parts["encoder"]()
             own.verbose = self.verbose
-        else:
-            own = clone(given)
         if own.training is None:
             own.training = self._trainer._shared()
         return own

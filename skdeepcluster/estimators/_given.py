@@ -2,8 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,6 +12,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skdeepcluster import networks
+from skdeepcluster._fitted import HasParts
 from skdeepcluster.estimators._training import Training
 
 # Of saved estimators: raised when an older version couldn't read what is written; and
@@ -93,31 +94,8 @@ def check_unchanged(estimator: Any, name: str) -> None:
             )
 
 
-class Saved(BaseEstimator):
+class Saved(HasParts):
     """An estimator whose saved state tells its format."""
-
-    # Parts that a parameter of None stands for, by the parameter's name.
-    _parts: ClassVar[dict[str, Callable[[], Any]]] = {}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters of this estimator, and of the parts within.
-
-        Parameters
-        ----------
-        **params
-            Those of a part as ``encoder__latent_dim``, also where the part is None.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        inner = {name.partition("__")[0] for name in params if "__" in name}
-        own = self.get_params(deep=False)
-        for name in inner & self._parts.keys() - params.keys():
-            if own.get(name, self) is None:
-                setattr(self, name, self._parts[name]())
-        return super().set_params(**params)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_format": SAVED_FORMAT}

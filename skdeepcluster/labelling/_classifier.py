@@ -7,10 +7,10 @@ how well each weight would have told the answers that were left out in turn.
 
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
@@ -23,7 +23,14 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from skdeepcluster._fitted import blank, fitted_labels, last_step, searched, take_over
+from skdeepcluster._fitted import (
+    HasParts,
+    blank,
+    fitted_labels,
+    last_step,
+    searched,
+    take_over,
+)
 from skdeepcluster._labels import is_missing, label_vector
 from skdeepcluster._rows import plain_settings, takes_tensors, validated
 from skdeepcluster._seeds import spawn_seeds
@@ -60,7 +67,7 @@ def known_answers(y: Any) -> tuple[np.ndarray, np.ndarray]:
     return y, known
 
 
-class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
+class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
     """Classifier that learns from clusters and few answers.
 
     A clusterer, which never sees the answers, finds clusters in all the rows. The
@@ -143,6 +150,12 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
+    _parts: ClassVar[dict[str, Callable[[], Any]]] = {
+        "clusterer": GraphClustering,
+        "estimator": lambda: make_pipeline(
+            StandardScaler(with_mean=False), LogisticRegression(max_iter=1000)
+        ),
+    }
     _parameter_constraints: dict = {
         "clusterer": [
             HasMethods(["fit_predict"]),
@@ -225,7 +238,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
             self._take_answers(X, np.flatnonzero(known), codes, seeds[2])
 
     def _cluster(self, X: Any, seeds: list[int]) -> Graph:
-        given = GraphClustering() if self.clusterer is None else self.clusterer
+        given = self._part("clusterer")
         if isinstance(given, FrozenEstimator):
             self.clusterer_ = given
             labels = fitted_labels(given, X)
@@ -276,11 +289,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
 
         self._node_shares = spread(np.arange(len(rows)))
         if n_classes > 1:
-            given = self.estimator
-            if given is None:
-                given = make_pipeline(
-                    StandardScaler(with_mean=False), LogisticRegression(max_iter=1000)
-                )
+            given = self._part("estimator")
 
             def learn(part: np.ndarray) -> Any:
                 learner = seeded(given, seed, only_unset=True)
