@@ -23,6 +23,7 @@ from joblib import Parallel, delayed
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from skdeepcluster._seeds import spawn_seeds
@@ -35,7 +36,6 @@ from skdeepcluster.graph.communities import (
     merge_by_ties,
     merge_evenly,
     merged,
-    rand_indices,
     walk_ends,
     worth_of,
 )
@@ -214,11 +214,16 @@ class GraphFit:
         rows = self.labels[self.nodes.inverse]
         if not rows.any():
             return np.nan, np.full(len(rows), np.nan)
-        index = rand_indices([self.labels, *self.starts], self.nodes.mass).mean()
+        # Of rows in their least numbers, so that copies of all make no difference.
+        each = np.repeat(np.arange(len(self.labels)), self.nodes.mass.astype(np.intp))
+        indices = [
+            adjusted_rand_score(self.labels[each], labels[each])
+            for labels in self.starts
+        ]
         others = [
             matched(rows, labels[self.nodes.inverse]) == rows for labels in self.starts
         ]
-        return float(index), np.mean(others, axis=0)
+        return float(np.mean(indices)), np.mean(others, axis=0)
 
 
 def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
