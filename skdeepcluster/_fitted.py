@@ -1,8 +1,9 @@
 """What can be asked of any fitted clusterer, alone or at the end of a pipeline."""
 
+import contextlib
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -106,9 +107,12 @@ def refuse_holders(X: Any) -> None:
         )
 
 
-def plain_settings() -> Any:
-    """Context in which scikit-learn works as estimators inside of ours need it."""
-    return config_context(array_api_dispatch=False, transform_output="default")
+@contextlib.contextmanager
+def plain_settings() -> Iterator[None]:
+    """Context in which scikit-learn and numpy work as what is inside of ours needs."""
+    settings = config_context(array_api_dispatch=False, transform_output="default")
+    with settings, np.errstate(under="ignore"):
+        yield
 
 
 def validated(estimator: Any, X: Any, *, reset: bool, **settings: Any) -> Any:

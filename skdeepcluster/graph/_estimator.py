@@ -30,7 +30,6 @@ from skdeepcluster.graph.neighbors import usable_neighbors
 from skdeepcluster.graph.number import TOUCHING, touch
 from skdeepcluster.graph.search import (
     GraphFit,
-    Settings,
     find_clusters,
     find_in_graph,
     number_of_clusters,
@@ -329,23 +328,12 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     def _number_of(self, X: np.ndarray) -> int:
         """Count the clusters of rows."""
         with plain_settings():
-            return number_of_clusters(X, self._settings, self.random_state)
-
-    @property
-    def _settings(self) -> Settings:
-        return Settings(
-            self.n_clusters,
-            self.n_neighbors,
-            self.resolution,
-            self.n_init,
-            None if self._given else self.neighbors,
-            self.n_jobs,
-        )
+            return number_of_clusters(X, self, self.random_state)
 
     def _search(self, views: Sequence[Any]) -> GraphFit:
         if self._given:
-            return find_in_graph(views[0], self._settings, self.random_state)
-        return find_clusters(views, self._settings, self.random_state)
+            return find_in_graph(views[0], self, self.random_state)
+        return find_clusters(views, self, self.random_state)
 
     def _keep(self, found: GraphFit) -> None:
         """Set all that the fit leaves."""

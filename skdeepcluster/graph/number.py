@@ -290,29 +290,17 @@ def count_modules(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
 
 def count_clusters(
     graph: Graph,
-    points: np.ndarray | None,
     mass: np.ndarray,
     resolution: float,
     seed: int,
     seeds: Sequence[int],
 ) -> list[int]:
-    """Count the clusters of nodes, once for the communities of each start.
+    """Count the clusters of nodes, once for the communities of each of some seeds.
 
-    Parameters
-    ----------
-    graph : Graph
-    points : ndarray of shape (n_nodes, n_dims) or None
-        Where the nodes are, if that counts.
-    mass : ndarray of shape (n_nodes,)
-        Rows of each node.
-    resolution : float
-        Of the communities.
-    seed : int
-        Of the sample of many nodes.
-    seeds : sequence of int
-        Of the starts.
+    The other seed is that of a sample of many nodes.
     """
     near, flat, peaks = graph.n_neighbors, graph.n_dims < FEW_DIMS, 1
+    points = graph.points
     if points is not None:
         if flat or are_few(len(mass), near):
             peaks = count_peaks(points, mass, near, seed)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skdeepcluster.graph.distances import GivenDistances
-from skdeepcluster.graph.neighbors import units_of_rows, usual_reach
+from skdeepcluster.graph.neighbors import near_weights, usual_reach
 from skdeepcluster.graph.rows import Neighbors, RowSpace
 from skdeepcluster.graph.search import GraphFit
 
@@ -97,7 +97,6 @@ class Voters:
         """Cluster of each node, -1 for noise."""
         return np.where(self.noise, -1, self.clusters[self.leaves])
 
-    @np.errstate(under="ignore")
     def place(self, X: Any) -> np.ndarray:
         """Tell where rows belong.
 
@@ -122,7 +121,6 @@ class Voters:
             labels[rows] = found
         return np.column_stack([labels, nodes, self.leaves[nodes]])
 
-    @np.errstate(under="ignore")
     def shares(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes on each row."""
         known = self._known(X)
@@ -157,7 +155,7 @@ class Voters:
         """
         lengths, near, begins = voters
         row = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
-        weights = vote_weights(lengths, begins) * self.mass[near]
+        weights = near_weights(lengths, begins) * self.mass[near]
         votes = np.zeros((len(begins) - 1, len(self.usual)))
         clusters = self.clusters[self.leaves[near]]
         np.add.at(votes, (row, clusters), weights)
@@ -184,22 +182,3 @@ def known_keys(wanted: np.ndarray, keys: np.ndarray) -> np.ndarray:
     place = np.searchsorted(keys, wanted, sorter=order)
     known = order[np.minimum(place, len(order) - 1)]
     return np.where(keys[known] == wanted, known, -1)
-
-
-def vote_weights(lengths: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Weights of the nearest rows in votes, from their distances, as in the graph.
-
-    Parameters
-    ----------
-    lengths : ndarray of shape (n_edges,)
-    begins : ndarray of shape (n_rows + 1,)
-        Where those of each row begin.
-
-    Returns
-    -------
-    ndarray of shape (n_edges,)
-    """
-    counts = np.diff(begins)
-    nearest, unit = units_of_rows(lengths, begins)
-    excess = lengths - np.repeat(nearest, counts)
-    return np.exp(-excess / np.repeat(unit, counts)).astype(np.float64)
