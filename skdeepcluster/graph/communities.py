@@ -17,7 +17,6 @@ Throughout, ``links`` are the summed weights between communities, and within; ``
 their rows; ``labels`` the cluster of each; and ``joint`` is J.
 """
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -187,12 +186,10 @@ def worthwhile_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     labels = labels.copy()
     ends = merged(joint, labels)
-    unmoved = 0
-    for i in itertools.cycle(range(len(labels))):
-        # All have been looked at since the last one moved.
-        if unmoved == len(labels):
-            return labels
-        unmoved += 1
+    i, unmoved = -1, 0
+    # Until all have been looked at since the last one moved.
+    while unmoved < len(labels):
+        i, unmoved = (i + 1) % len(labels), unmoved + 1
         home = labels[i]
         ties = np.bincount(labels, joint[i], minlength=len(ends))
         own = joint[i, i]
@@ -212,6 +209,7 @@ def worthwhile_moves(joint: np.ndarray, labels: np.ndarray) -> np.ndarray:
             rest[:, best] += ties
             rest[best, best] += own
             ends, labels[i], unmoved = rest, best, 0
+    return labels
 
 
 def _worths_of_joining(

@@ -24,21 +24,10 @@ NOTHING_BETWEEN = -1.0
 
 
 def checked_distances(X: Any, n_neighbors: int, square: bool) -> sp.csr_array:
-    """Graph of the distances, or an error that says what they lack.
+    """Graph of the distances with sorted columns, or an error that says what they lack.
 
-    Parameters
-    ----------
-    X : {ndarray, sparse matrix} of shape (n_rows, n_nodes)
-        Finite numbers.
-    n_neighbors : int
-        How many entries of each dense row are kept, the smallest.
-    square : bool
-        Whether the rows are the nodes.
-
-    Returns
-    -------
-    csr_array of shape (n_rows, n_nodes)
-        A copy, with sorted columns.
+    Of dense rows the ``n_neighbors`` smallest entries are kept. They are ``square``
+    where the rows are the nodes.
     """
     if square and X.shape[0] != X.shape[1]:
         raise ValueError(
@@ -88,13 +77,7 @@ def nearest(X: np.ndarray, n_neighbors: int) -> sp.csr_array:
 
 
 class GivenDistances:
-    """The place of a `RowSpace` where distances are all that is known of rows.
-
-    Parameters
-    ----------
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Of the training rows.
-    """
+    """The place of a `RowSpace` where distances are all that is known of rows."""
 
     def __init__(self, graph: sp.csr_array) -> None:
         self.unit = unit_of(graph.data)

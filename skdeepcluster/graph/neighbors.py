@@ -223,7 +223,7 @@ class Graph:
     n_neighbors: int
     n_dims: float
     # Where the nodes are; None where only distances are known.
-    points: np.ndarray | None = None
+    points: Any = None
 
     @classmethod
     def of(
@@ -250,11 +250,12 @@ class Graph:
         reach = np.maximum(farthest, farthest[farthest > tiny].min(initial=np.inf))
         reach = np.where(np.isfinite(reach), reach, tiny)
         edges = [fuzzy_union(graph, lengths), shared_neighbors(graph, mass)]
-        edges = by_mass(edges, graph, mass)
+        weights, shared = by_mass(edges, graph, mass)
         if n_dims < LINE_DIMS:
-            edges = [by_density(each, reach) for each in edges]
+            weights, shared = by_density(weights, reach), by_density(shared, reach)
         return cls(
-            *edges,
+            weights,
+            shared,
             farthest,
             np.log(graph @ mass + mass) - n_dims * np.log(reach),
             int(np.diff(graph.indptr).max()),

@@ -12,21 +12,14 @@ MOST_IN_LAYER, MOST_LAYERS = 100, 4
 
 @dataclass(eq=False)
 class ClusterTree:
-    """Merges of the leaves of a tree, the closest first.
+    """Merges of the leaves of a tree, the closest first."""
 
-    Parameters
-    ----------
-    children : ndarray of shape (n_leaves - 1, 2)
-        The two that each merge joins: a leaf by its index, or an earlier merge by
-        its index plus the number of leaves, as scikit-learn has it.
-    distances : ndarray of shape (n_leaves - 1,)
-        Distance of the two; it never falls.
-    sizes : ndarray of shape (n_leaves,)
-        Rows of each leaf.
-    """
-
+    # The two that each merge joins: a leaf by its index, or an earlier merge by its
+    # index plus the number of leaves, as scikit-learn has it.
     children: np.ndarray
+    # Distance of the two; it never falls.
     distances: np.ndarray
+    # Rows of each leaf.
     sizes: np.ndarray
 
     @classmethod

@@ -17,48 +17,24 @@ BLOCK_ROWS = 256
 
 @dataclass(eq=False)
 class Voters:
-    """The distinct training rows, as `fit` compared them, and where they belong.
+    """The distinct training rows, as `fit` compared them, and where they belong."""
 
-    Parameters
-    ----------
-    space : RowSpace or GivenDistances
-        With the distinct rows, or else new rows come with their distances to them.
-    keys : ndarray of shape (n_nodes,), uint64
-        What equal rows are known by.
-    unit : float
-        That the keys are of.
-    mass : ndarray of shape (n_nodes,)
-        Rows of each.
-    n_neighbors : int
-        Neighbours that vote.
-    farthest : ndarray of shape (n_nodes,)
-        Distance of each one's farthest neighbour.
-    reach : ndarray of shape (n_nodes,)
-        The same of the rows that it stands for, as `Graph.reach` has it.
-    leaves : ndarray of shape (n_nodes,), int32
-        Leaf of each in the tree.
-    clusters : ndarray of shape (n_leaves,), int32
-        Cluster of each leaf.
-    noise : ndarray of shape (n_nodes,), bool
-        Which are noise of their cluster.
-    noise_ratio : float or None
-        How many times farther than usual in a cluster neighbours of noise are.
-
-    Attributes
-    ----------
-    usual : ndarray of shape (n_clusters,)
-        How far neighbours usually are in each cluster.
-    """
-
+    # With the distinct rows, or else new rows come with their distances to them.
     space: RowSpace | GivenDistances
+    # What equal rows are known by, in a unit; and rows of each node.
     keys: np.ndarray
     unit: float
     mass: np.ndarray
+    # Neighbours that vote.
     n_neighbors: int
+    # Distance of the farthest neighbour of each node, and of the rows it stands for.
     farthest: np.ndarray
     reach: np.ndarray
+    # Leaf of each node in the tree, and cluster of each leaf.
     leaves: np.ndarray
     clusters: np.ndarray
+    # Which nodes are noise of their cluster: those whose neighbours are so many times
+    # farther than they usually are there.
     noise: np.ndarray
     noise_ratio: float | None
     usual: np.ndarray = field(init=False)
@@ -98,17 +74,10 @@ class Voters:
         return np.where(self.noise, -1, self.clusters[self.leaves])
 
     def place(self, X: Any) -> np.ndarray:
-        """Tell where rows belong.
+        """Tell where rows belong, in three columns.
 
-        Parameters
-        ----------
-        X : {ndarray, CSR matrix} of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_rows, 3)
-            Cluster of each row, -1 for noise; the nearest node of that cluster, or of
-            the one that it is noise of, or the node that equals the row; and its leaf.
+        The cluster of each row, -1 for noise; the node that equals it, or the nearest
+        of that cluster, or of the one that it is noise of; and the leaf of that node.
         """
         nodes = self._known(X)
         labels = self.labels[nodes]
