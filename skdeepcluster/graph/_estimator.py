@@ -31,7 +31,6 @@ from skdeepcluster.graph.number import TOUCHING, touch
 from skdeepcluster.graph.search import (
     GraphFit,
     find_clusters,
-    find_in_graph,
     number_of_clusters,
 )
 from skdeepcluster.graph.tree import ClusterTree
@@ -293,7 +292,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         if not self._given:
             warn_of_units(self, rows)
         with plain_settings():
-            found = self._search([rows])
+            found = find_clusters([rows], self, self.random_state)
             self._keep(found)
             if some:
                 self._place(X, found)
@@ -322,18 +321,13 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     def _labels_of(self, views: Sequence[Any]) -> np.ndarray:
         """Clusters of rows that are known in several ways."""
         with plain_settings():
-            found = self._search(views)
+            found = find_clusters(views, self, self.random_state)
         return found.row_labels(self.noise_ratio)
 
     def _number_of(self, X: np.ndarray) -> int:
         """Count the clusters of rows."""
         with plain_settings():
             return number_of_clusters(X, self, self.random_state)
-
-    def _search(self, views: Sequence[Any]) -> GraphFit:
-        if self._given:
-            return find_in_graph(views[0], self, self.random_state)
-        return find_clusters(views, self, self.random_state)
 
     def _keep(self, found: GraphFit) -> None:
         """Set all that the fit leaves."""

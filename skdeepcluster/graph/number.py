@@ -171,16 +171,15 @@ def _count_at(
     gap in a strip, however wide, is due to a few nodes: the dimensions farther out tell
     how clear a peak must be.
     """
-    far, farther = min(4 * near, len(Z) // 4), min(8 * near, len(Z) // 2)
-    orders = [near // 2, near, far, farther]
+    orders = [near // 2, near, min(4 * near, len(Z) // 4), min(8 * near, len(Z) // 2)]
     reaches = np.partition(distances, orders)[:, orders].T
     # Rows that coincide in the space are no denser than the rest.
     first = reaches[0]
     reaches = np.maximum(reaches, first[first > 0].min(initial=1.0))
-    n_dims = far_dims = _dims(*reaches[:2], near / (near // 2))
+    half, whole, far, farther = reaches
+    n_dims = far_dims = _dims(half, whole, orders[1] / orders[0])
     if len(Z) >= FAR_ROWS:
-        far_dims = min(n_dims, _dims(*reaches[2:], farther / far))
-    whole = reaches[1]
+        far_dims = min(n_dims, _dims(far, farther, orders[3] / orders[2]))
     one, other, steps = spanning_tree(Z, whole)
     paths = one, other, -n_dims * np.log(steps)
     heights = -n_dims * np.log(whole)

@@ -186,17 +186,16 @@ def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def find_clusters(views: Sequence[Any], settings: Any, random_state: Any) -> GraphFit:
-    """Find the clusters of rows, which are known in one view or in several.
+    """Find the clusters of rows that are known in some views, as `Search.of` has them.
 
-    Rows of the first view are told apart. Another counts where clusters are clearer in
-    it: they leak less than in the first, and those of the first alone don't leak much
-    more there. ``settings`` is a `GraphClustering` with its parameters.
+    Another than the first counts where clusters are clearer in it: they leak less than
+    in the first, and those of the first alone don't leak much more there.
     """
-    search, spaces = Search.of(views, settings, random_state)
+    search, (first, *others) = Search.of(views, settings, random_state)
     if len(search.nodes.first) == 1:
-        label, graph = np.zeros(1, dtype=np.int64), Graph.of_one_node()
-        return GraphFit(search.nodes, spaces[0], [graph], graph, [label], label, label)
-    first, *others = (search.graph(s.rows, settings.neighbors) for s in spaces)
+        label = np.zeros(1, dtype=np.int64)
+        graphs, starts = [first], [label]
+        return GraphFit(search.nodes, search.space, graphs, first, starts, label, label)
     found = search.clusters([first])
     known, n_clusters = [first], int(found.labels.max()) + 1
     for other in others:
@@ -213,26 +212,10 @@ def find_clusters(views: Sequence[Any], settings: Any, random_state: Any) -> Gra
 
 def number_of_clusters(X: Any, settings: Any, random_state: Any) -> int:
     """Count the clusters of rows, as `find_clusters` does where none is given."""
-    search, (space,) = Search.of([X], settings, random_state)
+    search, (graph,) = Search.of([X], settings, random_state)
     if len(search.nodes.first) == 1:
         return 1
-    return int(np.median(search.counts(search.graph(space.rows, settings.neighbors))))
-
-
-def find_in_graph(
-    distances: sp.csr_array, settings: Any, random_state: Any
-) -> GraphFit:
-    """Find the clusters of rows of which `checked_distances` are all that is known."""
-    space = GivenDistances(distances)
-    nodes = space.nodes(distances)
-    search = Search(settings, nodes, space, *seeds_of(settings, random_state))
-    return search.clusters([Graph.of_edges(*space.edges(distances), nodes.mass)])
-
-
-def seeds_of(settings: Any, random_state: Any) -> tuple[int, list[int]]:
-    """Seed of the neighbours, and those of the starts."""
-    seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
-    return seed, seeds
+    return int(np.median(search.counts(graph)))
 
 
 @dataclass(frozen=True)
@@ -251,15 +234,27 @@ class Search:
     @classmethod
     def of(
         cls, views: Sequence[Any], settings: Any, random_state: Any
-    ) -> tuple["Search", list[RowSpace]]:
-        """Make the search for clusters of rows, and the space of each view of them."""
+    ) -> tuple["Search", list[Graph]]:
+        """Make the search for clusters of rows, and a graph of each view of them.
+
+        Rows of the first view are told apart; where distances are given, these are the
+        only view. ``settings`` is a `GraphClustering` with its parameters.
+        """
+        seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
+        if isinstance(settings.neighbors, str):  # "precomputed"
+            space = GivenDistances(views[0])
+            nodes = space.nodes(views[0])
+            graph = Graph.of_edges(*space.edges(views[0]), nodes.mass)
+            return cls(settings, nodes, space, seed, seeds), [graph]
         nodes = Nodes.of(views[0], settings.neighbors is not None).in_least_numbers()
-        seed, seeds = seeds_of(settings, random_state)
         spaces = [RowSpace(X, nodes.first, seed) for X in views]
-        return cls(settings, nodes, spaces[0], seed, seeds), spaces
+        search = cls(settings, nodes, spaces[0], seed, seeds)
+        return search, [search.graph(it.rows, settings.neighbors) for it in spaces]
 
     def graph(self, points: np.ndarray, neighbors: Any = None) -> Graph:
         """Tie the nodes to their neighbours in a space."""
+        if len(points) == 1:
+            return Graph.of_one_node()
         wanted = self.settings.n_neighbors
         near = usable_neighbors(wanted, len(points), self.settings.n_clusters)
         return Graph.of(points, self.nodes.mass, near, neighbors, self.seed)
