@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from skdeepcluster.graph.neighbors import refuse_lonely
 from skdeepcluster.graph.rows import (
     MOST_UNITS,
     Neighbors,
@@ -55,12 +56,7 @@ def checked_distances(X: Any, n_neighbors: int, square: bool) -> sp.csr_array:
         )
     row = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
     others = row[graph.indices != row] if square else row
-    lonely = np.flatnonzero(np.bincount(others, minlength=graph.shape[0]) == 0)
-    if len(lonely):
-        raise ValueError(
-            f"X has no neighbour of row {lonely[0]}: give every row one or more, as "
-            "with a number of neighbours in place of a radius."
-        )
+    refuse_lonely(others, graph.shape[0], "X has")
     return graph
 
 

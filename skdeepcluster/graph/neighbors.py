@@ -63,6 +63,16 @@ def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:
     return NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
 
 
+def refuse_lonely(rows: np.ndarray, n_rows: int, whose: str) -> None:
+    """Refuse a graph without edges of a row; ``rows`` are those that have some."""
+    lonely = np.setdiff1d(np.arange(n_rows), rows)
+    if len(lonely):
+        raise ValueError(
+            f"{whose} no neighbour of row {lonely[0]}: give every row one or more, as "
+            "with a number of neighbours in place of a radius."
+        )
+
+
 def neighbor_graph(
     Z: np.ndarray, n_neighbors: int, neighbors: Any, seed: int
 ) -> sp.csr_array:
@@ -87,12 +97,7 @@ def neighbor_graph(
         )
     other = graph.row != graph.col
     row, col = graph.row[other], graph.col[other]
-    lonely = np.setdiff1d(np.arange(n_nodes), row)
-    if len(lonely):
-        raise ValueError(
-            f"neighbors finds no neighbour of row {lonely[0]}; give every row one or "
-            "more, as with a number of neighbours in place of a radius."
-        )
+    refuse_lonely(row, n_nodes, "neighbors finds")
     ones = np.ones(len(row), dtype=np.float32)
     return sp.csr_array((ones, (row, col)), shape=graph.shape)
 

@@ -111,10 +111,9 @@ def merge_touching(links: np.ndarray, labels: np.ndarray, n_dims: float) -> np.n
     labels = labels.copy()
     while labels.max() > 0:
         ratio = touch(links, labels, n_dims)
-        one, other = np.unravel_index(ratio.argmax(), ratio.shape)
-        if ratio[one, other] < TOUCHING:
+        kept, gone = sorted(np.unravel_index(ratio.argmax(), ratio.shape))
+        if ratio[kept, gone] < TOUCHING:
             break
-        kept, gone = min(one, other), max(one, other)
         labels[labels == gone] = kept
         labels[labels > gone] -= 1
     return labels
@@ -158,8 +157,9 @@ def count_peaks(Z: np.ndarray, mass: np.ndarray, n_neighbors: int, seed: int) ->
     else:
         small = _count_at(Z, distances, near, SMALL_CLEARER)
         peaks = max(_count_at(Z, distances, root), small)
-    few = are_few(len(Z), n_neighbors)
-    return max(peaks, count_apart_by_steps(Z)) if few else peaks
+    if are_few(len(Z), n_neighbors):
+        return max(peaks, count_apart_by_steps(Z))
+    return peaks
 
 
 def _count_at(
@@ -213,18 +213,12 @@ def count_apart_by_steps(Z: np.ndarray) -> int:
     return 1 + int(((steps > least) & (smaller > FEWEST_NEAR)).sum())
 
 
-def count_peaks_in_graph(
-    weights: sp.csr_array,
-    heights: np.ndarray,
-    mass: np.ndarray,
-    n_dims: float,
-    near: int,
-) -> int:
+def count_peaks_in_graph(graph: Graph, mass: np.ndarray) -> int:
     """Count the peaks of density of nodes of which only a graph is known."""
-    edges = sp.triu(weights, 1).tocoo()
-    one, other = edges.row, edges.col
+    edges = sp.triu(graph.weights, 1).tocoo()
+    one, other, heights = edges.row, edges.col, graph.density
     paths = one, other, np.minimum(heights[one], heights[other])
-    return stand_out(heights, paths, mass, n_dims, near)
+    return stand_out(heights, paths, mass, graph.n_dims, graph.n_neighbors)
 
 
 def count_modules(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
@@ -245,8 +239,8 @@ def count_clusters(
 
     The other seed is that of a sample of many nodes.
     """
-    near, flat, peaks = graph.n_neighbors, graph.n_dims < FEW_DIMS, 1
-    points = graph.points
+    near, points = graph.n_neighbors, graph.points
+    flat, peaks = graph.n_dims < FEW_DIMS, 1
     if points is not None:
         if flat or are_few(len(mass), near):
             peaks = count_peaks(points, mass, near, seed)
@@ -254,8 +248,7 @@ def count_clusters(
             plane = PCA(2, random_state=seed).fit_transform(points)
             peaks = max(peaks, count_peaks(plane, mass, near, seed))
     elif flat:
-        edges = graph.weights, graph.density, mass, graph.n_dims, near
-        peaks = count_peaks_in_graph(*edges)
+        peaks = count_peaks_in_graph(graph, mass)
     if flat:
         return [peaks] * len(seeds)
     parts = [communities(graph.weights, 1, resolution, each) for each in seeds]

@@ -1,7 +1,7 @@
 """Predictions for new rows: their nearest training rows vote."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -63,10 +63,6 @@ class Voters:
             found.is_noise(noise_ratio),
             noise_ratio,
         )
-
-    def with_clusters(self, clusters: np.ndarray) -> "Voters":
-        """Return the same rows with other clusters of the leaves."""
-        return replace(self, clusters=clusters.astype(np.int32))
 
     @property
     def labels(self) -> np.ndarray:
