@@ -28,7 +28,7 @@ from skdeepcluster._warnings import warn
 from skdeepcluster.graph.communities import between
 from skdeepcluster.graph.distances import checked_distances
 from skdeepcluster.graph.neighbors import usable_neighbors
-from skdeepcluster.graph.number import TOUCHING, touch
+from skdeepcluster.graph.number import ENOUGH_ROWS, TOUCHING, touch
 from skdeepcluster.graph.search import (
     GraphFit,
     find_clusters,
@@ -47,8 +47,8 @@ from skdeepcluster.streams import (
 __all__ = ["GraphClustering"]
 
 # Clusters are called arbitrary if starts agree less than so, by the adjusted Rand
-# index, and clusters have so many distinct rows on average: fewer prove nothing.
-ARBITRARY, ROWS_TO_JUDGE = 0.5, 100
+# index, and clusters have enough distinct rows on average: fewer prove nothing.
+ARBITRARY = 0.5
 
 PRECOMPUTED = "precomputed"
 
@@ -366,7 +366,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             )
         elif (
             wanted is not None
-            and 1 < self.n_clusters_ <= len(found.labels) // ROWS_TO_JUDGE
+            and 1 < self.n_clusters_ <= len(found.labels) // ENOUGH_ROWS
             and self.agreement_ < ARBITRARY
             and np.median(self.valleys_) < 1 - TOUCHING
         ):
