@@ -65,9 +65,8 @@ ROUNDING = 1e-6
 # gain .002 and on Fashion-MNIST they lose .02, for two thirds more time.
 MAPPED_ROWS = 20_000
 
-# Rows that k-means is fitted to, at least ten a cluster where there are so many; and
-# how often, for many clusters take long and vary less.
-CENTERS_ROWS, CLUSTERS_AND_RUNS, MOST_RUNS = 10_000, 200, 10
+# Rows that k-means is fitted to, at least ten a cluster where there are so many.
+CENTERS_ROWS = 10_000
 
 
 @dataclass(eq=False)
@@ -296,7 +295,8 @@ class Search:
         best, way = best_of(starts)
         labels, by_centers = best.labels[way], False
         if graph.points is not None:
-            centers = center_labels(graph.points, mass, n_clusters, self.seeds[0])
+            n_init, seed = settings.n_init, self.seeds[0]
+            centers = center_labels(graph.points, mass, n_clusters, n_init, seed)
             by_centers = not is_clearer(richer, mass, labels, centers)
             labels = centers if by_centers else labels
         return GraphFit(
@@ -322,12 +322,11 @@ def by_size(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
 
 
 def center_labels(
-    points: np.ndarray, mass: np.ndarray, n_clusters: int, seed: int
+    points: np.ndarray, mass: np.ndarray, n_clusters: int, n_init: int, seed: int
 ) -> np.ndarray:
     """Clusters of nodes by k-means, which is fitted to a sample of many."""
     size = max(CENTERS_ROWS, 10 * n_clusters)
     sample = np.random.default_rng(seed).permutation(len(points))[:size]
-    n_init = min(max(CLUSTERS_AND_RUNS // n_clusters, 1), MOST_RUNS)
     kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
     with warnings.catch_warnings():
         # Nodes may coincide in the space, and be fewer than clusters there.
