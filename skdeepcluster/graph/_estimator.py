@@ -85,7 +85,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         doubled while it makes fewer than ``n_clusters``.
     n_init : int, default=6
         Starts of the search for communities, of which the one is kept whose clusters
-        are worth most. `row_agreement_` is finer with more of them.
+        are worth most, and of k-means. `row_agreement_` is finer with more of them.
     noise_ratio : float or None, default=None
         Rows are labelled -1 whose farthest neighbour is more than this many times
         farther than it is in the middle of their cluster (the median over its rows).

@@ -24,8 +24,9 @@ import numpy as np
 import scipy.sparse as sp
 from sknetwork.clustering import Louvain
 
-# Steps of the walk that tells which communities are close, and which to move. With 4
-# steps, accuracy is the same within .001 over the frozen sets.
+# Steps of the walk that tells which communities are close, which to move, and which are
+# modules when clusters are counted. With 4 steps, accuracy is the same within .001 over
+# the frozen sets; with 5 in counting, that of 37 sets with numbers found is .007 lower.
 WALK = 2
 
 # Power of the entropy in the worth of clusters, from information (0) to the share that

@@ -42,6 +42,7 @@ from sklearn.decomposition import PCA
 from skdeepcluster._fitted import sample_rows
 from skdeepcluster.graph.communities import (
     TINY,
+    WALK,
     agglomerate,
     between,
     communities,
@@ -51,9 +52,6 @@ from skdeepcluster.graph.communities import (
 )
 from skdeepcluster.graph.density import distinct_rows, join_peaks, spanning_tree
 from skdeepcluster.graph.neighbors import FEWEST_NEIGHBORS, Graph
-
-# Steps of the walk whose modularity makes modules; a longer one sees fewer.
-COUNTING_WALK = 5
 
 # Modules that touch more than so are one. Random rows of up to 50 dimensions come to .6
 # and more, classes of handwritten digits to .3 and less. With .45, two are found in 42%
@@ -224,7 +222,7 @@ def count_peaks_in_graph(graph: Graph, mass: np.ndarray) -> int:
 
 def count_modules(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
     """Count the modules of communities that hardly touch."""
-    walks = walk_ends(links, COUNTING_WALK)
+    walks = walk_ends(links, WALK)
     modules = agglomerate(walks, sizes, None, modularity_gain)
     return int(merge_touching(links, modules, n_dims).max()) + 1
 
