@@ -116,8 +116,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     n_clusters_ : int
         Number of clusters. One means that nothing shows that there are more; where you
         know that there are, ``layers_`` has numbers to `cut` the tree at.
-    n_clusters_counts_ : ndarray of shape (n_starts,) or None
-        The number that each start counted, of which the median is taken; of peaks of
+    n_clusters_counts_ : ndarray of shape (min(n_init, 3),) or None
+        Numbers that starts counted, of which the median is taken; of peaks of
         density, which are counted once, the same. None if ``n_clusters`` was given.
     agreement_ : float
         Mean adjusted Rand index of the clusters and those of each start. Below .5, the
