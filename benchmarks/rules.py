@@ -76,7 +76,7 @@ RULES = {
 COUNTING = {
     "peaks": (number, "count_peaks", alone),
     "steps": (number, "count_apart_by_steps", alone),
-    "far dimensions": (number, "FAR_ROWS", np.inf),
+    "far dimensions": (number, "ENOUGH_ROWS", np.inf),
     "small clusters": (number, "SMALL_CLEARER", np.inf),
     "modules": (number, "count_modules", alone),
     "touching": (number, "merge_touching", lambda links, labels, n_dims: labels),

@@ -1,7 +1,8 @@
 """What rows may be, and what is made of them before anything else."""
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import Any
 
@@ -162,9 +163,12 @@ def known_rows(X: Any) -> Any:
     return indexable(X)[0]
 
 
-def plain_settings() -> Any:
-    """Context in which scikit-learn works as estimators inside of ours need it."""
-    return config_context(array_api_dispatch=False, transform_output="default")
+@contextlib.contextmanager
+def plain_settings() -> Iterator[None]:
+    """Context in which scikit-learn and numpy work as what is inside of ours needs."""
+    settings = config_context(array_api_dispatch=False, transform_output="default")
+    with settings, np.errstate(under="ignore"):
+        yield
 
 
 def takes_tensors(function: Any) -> Any:

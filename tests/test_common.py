@@ -619,12 +619,18 @@ def test_grid_search_over_a_pipeline(cls, scoring, X):
 
 @pytest.mark.parametrize("cls", [*ESTIMATORS, ClusterThenLabelClassifier])
 def test_parts_that_are_none_are_set_and_searched_by_name(cls):
-    inner = {"encoder": "latent_dim", "training": "max_samples", "clusterer": "n_clusters"}
+    inner = {
+        "encoder": "latent_dim",
+        "training": "max_samples",
+        "clusterer": "n_clusters",
+    }
     model = cls()
     for name in cls._parts:
         parameter = f"{name}__{inner.get(name, 'random_state')}"
         if name == "estimator":
-            parameter = next(key for key in cls._parts[name]().get_params() if "__" in key)
+            parameter = next(
+                key for key in cls._parts[name]().get_params() if "__" in key
+            )
             parameter = f"estimator__{parameter}"
         assert getattr(model, name) is None
         clone(model).set_params(**{parameter: 7})

@@ -130,13 +130,3 @@ def test_leak_of_labels_on_a_graph(links):
     joint = C.merged(weights / weights.sum(), labels)
     expected = information_by_hand(joint, np.arange(3)) / C.entropy(joint)
     assert C.leak(sp.csr_array(weights), labels) == pytest.approx(1 - expected)
-
-
-def test_rand_indices_of_repeated_rows():
-    rng = np.random.RandomState(0)
-    labelings = [rng.randint(k, size=60) for k in (2, 3, 4)] + [np.zeros(60, int)]
-    mass = rng.randint(1, 5, size=60)
-    first, *others = (np.repeat(labels, mass) for labels in labelings)
-    expected = [adjusted_rand_score(first, other) for other in others]
-    assert_allclose(C.rand_indices(labelings, mass), expected, atol=1e-12)
-    assert_allclose(C.rand_indices([np.zeros(1, int)] * 2, np.ones(1)), [1])

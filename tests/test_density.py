@@ -19,19 +19,12 @@ SADDLES = np.minimum(HEIGHTS[:-1], HEIGHTS[1:])
         (0.1, [1, 1, 1, 3, 3, 5, 5]),
         (1.0, [1, 1, 1, 1, 1, 5, 5]),
         (2.0, [1, 1, 1, 1, 1, 1, 1]),
+        (np.inf, [1, 1, 1, 1, 1, 1, 1]),
     ],
 )
 def test_peaks_that_stand_out_are_kept(least, expected):
-    top, _ = join_peaks(HEIGHTS, PATHS, PATHS + 1, SADDLES, least)
+    top = join_peaks(HEIGHTS, PATHS, PATHS + 1, SADDLES, least)
     assert_array_equal(top, expected)
-
-
-def test_each_joining_is_told_with_the_lower_peak():
-    top, joined = join_peaks(HEIGHTS, PATHS, PATHS + 1, SADDLES)
-    assert_array_equal(top, 1)
-    # From the highest saddle to the lowest, that of the peak 5 comes after its slope.
-    assert [low for _, low in joined] == [2, 3, 4, 5, 0, 6]
-    assert [SADDLES[path] for path, _ in joined] == [4, 4, 1.5, 1.5, 1, 0.5]
 
 
 @pytest.mark.parametrize("n_dims", [2, 3, 6])

@@ -125,7 +125,7 @@ def test_edges_by_mass(points):
     graph = N.neighbor_graph(points, 5, None, 0)
     weights = weights_of(points)
     mass = np.random.RandomState(0).randint(1, 9, len(points)).astype(float)
-    heavy = N.by_mass(weights, weights, graph, mass).toarray()
+    heavy = N.by_mass([weights], graph, mass)[0].toarray()
     plain, asked = weights.toarray(), graph.toarray()
     around = [np.average(mass, weights=row) for row in plain]
     kept = np.zeros(len(points))
@@ -140,7 +140,7 @@ def test_edges_by_mass(points):
     assert_allclose(heavy.diagonal(), kept, rtol=1e-4, atol=1e-5)
     assert kept.any()
     # Equal masses are a matter of units only.
-    same = N.by_mass(weights, weights, graph, np.full(60, 3.0))
+    same = N.by_mass([weights], graph, np.full(60, 3.0))[0]
     assert_allclose(same.toarray(), plain)
 
 

@@ -6,6 +6,7 @@ merge.
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -22,12 +23,10 @@ from skdeepcluster._warnings import warn
 from skdeepcluster.graph.communities import between
 from skdeepcluster.graph.distances import checked_distances
 from skdeepcluster.graph.neighbors import usable_neighbors
-from skdeepcluster.graph.number import TOUCHING, touch
+from skdeepcluster.graph.number import ENOUGH_ROWS, TOUCHING, touch
 from skdeepcluster.graph.search import (
     GraphFit,
-    Settings,
     find_clusters,
-    find_in_graph,
     number_of_clusters,
 )
 from skdeepcluster.graph.tree import ClusterTree
@@ -43,8 +42,8 @@ from skdeepcluster.streams import (
 __all__ = ["GraphClustering"]
 
 # Clusters are called arbitrary if starts agree less than so, by the adjusted Rand
-# index, and clusters have so many distinct rows on average: fewer prove nothing.
-ARBITRARY, ROWS_TO_JUDGE = 0.5, 100
+# index, and clusters have enough distinct rows on average: fewer prove nothing.
+ARBITRARY = 0.5
 
 PRECOMPUTED = "precomputed"
 
@@ -53,21 +52,20 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     """Communities of a nearest-neighbour graph, merged to the wanted number.
 
     Each distinct row is tied to its nearest neighbours, with weights that fall with the
-    distance in a unit of each row's own, as in UMAP [1]_; repeated rows weigh as much
-    as they are many. The Louvain method finds communities of high resolution [2]_. Up
-    to 20,000 distinct rows, the graph then gets more neighbours: those in the space
-    where its communities are apart by what they vary within (linear discriminant
-    analysis [3]_). From each of a few starts, communities are merged in two ways: by
-    gain of modularity, which likes clusters of one size, and by the mean tie of two
-    rows. Kept are the clusters of which one end of a random step along the graph tells
-    most about the other. They are taken unless those of k-means explain more of the
-    variance and a step leaves them about as seldom.
+    distance in a unit of each row's own, as in UMAP [1]_, and the Louvain method finds
+    communities of high resolution [2]_. Up to 20,000 distinct rows, neighbours are then
+    added from the space where these communities are apart by what they vary within
+    (linear discriminant analysis [3]_). From each of a few starts, communities are
+    merged in two ways: by gain of modularity, which likes clusters of one size, and by
+    the mean tie of two rows. Kept are the clusters of which one end of a random step
+    along the graph tells most about the other, unless those of k-means explain more of
+    the variance and a step leaves them about as seldom.
 
-    With ``n_clusters=None``, communities are joined that touch each other as the
-    communities of one cluster do, and the results are counted. In one or two
-    dimensions, the peaks of density are counted instead, and among few distinct rows
-    (fewer than 20 ``n_neighbors``) as well, or the groups that only long steps lead
-    between, where that gives more. The number is one where nothing is apart.
+    With ``n_clusters=None``, communities are joined that touch as those of one cluster
+    do, and the results are counted. In one or two dimensions, the peaks of density are
+    counted instead, and among few distinct rows (fewer than 20 ``n_neighbors``) as
+    well, or the groups that only long steps lead between, where that gives more. The
+    number is one where nothing is apart.
 
     Parameters
     ----------
@@ -82,24 +80,22 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         doubled while it makes fewer than ``n_clusters``.
     n_init : int, default=6
         Starts of the search for communities, of which the one is kept whose clusters
-        are worth most. `row_agreement_` is finer with more of them.
+        are worth most, and of k-means. `row_agreement_` is finer with more of them.
     noise_ratio : float or None, default=None
-        Rows that belong nowhere are labelled -1: those whose farthest neighbour is
-        more than this many times farther than it is in the middle of their cluster
-        (the median over its rows). Copies of a row are neighbours at no distance.
+        Rows are labelled -1 whose farthest neighbour is more than this many times
+        farther than it is in the middle of their cluster (the median over its rows).
         Values from 2 to 3 suit most data. None labels every row.
     neighbors : transformer, "precomputed" or None, default=None
-        Finds the neighbours in place of ``n_neighbors``: a copy of it must turn rows
-        into a sparse graph, as :class:`sklearn.neighbors.KNeighborsTransformer` does;
-        it gets the distinct rows. None searches exactly, and approximately among more
-        than 80,000 rows where pynndescent is installed. Rows with more than 50 features
-        are reduced to 50 principal components first. With "precomputed", ``X`` holds
-        the distances; see Notes.
+        Finds the neighbours in place of ``n_neighbors``: a copy of it must turn the
+        distinct rows, or 50 principal components of wider ones, into a sparse graph, as
+        :class:`sklearn.neighbors.KNeighborsTransformer` does. None searches exactly,
+        and approximately among more than 80,000 rows where pynndescent is installed.
+        With "precomputed", ``X`` holds the distances; see Notes.
     max_samples : int or None, default=100000
         Rows that the graph is made of, at most: a sample of more, which depends on
-        their number alone. The others are placed by the votes of their neighbours in
-        it, as `predict` does. None takes all, and so does "precomputed". Clusterers
-        that start from a graph have such a parameter of their own, which counts there.
+        their number alone. The votes of these place the others, as in `predict`. None
+        takes all, and so does "precomputed". Clusterers that start from a graph have
+        such a parameter of their own, which counts there.
     n_jobs : int or None, default=None
         Processes that the starts are shared by; None is one, -1 all processors.
     random_state : int, RandomState instance or None, default=None
@@ -115,14 +111,13 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     n_clusters_ : int
         Number of clusters. One means that nothing shows that there are more; where you
         know that there are, ``layers_`` has numbers to `cut` the tree at.
-    n_clusters_counts_ : ndarray of shape (n_starts,) or None
-        The number that each start counted, of which the median is taken. They differ
-        where the number is uncertain, but for peaks of density, which are counted once.
-        None if ``n_clusters`` was given.
+    n_clusters_counts_ : ndarray of shape (min(n_init, 3),) or None
+        Numbers that starts counted, of which the median is taken; of peaks of
+        density, which are counted once, the same. None if ``n_clusters`` was given.
     agreement_ : float
         Mean adjusted Rand index of the clusters and those of each start. Below .5, the
         data have no clusters of this number, or several that are as good. Not a number
-        for a single cluster, on which all starts agree whatever the data are.
+        for a single cluster, on which all starts agree.
     row_agreement_ : ndarray of shape (n_samples,)
         Share of the starts that place each row likewise: low between clusters. Not a
         number for a single cluster.
@@ -163,19 +158,17 @@ class GraphClustering(ClusterMixin, BaseEstimator):
 
     With ``neighbors="precomputed"``, `fit` takes the distances between rows in place of
     the rows: a sparse matrix of shape (n_samples, n_samples) with an entry for each
-    neighbour, as ``KNeighborsTransformer(mode="distance")``,
-    :func:`sklearn.neighbors.radius_neighbors_graph` and ``adata.obsp["distances"]`` of
-    scanpy have it, or a dense one, of which ``n_neighbors`` are used in each row. An
-    entry that is stored and zero is a neighbour at no distance. Connectivities,
-    similarities and kernels are no distances: they are large where distances are
-    small, which can't be told from the numbers in general. `predict` takes the
-    distances of new rows to their neighbours among the training rows, of shape
-    (n_new, n_samples), as many of each row as in `fit`.
+    neighbour, as ``KNeighborsTransformer(mode="distance")`` and
+    ``adata.obsp["distances"]`` of scanpy have it, or a dense one, of which
+    ``n_neighbors`` are used in each row. An entry that is stored and zero is a
+    neighbour at no distance. Connectivities, similarities and kernels are no distances,
+    which can't be told from the numbers in general. `predict` takes the distances of
+    new rows to as many neighbours among the training rows, of shape (n_new, n_samples).
 
-    What needs the rows themselves is then left out: every row counts once, even one
-    that another repeats, and k-means is not tried. Give distances between distinct rows
-    where rows are repeated more often than they have neighbours: such copies lead
-    nowhere else and are clusters of their own. There is no further space either.
+    What needs the rows themselves is then left out: k-means, the further space, and
+    that equal rows are one. Give distances between distinct rows where rows are
+    repeated more often than they have neighbours: such copies lead nowhere else and are
+    clusters of their own.
 
     References
     ----------
@@ -289,7 +282,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         if not self._given:
             warn_of_units(self, rows)
         with plain_settings():
-            found = self._search([rows])
+            found = find_clusters([rows], self, self.random_state)
             self._keep(found)
             if some:
                 self._place(X, found)
@@ -318,29 +311,13 @@ class GraphClustering(ClusterMixin, BaseEstimator):
     def _labels_of(self, views: Sequence[Any]) -> np.ndarray:
         """Clusters of rows that are known in several ways."""
         with plain_settings():
-            found = self._search(views)
+            found = find_clusters(views, self, self.random_state)
         return found.row_labels(self.noise_ratio)
 
     def _number_of(self, X: np.ndarray) -> int:
         """Count the clusters of rows."""
         with plain_settings():
-            return number_of_clusters(X, self._settings, self.random_state)
-
-    @property
-    def _settings(self) -> Settings:
-        return Settings(
-            self.n_clusters,
-            self.n_neighbors,
-            self.resolution,
-            self.n_init,
-            None if self._given else self.neighbors,
-            self.n_jobs,
-        )
-
-    def _search(self, views: Sequence[Any]) -> GraphFit:
-        if self._given:
-            return find_in_graph(views[0], self._settings, self.random_state)
-        return find_clusters(views, self._settings, self.random_state)
+            return number_of_clusters(X, self, self.random_state)
 
     def _keep(self, found: GraphFit) -> None:
         """Set all that the fit leaves."""
@@ -384,7 +361,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
             )
         elif (
             wanted is not None
-            and 1 < self.n_clusters_ <= len(found.labels) // ROWS_TO_JUDGE
+            and 1 < self.n_clusters_ <= len(found.labels) // ENOUGH_ROWS
             and self.agreement_ < ARBITRARY
             and np.median(self.valleys_) < 1 - TOUCHING
         ):
@@ -452,7 +429,8 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         model.n_clusters = model.n_clusters_ = int(n_clusters)
         model.labels_ = np.where(self.labels_ == -1, self.labels_, labels)
         model.layers_ = sorted({model.n_clusters_, *self._tree.layers()})
-        model._voters = self._voters.with_clusters(self._tree.cut(int(n_clusters)))
+        clusters = self._tree.cut(int(n_clusters)).astype(np.int32)
+        model._voters = replace(self._voters, clusters=clusters)
         if model.n_clusters_ != self.n_clusters_:
             for name in ("agreement_", "row_agreement_", "valleys_"):
                 model.__dict__.pop(name, None)

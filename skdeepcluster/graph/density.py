@@ -35,13 +35,7 @@ def filled_dims(lengths: np.ndarray, indptr: np.ndarray) -> float:
     """Dimensions that rows fill, from how distances grow among near neighbours.
 
     This is the estimate of greatest likelihood (Levina and Bickel 2005), 1 at least.
-
-    Parameters
-    ----------
-    lengths : ndarray of shape (n_edges,)
-        Distances of each row's neighbours, without itself.
-    indptr : ndarray of shape (n_rows + 1,)
-        Where those of each row begin, as in a CSR matrix.
+    The distances of each row, without itself, begin where ``indptr`` says.
     """
     counts = np.diff(indptr)
     farthest = np.repeat(np.maximum.reduceat(lengths, indptr[:-1]), counts)
@@ -57,37 +51,22 @@ def join_peaks(
     one: np.ndarray,
     other: np.ndarray,
     saddles: np.ndarray,
-    least: float = np.inf,
-) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    least: float,
+) -> np.ndarray:
     """Join peaks across saddles, the highest saddle first, to the higher of the two.
 
-    Parameters
-    ----------
-    heights : ndarray of shape (n_places,)
-    one, other : ndarray of shape (n_paths,)
-        Ends of the paths between places.
-    saddles : ndarray of shape (n_paths,)
-        Height of the lowest place of each path.
-    least : float, default=inf
-        Peaks that stand out by so much above a saddle aren't joined across it.
-
-    Returns
-    -------
-    top : ndarray of shape (n_places,)
-        The highest place of the peak that each belongs to.
-    joined : list of (int, int)
-        Path and lower peak of each joining, in this order.
+    The paths between places have ends and a height, that of the lowest place on it.
+    Peaks that stand out by ``least`` or more above a saddle aren't joined across it.
+    What is returned is the highest place of the peak that each place belongs to.
     """
     top = np.arange(len(heights))
-    joined = []
-    for path in np.argsort(-saddles, kind="stable").tolist():
+    for path in np.argsort(-saddles, kind="stable"):
         low, high = top[one[path]], top[other[path]]
         if heights[low] > heights[high]:
             low, high = high, low
         if low != high and heights[low] - saddles[path] < least:
             top[top == low] = high
-            joined.append((path, int(low)))
-    return top, joined
+    return top
 
 
 def spanning_tree(
@@ -95,18 +74,8 @@ def spanning_tree(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shortest edges that join all places, each as long as both its ends reach or more.
 
-    This is Prim's algorithm, in the memory of a few columns.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_places, n_dims)
-    reach : ndarray of shape (n_places,)
-
-    Returns
-    -------
-    one, other : ndarray of shape (n_places - 1,)
-        Ends of the edges.
-    lengths : ndarray of shape (n_places - 1,)
+    This is Prim's algorithm, in the memory of a few columns. What is returned are both
+    ends of the edges, and their lengths.
     """
     columns = np.ascontiguousarray(Z.T, dtype=np.float64)
     outside = np.ones(len(Z), dtype=bool)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from skdeepcluster.graph.neighbors import refuse_lonely
 from skdeepcluster.graph.rows import (
     MOST_UNITS,
     Neighbors,
@@ -24,21 +25,10 @@ NOTHING_BETWEEN = -1.0
 
 
 def checked_distances(X: Any, n_neighbors: int, square: bool) -> sp.csr_array:
-    """Graph of the distances, or an error that says what they lack.
+    """Graph of the distances with sorted columns, or an error that says what they lack.
 
-    Parameters
-    ----------
-    X : {ndarray, sparse matrix} of shape (n_rows, n_nodes)
-        Finite numbers.
-    n_neighbors : int
-        How many entries of each dense row are kept, the smallest.
-    square : bool
-        Whether the rows are the nodes.
-
-    Returns
-    -------
-    csr_array of shape (n_rows, n_nodes)
-        A copy, with sorted columns.
+    Of dense rows the ``n_neighbors`` smallest entries are kept. They are ``square``
+    where the rows are the nodes.
     """
     if square and X.shape[0] != X.shape[1]:
         raise ValueError(
@@ -66,12 +56,7 @@ def checked_distances(X: Any, n_neighbors: int, square: bool) -> sp.csr_array:
         )
     row = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
     others = row[graph.indices != row] if square else row
-    lonely = np.flatnonzero(np.bincount(others, minlength=graph.shape[0]) == 0)
-    if len(lonely):
-        raise ValueError(
-            f"X has no neighbour of row {lonely[0]}: give every row one or more, as "
-            "with a number of neighbours in place of a radius."
-        )
+    refuse_lonely(others, graph.shape[0], "X has")
     return graph
 
 
@@ -88,13 +73,7 @@ def nearest(X: np.ndarray, n_neighbors: int) -> sp.csr_array:
 
 
 class GivenDistances:
-    """The place of a `RowSpace` where distances are all that is known of rows.
-
-    Parameters
-    ----------
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Of the training rows.
-    """
+    """The place of a `RowSpace` where distances are all that is known of rows."""
 
     def __init__(self, graph: sp.csr_array) -> None:
         self.unit = unit_of(graph.data)

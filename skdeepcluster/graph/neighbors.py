@@ -1,7 +1,5 @@
 """From nodes in a space to a weighted graph of nearest neighbours."""
 
-import functools
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,15 +25,14 @@ SHARE_OF_NEIGHBORS, FEWEST_NEIGHBORS = 3, 3
 # Entries of rows of a graph that are looked at together.
 ENTRIES_AT_ONCE = 8_000_000
 
-# Nodes that fill fewer dimensions lie on lines, and their densities differ by so much
-# from the middle one, at most. Without densities there, four clusters on a line have an
-# adjusted Rand index of .90 in place of .97.
-LINE_DIMS, LEAST_DENSITY = 1.5, 1e-4
+# Nodes that fill fewer dimensions lie on lines, where densities count. Without them,
+# four clusters on a line have an adjusted Rand index of .92 in place of .97.
+LINE_DIMS = 1.5
 
-# Unit of a row's distances: at least this share of their mean, where many neighbours
-# are as near as the nearest; and steps to find it.
-LEAST_UNIT = 1e-3
-HALVINGS = 40
+# Share of what is usual that others are taken for at least: the unit of a row's
+# distances of their mean, where many neighbours are as near as the nearest; and the
+# density at a node on a line of the middle one, which is its largest share as well.
+LEAST_SHARE = 1e-3
 
 
 def usable_neighbors(
@@ -65,23 +62,23 @@ def neighbor_search(n_samples: int, n_neighbors: int, seed: int) -> Any:
     return NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
 
 
+def refuse_lonely(rows: np.ndarray, n_rows: int, whose: str) -> None:
+    """Refuse a graph without edges of a row; ``rows`` are those that have some."""
+    lonely = np.setdiff1d(np.arange(n_rows), rows)
+    if len(lonely):
+        raise ValueError(
+            f"{whose} no neighbour of row {lonely[0]}: give every row one or more, as "
+            "with a number of neighbours in place of a radius."
+        )
+
+
 def neighbor_graph(
     Z: np.ndarray, n_neighbors: int, neighbors: Any, seed: int
 ) -> sp.csr_array:
     """Directed graph of nearest neighbours: ones, and none on the diagonal.
 
-    Parameters
-    ----------
-    Z : ndarray of shape (n_nodes, n_dims)
-    n_neighbors : int
-        At most; no row has more neighbours than there are other rows.
-    neighbors : transformer or None
-        Gives a sparse graph of neighbours, as `KNeighborsTransformer` does.
-    seed : int
-
-    Returns
-    -------
-    csr_array of shape (n_nodes, n_nodes), float32
+    No row has more neighbours than there are other rows. ``neighbors``, if there is
+    one, gives a sparse graph of them, as `KNeighborsTransformer` does.
     """
     n_nodes = len(Z)
     n_neighbors = min(n_neighbors, n_nodes - 1)
@@ -99,12 +96,7 @@ def neighbor_graph(
         )
     other = graph.row != graph.col
     row, col = graph.row[other], graph.col[other]
-    lonely = np.setdiff1d(np.arange(n_nodes), row)
-    if len(lonely):
-        raise ValueError(
-            f"neighbors finds no neighbour of row {lonely[0]}; give every row one or "
-            "more, as with a number of neighbours in place of a radius."
-        )
+    refuse_lonely(row, n_nodes, "neighbors finds")
     ones = np.ones(len(row), dtype=np.float32)
     return sp.csr_array((ones, (row, col)), shape=graph.shape)
 
@@ -120,63 +112,36 @@ def edge_lengths(Z: np.ndarray, graph: sp.csr_array) -> np.ndarray:
     return lengths
 
 
-def units_of_rows(
-    lengths: np.ndarray, indptr: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of the nearest and unit of distances, for each row of a graph.
+def near_weights(lengths: np.ndarray, indptr: np.ndarray) -> np.ndarray:
+    """Weigh the neighbours of each row by their distances, as UMAP does.
 
-    The weight of a neighbour falls from one, for the nearest, exponentially with the
-    further distance; the unit makes a row's weights add up to ``log2`` of their number.
-
-    Parameters
-    ----------
-    lengths : ndarray of shape (n_edges,)
-    indptr : ndarray of shape (n_rows + 1,)
-        Where the edges of each row begin, as in a CSR matrix.
-
-    Returns
-    -------
-    nearest, unit : ndarray of shape (n_rows,), float32
+    The weight falls from one, for the nearest, exponentially with the further distance,
+    in a unit that makes the weights of a row add up to ``log2`` of their number. Those
+    of each row begin where ``indptr`` says.
     """
     first, counts = indptr[:-1], np.diff(indptr)
-    nearest = np.minimum.reduceat(lengths, first)
-    excess = lengths - np.repeat(nearest, counts)
+    excess = lengths - np.repeat(np.minimum.reduceat(lengths, first), counts)
     wanted = np.log2(counts)
-    least = LEAST_UNIT * np.add.reduceat(lengths, first) / counts
+    least = LEAST_SHARE * np.add.reduceat(lengths, first) / counts
     least = np.maximum(least, np.finfo(np.float32).tiny).astype(np.float32)
-    # The sum of weights grows with the unit: find it by halving in a logarithmic scale.
+    # The sum of weights grows with the unit: halve its logarithm until single precision
+    # has no more digits.
     low, high = least, np.maximum(np.maximum.reduceat(lengths, first) * 100, least)
-    for _ in range(HALVINGS):
+    for _ in range(40):
         unit = np.sqrt(low) * np.sqrt(high)
         sums = np.add.reduceat(np.exp(-excess / np.repeat(unit, counts)), first)
         larger = sums > wanted
         low, high = np.where(larger, low, unit), np.where(larger, unit, high)
-    return nearest, low
+    return np.exp(-excess / np.repeat(low, counts))
 
 
-@np.errstate(under="ignore")
 def fuzzy_union(graph: sp.csr_array, lengths: np.ndarray) -> sp.csr_array:
     """Weigh the edges of a neighbour graph by what is near for each row, as UMAP does.
 
     Either way of an edge is taken as a probability: its weight is that of one or the
     other.
-
-    Parameters
-    ----------
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Ones, and none on the diagonal; each row has a neighbour.
-    lengths : ndarray of shape (n_edges,)
-        Length of each edge.
-
-    Returns
-    -------
-    csr_array of shape (n_nodes, n_nodes), float32
-        Symmetric.
     """
-    nearest, unit = units_of_rows(lengths, graph.indptr)
-    counts = np.diff(graph.indptr)
-    excess = lengths - np.repeat(nearest, counts)
-    weights = np.exp(-excess / np.repeat(unit, counts))
+    weights = near_weights(lengths, graph.indptr)
     directed = sp.csr_array((weights, graph.indices, graph.indptr), shape=graph.shape)
     return sp.csr_array(directed + directed.T - directed.multiply(directed.T))
 
@@ -186,17 +151,6 @@ def shared_neighbors(graph: sp.csr_array, mass: np.ndarray) -> sp.csr_array:
 
     The weight is the Jaccard index of the neighbourhoods of both ends, each with its
     own node in it, by their masses. It is small across a valley.
-
-    Parameters
-    ----------
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Ones, and none on the diagonal.
-    mass : ndarray of shape (n_nodes,)
-
-    Returns
-    -------
-    csr_array of shape (n_nodes, n_nodes), float32
-        Symmetric.
     """
     n_nodes = graph.shape[0]
     around = sp.csr_array(graph + sp.eye_array(n_nodes, dtype=np.float32))
@@ -215,69 +169,44 @@ def shared_neighbors(graph: sp.csr_array, mass: np.ndarray) -> sp.csr_array:
 
 
 def by_mass(
-    edges: sp.csr_array,
-    weights: sp.csr_array,
-    graph: sp.csr_array,
-    mass: np.ndarray,
-) -> sp.csr_array:
+    edges: list[sp.csr_array], graph: sp.csr_array, mass: np.ndarray
+) -> list[sp.csr_array]:
     """Multiply the edges of nodes by the rows that they stand for.
 
-    A node spreads its mass over its neighbours in proportion to theirs: where all
-    masses are equal, that multiplies every edge by the mass. But an edge that one end
-    alone asks for carries no more rows than the lighter end has, and the rest stays
-    with the heavier: rows that are copies of each other and far from all others are
-    tied to each other.
-
-    Parameters
-    ----------
-    edges : csr_array of shape (n_nodes, n_nodes)
-        What to multiply.
-    weights : csr_array of shape (n_nodes, n_nodes)
-        Tell how near neighbours are.
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Ones for the neighbours of each node.
-    mass : ndarray of shape (n_nodes,)
-
-    Returns
-    -------
-    csr_array of shape (n_nodes, n_nodes), float32
-        Symmetric, if the edges are.
+    A node spreads its mass over its neighbours in proportion to theirs, and to the
+    first of the edges: where all masses are equal, that multiplies every edge by the
+    mass. But an edge that one end alone asks for in ``graph`` carries no more rows than
+    the lighter end has, and the rest stays with the heavier: rows that are copies of
+    each other and far from all others are tied to each other.
     """
     if (mass == mass[0]).all():
         return edges
-    around = (weights @ mass) / weights.sum(1)
-    edges = sp.coo_array(edges)
-    i, j = edges.row, edges.col
+    around = (edges[0] @ mass) / edges[0].sum(1)
+    asked = sp.coo_array(graph + graph.T)
+    i, j = asked.row, asked.col
     whole = mass[i] * mass[j] * (1 / around[i] + 1 / around[j]) / 2
-    asked = sp.csr_matrix(graph + graph.T)[i, j]
-    mutual = np.asarray(asked).ravel() == 2
     lighter = np.minimum(whole, np.minimum(mass[i], mass[j]))
-    carried = np.where(mutual, whole, lighter)
-    rest = edges.data * (whole - carried) * (mass[i] > mass[j])
-    stays = sp.diags_array(np.bincount(i, rest, len(mass)).astype(np.float32))
-    data = (edges.data * carried).astype(np.float32)
-    return sp.csr_array(sp.csr_array((data, (i, j)), shape=edges.shape) + stays)
+    carried = np.where(asked.data == 2, whole, lighter)
+    rest = (whole - carried) * (mass[i] > mass[j])
+    carried, rest = (
+        sp.csr_array((each, (i, j)), shape=graph.shape) for each in (carried, rest)
+    )
+    return [
+        sp.csr_array(
+            each.multiply(carried).astype(np.float32)
+            + sp.diags_array(each.multiply(rest).sum(1).astype(np.float32))
+        )
+        for each in edges
+    ]
 
 
 def by_density(edges: sp.csr_array, reach: np.ndarray) -> sp.csr_array:
     """Divide the edges of nodes on lines by how far the farther reaching end does.
 
     As many edges of nearest neighbours pass a place on a line where nodes are sparse as
-    where they are dense: a cut would cost the same anywhere.
-
-    Parameters
-    ----------
-    edges : csr_array of shape (n_nodes, n_nodes)
-        Symmetric.
-    reach : ndarray of shape (n_nodes,)
-        Distance of each node's farthest neighbour, not zero.
-
-    Returns
-    -------
-    csr_array of shape (n_nodes, n_nodes), float32
-        Symmetric.
+    where they are dense: a cut would cost the same anywhere. No reach is zero.
     """
-    density = np.clip(np.median(reach) / reach, LEAST_DENSITY, 1 / LEAST_DENSITY)
+    density = np.clip(np.median(reach) / reach, LEAST_SHARE, 1 / LEAST_SHARE)
     edges = sp.coo_array(edges)
     i, j = edges.row, edges.col
     data = (edges.data * np.minimum(density[i], density[j])).astype(np.float32)
@@ -286,31 +215,20 @@ def by_density(edges: sp.csr_array, reach: np.ndarray) -> sp.csr_array:
 
 @dataclass(eq=False)
 class Graph:
-    """Ties of the nodes in one space, or the sum of several.
+    """Ties of the nodes in one space, or the sum of several."""
 
-    Parameters
-    ----------
-    weights : csr_array of shape (n_nodes, n_nodes)
-        `fuzzy_union`, by mass, and by density on lines.
-    shared : csr_array of shape (n_nodes, n_nodes)
-        `shared_neighbors`, likewise.
-    farthest : ndarray of shape (n_nodes,)
-        Distance of each node's farthest neighbour.
-    density : ndarray of shape (n_nodes,)
-        Logarithm of the mass in a unit of volume about each node.
-    n_neighbors : int
-        Neighbours of each node, at most.
-    n_dims : float
-        Dimensions that the nodes fill, from how distances grow among neighbours
-        (Levina and Bickel 2005), 1 at least.
-    """
-
+    # `fuzzy_union`, and `shared_neighbors`; both by mass, and by density on lines.
     weights: sp.csr_array
     shared: sp.csr_array
+    # Distance of each node's farthest neighbour.
     farthest: np.ndarray
+    # Logarithm of the mass in a unit of volume about each node.
     density: np.ndarray
+    # Neighbours of each node, at most, and the dimensions that the nodes fill.
     n_neighbors: int
     n_dims: float
+    # Where the nodes are; None where only distances are known.
+    points: Any = None
 
     @classmethod
     def of(
@@ -323,29 +241,26 @@ class Graph:
     ) -> "Graph":
         """Make the graph of nodes in the space ``Z``."""
         graph = neighbor_graph(Z, n_neighbors, neighbors, seed)
-        return cls.of_edges(graph, edge_lengths(Z, graph), mass)
+        return replace(cls.of_edges(graph, edge_lengths(Z, graph), mass), points=Z)
 
     @classmethod
     def of_edges(
         cls, graph: sp.csr_array, lengths: np.ndarray, mass: np.ndarray
     ) -> "Graph":
         """Make the graph of edges with their lengths, in the order of its indices."""
-        weights = fuzzy_union(graph, lengths)
-        shared = shared_neighbors(graph, mass)
         farthest = np.maximum.reduceat(lengths, graph.indptr[:-1])
         n_dims = filled_dims(lengths, graph.indptr)
         # Copies of a row, between which there is nothing, are no denser than the rest.
         tiny = np.finfo(np.float32).tiny
         reach = np.maximum(farthest, farthest[farthest > tiny].min(initial=np.inf))
         reach = np.where(np.isfinite(reach), reach, tiny)
-        edges = (
-            by_mass(weights, weights, graph, mass),
-            by_mass(shared, weights, graph, mass),
-        )
+        edges = [fuzzy_union(graph, lengths), shared_neighbors(graph, mass)]
+        weights, shared = by_mass(edges, graph, mass)
         if n_dims < LINE_DIMS:
-            edges = by_density(edges[0], reach), by_density(edges[1], reach)
+            weights, shared = by_density(weights, reach), by_density(shared, reach)
         return cls(
-            *edges,
+            weights,
+            shared,
             farthest,
             np.log(graph @ mass + mass) - n_dims * np.log(reach),
             int(np.diff(graph.indptr).max()),
@@ -361,11 +276,10 @@ class Graph:
     @classmethod
     def sum_of(cls, graphs: Sequence["Graph"]) -> "Graph":
         """Add up the edges; all else is that of the first."""
-        return replace(
-            graphs[0],
-            weights=functools.reduce(operator.add, (each.weights for each in graphs)),
-            shared=functools.reduce(operator.add, (each.shared for each in graphs)),
-        )
+        first, *others = graphs
+        weights = sum((each.weights for each in others), first.weights)
+        shared = sum((each.shared for each in others), first.shared)
+        return replace(first, weights=weights, shared=shared)
 
     def is_far(self, labels: np.ndarray, mass: np.ndarray, ratio: float) -> np.ndarray:
         """Whether nodes have neighbours so much farther than their cluster usually."""

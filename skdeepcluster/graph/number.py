@@ -23,6 +23,9 @@ in any dimension: a cluster may have fewer rows than a row has neighbours, and b
 single community. So are groups of them that only long steps lead between, in the tree
 of single linkage that HDBSCAN cuts.
 
+Throughout, ``links`` are the summed weights between communities, ``labels`` the module
+of each, ``n_dims`` the dimensions that rows fill and ``mass`` the rows of each node.
+
 Shares of sets in which the number is right are told beside the constants: means over
 kinds of the sets of `ordinary.py` (60 to 1,000 rows), rows without clusters and rods.
 """
@@ -35,11 +38,11 @@ import scipy.sparse as sp
 from scipy.cluster.hierarchy import single
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
-from sklearn.utils import gen_batches
 
 from skdeepcluster._rows import sample_rows
 from skdeepcluster.graph.communities import (
     TINY,
+    WALK,
     agglomerate,
     between,
     communities,
@@ -48,10 +51,7 @@ from skdeepcluster.graph.communities import (
     walk_ends,
 )
 from skdeepcluster.graph.density import distinct_rows, join_peaks, spanning_tree
-from skdeepcluster.graph.neighbors import Graph
-
-# Steps of the walk whose modularity makes modules; a longer one sees fewer.
-COUNTING_WALK = 5
+from skdeepcluster.graph.neighbors import FEWEST_NEIGHBORS, Graph
 
 # Modules that touch more than so are one. Random rows of up to 50 dimensions come to .6
 # and more, classes of handwritten digits to .3 and less. With .45, two are found in 42%
@@ -69,42 +69,28 @@ FEW_DIMS = 3.0
 # .09 less are right where one class has 80 %; with 1 in place of 1.75, .045 of all.
 ROWS_A_NEAR, FEWEST_NEAR, SMALL_CLEARER = 20, 4, 1.75
 
-# Rows that peaks are counted among, at most, and whose distances are held at once.
-PEAK_ROWS, ROWS_AT_ONCE = 2_000, 1_000
+# Rows that peaks are counted among, at most.
+PEAK_ROWS = 2_000
 
 # A peak stands out by so many of the deviations of a logarithm of density that k others
-# tell, 1 / sqrt(k); by more on a line, where a gap may be due to a few nodes:
-# PEAK + PEAK_ON_LINE / dimension. With 3 in place of 4, .033 less are right.
-PEAK, PEAK_ON_LINE = 1.0, 4.0
+# tell, 1 / sqrt(k): one, and more on a line, where a gap may be due to a few nodes:
+# 1 + PEAK_ON_LINE / dimension. With 3 in place of 4, .033 less are right.
+PEAK_ON_LINE = 4.0
 
-# Rows from which on the dimensions far out are known: among fewer, a quarter of all and
-# half of them are in several groups. Without these, .044 less are right.
-FAR_ROWS = 150
+# Rows that tell something: from so many on, the dimensions far out are known, for among
+# fewer, a quarter of all and half of them are in several groups. Without these, .044
+# less are right. With 150 in place of 100, .043 less are of sets of 102 and 140 rows.
+ENOUGH_ROWS = 100
 
-# Among few rows, groups of five or more are apart as well across steps that are so much
-# longer than nine of ten: STEP ** (1 / dimension), for they vary most on a line. A step
-# reaches the third neighbours of its ends. Without such groups, .048 less are right;
-# with groups of any size, or the fourth neighbours, .033.
-STEP, USUAL_STEPS, STEP_NEAR, FEWEST_IN_GROUP = 3.4, 0.9, 3, 5
+# Among few rows, groups of more than FEWEST_NEAR are apart as well across steps that
+# are so much longer than nine of ten: STEP ** (1 / dimension), for they vary most on a
+# line. A step reaches as far as the fewest neighbours of its ends, three. Without such
+# groups, .048 less are right; with groups of any size, or four neighbours, .033.
+STEP, USUAL_STEPS = 3.4, 0.9
 
 
 def touch(links: np.ndarray, labels: np.ndarray, n_dims: float) -> np.ndarray:
-    """How strongly modules of communities touch, from 0 to about 1.
-
-    Parameters
-    ----------
-    links : ndarray of shape (n_communities, n_communities)
-        Summed weights between communities, and within.
-    labels : ndarray of shape (n_communities,)
-        Module of each community.
-    n_dims : float
-        Dimensions that the rows fill.
-
-    Returns
-    -------
-    ndarray of shape (n_modules, n_modules)
-        Zero on the diagonal.
-    """
+    """How strongly modules touch: 0 to about 1, and 0 on the diagonal."""
     degrees = links.sum(1)
     ties = links / np.outer(degrees, degrees) ** ((n_dims - 1) / (2 * n_dims))
     np.fill_diagonal(ties, 0)
@@ -124,10 +110,9 @@ def merge_touching(links: np.ndarray, labels: np.ndarray, n_dims: float) -> np.n
     labels = labels.copy()
     while labels.max() > 0:
         ratio = touch(links, labels, n_dims)
-        one, other = np.unravel_index(ratio.argmax(), ratio.shape)
-        if ratio[one, other] < TOUCHING:
+        kept, gone = sorted(np.unravel_index(ratio.argmax(), ratio.shape))
+        if ratio[kept, gone] < TOUCHING:
             break
-        kept, gone = min(one, other), max(one, other)
         labels[labels == gone] = kept
         labels[labels > gone] -= 1
     return labels
@@ -148,81 +133,51 @@ def stand_out(
 ) -> int:
     """Count the peaks that stand out, of more rows than tell the density of one.
 
-    Parameters
-    ----------
-    heights : ndarray of shape (n_nodes,)
-        Logarithm of the density of each node.
-    paths : tuple of ndarray of shape (n_paths,)
-        Both ends of the paths between nodes, and the heights of their saddles.
-    mass : ndarray of shape (n_nodes,)
-        Rows of each node.
-    n_dims : float
-        Dimensions of the ways between peaks.
-    near : int
-        Neighbours that tell a density.
-    clearer : float, default=1.0
-        Times that they have to stand out more.
+    ``heights`` are logarithms of densities that ``near`` neighbours tell, ``paths``
+    both ends of the ways between nodes and the heights of their saddles. Ways have
+    ``n_dims`` dimensions, and peaks must be clearer so many times.
     """
-    deviations = clearer * (PEAK + PEAK_ON_LINE / n_dims)
-    top = join_peaks(heights, *paths, deviations / math.sqrt(near))[0]
+    deviations = clearer * (1 + PEAK_ON_LINE / n_dims)
+    top = join_peaks(heights, *paths, deviations / math.sqrt(near))
     return max(int((np.bincount(top, mass) > near).sum()), 1)
 
 
 def count_peaks(Z: np.ndarray, mass: np.ndarray, n_neighbors: int, seed: int) -> int:
-    """Count the peaks of density of nodes in a space.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_nodes, n_dims)
-    mass : ndarray of shape (n_nodes,)
-        Rows of each node.
-    n_neighbors : int
-    seed : int
-        Of the sample of many.
-    """
+    """Count the peaks of density of nodes in a space, in a sample of many."""
     rows = np.repeat(np.arange(len(Z)), mass.astype(np.intp))
     sample = rows[sample_rows(len(rows), PEAK_ROWS, seed)]
     Z = distinct_rows(Z[sample].astype(np.float64), seed)
     near = max(min(n_neighbors, len(Z) // ROWS_A_NEAR), FEWEST_NEAR)
     if len(Z) <= near:
         return 1
-    root = math.isqrt(len(Z))
-    scales = {near: 1.0} if root <= near else {root: 1.0, near: SMALL_CLEARER}
-    orders = [order for near in scales for order in _orders(near, len(Z))]
-    lengths = np.vstack(
-        [
-            np.partition(cdist(Z[part], Z), orders)[:, orders]
-            for part in gen_batches(len(Z), ROWS_AT_ONCE)
-        ]
-    ).T.reshape(len(scales), -1, len(Z))
-    peaks = max(
-        _count_at(Z, reaches, near, clearer)
-        for (near, clearer), reaches in zip(scales.items(), lengths, strict=True)
-    )
-    few = are_few(len(Z), n_neighbors)
-    return max(peaks, count_apart_by_steps(Z)) if few else peaks
+    root, distances = math.isqrt(len(Z)), cdist(Z, Z)
+    if root <= near:
+        peaks = _count_at(Z, distances, near)
+    else:
+        small = _count_at(Z, distances, near, SMALL_CLEARER)
+        peaks = max(_count_at(Z, distances, root), small)
+    if are_few(len(Z), n_neighbors):
+        return max(peaks, count_apart_by_steps(Z))
+    return peaks
 
 
-def _orders(near: int, n_nodes: int) -> list[int]:
-    """Neighbours whose distances tell a density, and the dimensions near and far."""
-    return [near // 2, near, min(4 * near, n_nodes // 4), min(8 * near, n_nodes // 2)]
-
-
-def _count_at(Z: np.ndarray, reaches: np.ndarray, near: int, clearer: float) -> int:
+def _count_at(
+    Z: np.ndarray, distances: np.ndarray, near: int, clearer: float = 1.0
+) -> int:
     """Count the peaks of a density that so many neighbours tell.
 
-    Given are the distances of `_orders`. Dimensions are those at the first two, where a
-    thin strip is a line. But a gap in a strip, however wide, is due to a few nodes: the
-    dimensions farther out tell how clear a peak must be.
+    Dimensions are those between near neighbours, where a thin strip is a line. But a
+    gap in a strip, however wide, is due to a few nodes: the dimensions farther out tell
+    how clear a peak must be.
     """
+    orders = [near // 2, near, min(4 * near, len(Z) // 4), min(8 * near, len(Z) // 2)]
+    reaches = np.partition(distances, orders)[:, orders].T
     # Rows that coincide in the space are no denser than the rest.
     first = reaches[0]
     reaches = np.maximum(reaches, first[first > 0].min(initial=1.0))
     half, whole, far, farther = reaches
-    orders = _orders(near, len(Z))
-    n_dims = _dims(half, whole, orders[1] / orders[0])
-    far_dims = n_dims
-    if len(Z) >= FAR_ROWS:
+    n_dims = far_dims = _dims(half, whole, orders[1] / orders[0])
+    if len(Z) >= ENOUGH_ROWS:
         far_dims = min(n_dims, _dims(far, farther, orders[3] / orders[2]))
     one, other, steps = spanning_tree(Z, whole)
     paths = one, other, -n_dims * np.log(steps)
@@ -241,10 +196,10 @@ def count_apart_by_steps(Z: np.ndarray) -> int:
     Steps are those of single linkage, as in HDBSCAN. Density is too uncertain to tell
     small groups, but no step within a cluster is that long, save to a few rows.
     """
-    if len(Z) <= 4 * STEP_NEAR:
+    if len(Z) <= 4 * FEWEST_NEIGHBORS:
         return 1
     distances = cdist(Z, Z)
-    orders = STEP_NEAR * np.array([1, 2, 4])
+    orders = FEWEST_NEIGHBORS * np.array([1, 2, 4])
     reach, half, whole = np.partition(distances, orders)[:, orders].T
     half, whole = np.maximum([half, whole], half[half > 0].min(initial=1.0))
     n_dims = _dims(half, whole, 2)
@@ -254,65 +209,37 @@ def count_apart_by_steps(Z: np.ndarray) -> int:
     smaller = sizes[merges[:, :2].astype(np.intp)].min(1)
     steps = merges[:, 2]
     least = STEP ** (1 / n_dims) * np.quantile(steps, USUAL_STEPS)
-    return 1 + int(((steps > least) & (smaller >= FEWEST_IN_GROUP)).sum())
+    return 1 + int(((steps > least) & (smaller > FEWEST_NEAR)).sum())
 
 
-def count_peaks_in_graph(
-    weights: sp.csr_array,
-    heights: np.ndarray,
-    mass: np.ndarray,
-    n_dims: float,
-    near: int,
-) -> int:
+def count_peaks_in_graph(graph: Graph, mass: np.ndarray) -> int:
     """Count the peaks of density of nodes of which only a graph is known."""
-    edges = sp.triu(weights, 1).tocoo()
-    one, other = edges.row, edges.col
+    edges = sp.triu(graph.weights, 1).tocoo()
+    one, other, heights = edges.row, edges.col, graph.density
     paths = one, other, np.minimum(heights[one], heights[other])
-    return stand_out(heights, paths, mass, n_dims, near)
+    return stand_out(heights, paths, mass, graph.n_dims, graph.n_neighbors)
 
 
 def count_modules(links: np.ndarray, sizes: np.ndarray, n_dims: float) -> int:
-    """Count the modules of communities that hardly touch.
-
-    Parameters
-    ----------
-    links : ndarray of shape (n_communities, n_communities)
-        Summed weights between communities, and within.
-    sizes : ndarray of shape (n_communities,)
-        Rows of each.
-    n_dims : float
-        Dimensions that the rows fill.
-    """
-    walks = walk_ends(links, COUNTING_WALK)
+    """Count the modules of communities that hardly touch."""
+    walks = walk_ends(links, WALK)
     modules = agglomerate(walks, sizes, None, modularity_gain)
     return int(merge_touching(links, modules, n_dims).max()) + 1
 
 
 def count_clusters(
     graph: Graph,
-    points: np.ndarray | None,
     mass: np.ndarray,
     resolution: float,
     seed: int,
     seeds: Sequence[int],
 ) -> list[int]:
-    """Count the clusters of nodes, once for the communities of each start.
+    """Count the clusters of nodes, once for the communities of each of some seeds.
 
-    Parameters
-    ----------
-    graph : Graph
-    points : ndarray of shape (n_nodes, n_dims) or None
-        Where the nodes are, if that counts.
-    mass : ndarray of shape (n_nodes,)
-        Rows of each node.
-    resolution : float
-        Of the communities.
-    seed : int
-        Of the sample of many nodes.
-    seeds : sequence of int
-        Of the starts.
+    The other seed is that of a sample of many nodes.
     """
-    near, flat, peaks = graph.n_neighbors, graph.n_dims < FEW_DIMS, 1
+    near, points = graph.n_neighbors, graph.points
+    flat, peaks = graph.n_dims < FEW_DIMS, 1
     if points is not None:
         if flat or are_few(len(mass), near):
             peaks = count_peaks(points, mass, near, seed)
@@ -320,8 +247,7 @@ def count_clusters(
             plane = PCA(2, random_state=seed).fit_transform(points)
             peaks = max(peaks, count_peaks(plane, mass, near, seed))
     elif flat:
-        edges = graph.weights, graph.density, mass, graph.n_dims, near
-        peaks = count_peaks_in_graph(*edges)
+        peaks = count_peaks_in_graph(graph, mass)
     if flat:
         return [peaks] * len(seeds)
     parts = [communities(graph.weights, 1, resolution, each) for each in seeds]

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import gen_batches
 
 # Distances in more dimensions cost time and tell neighbours no better.
 MAX_DIMS = 50
@@ -53,56 +54,32 @@ def row_keys(X: Any, unit: float = 1.0) -> np.ndarray:
     """Give each row a whole number, which equal rows share and no others.
 
     Equal numbers for different rows are possible, though less likely than one in a
-    million for a million rows.
-
-    Parameters
-    ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-    unit : float, default=1.0
-        A power of two that values are multiplied by.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), uint64
-        Does not depend on the type of the values, nor on how they are stored.
+    million for a million rows. They don't depend on the type of the values, nor on how
+    they are stored. The unit is a power of two that values are multiplied by.
     """
     columns = np.random.default_rng(0).integers(2**63, size=X.shape[1], dtype=np.uint64)
     columns = 2 * columns + np.uint64(1)
     keys = np.empty(X.shape[0], dtype=np.uint64)
-    for first in range(0, X.shape[0], ROWS_AT_ONCE):
-        rows = X[first : first + ROWS_AT_ONCE]
+    for part in gen_batches(X.shape[0], ROWS_AT_ONCE):
+        rows = X[part]
         if sp.issparse(rows):
             rows = sp.csr_array(rows, copy=True)
             rows.sum_duplicates()
-            values = sp.csr_array(
-                (_mixed(rows.data, unit), rows.indices, rows.indptr), shape=rows.shape
-            )
-            keys[first : first + ROWS_AT_ONCE] = values @ columns
+            numbers = _mixed(rows.data, unit), rows.indices, rows.indptr
+            keys[part] = sp.csr_array(numbers, shape=rows.shape) @ columns
         else:
-            keys[first : first + ROWS_AT_ONCE] = _mixed(rows, unit) @ columns
+            keys[part] = _mixed(rows, unit) @ columns
     return keys
 
 
 @dataclass(eq=False)
 class Nodes:
-    """The distinct rows of some data.
+    """The distinct rows of some data."""
 
-    Parameters
-    ----------
-    keys : ndarray of shape (n_nodes,), uint64
-        `row_keys` of the nodes.
-    first : ndarray of shape (n_nodes,)
-        Index of a row of each node.
-    inverse : ndarray of shape (n_samples,)
-        Node of each row.
-    mass : ndarray of shape (n_nodes,), float
-        Rows of each node.
-    unit : float
-        That the keys are of.
-    """
-
+    # `row_keys` in a unit, and the index of a row of each node.
     keys: np.ndarray
     first: np.ndarray
+    # Node of each row, and rows of each node.
     inverse: np.ndarray
     mass: np.ndarray
     unit: float
@@ -137,19 +114,11 @@ class Nodes:
 
 
 class Neighbors(NamedTuple):
-    """Nodes near some rows, as a CSR matrix holds them.
-
-    Parameters
-    ----------
-    lengths : ndarray of shape (n_edges,), float32
-        Their distances.
-    nodes : ndarray of shape (n_edges,)
-    begins : ndarray of shape (n_rows + 1,)
-        Where those of each row begin.
-    """
+    """Nodes near some rows and their distances, as a CSR matrix holds them."""
 
     lengths: np.ndarray
     nodes: np.ndarray
+    # Where those of each row begin.
     begins: np.ndarray
 
 
@@ -160,19 +129,8 @@ class RowSpace:
     """Space in which distances between rows are taken, float32.
 
     Principal components of wide rows, about a centre that values far outside do not
-    move; singular vectors of rows that are sparse and large.
-
-    Parameters
-    ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-    nodes : ndarray of shape (n_nodes,)
-        Indices of the rows to fit to.
-    seed : int
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n_nodes, n_dims), float32
-        The rows that it was fitted to.
+    move; singular vectors of rows that are sparse and large. It is fitted to the rows
+    of some indices, the ``nodes``, which are its ``rows``.
     """
 
     # Rows that are all alike have no components, and scikit-learn divides by zero.
@@ -199,8 +157,7 @@ class RowSpace:
             self.components = svd.components_
             return
         rows = np.empty((n_nodes, n_features), dtype=np.float32)
-        for first in range(0, n_nodes, ROWS_AT_ONCE):
-            part = slice(first, first + ROWS_AT_ONCE)
+        for part in gen_batches(n_nodes, ROWS_AT_ONCE):
             rows[part] = self._scaled(X[nodes[part]])
         if n_features > MAX_DIMS:
             pca = PCA(dims, copy=False, random_state=seed)

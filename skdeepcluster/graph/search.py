@@ -15,7 +15,7 @@ gate, `is_clearer`, between these clusters and those of k-means.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +23,7 @@ from joblib import Parallel, delayed
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from skdeepcluster._seeds import spawn_seeds
@@ -35,7 +36,6 @@ from skdeepcluster.graph.communities import (
     merge_by_ties,
     merge_evenly,
     merged,
-    rand_indices,
     walk_ends,
     worth_of,
 )
@@ -65,56 +65,22 @@ ROUNDING = 1e-6
 # gain .002 and on Fashion-MNIST they lose .02, for two thirds more time.
 MAPPED_ROWS = 20_000
 
-# Rows that k-means is fitted to, at least ten a cluster where there are so many; and
-# how often, for many clusters take long and vary less.
-CENTERS_ROWS, CLUSTERS_AND_RUNS, MOST_RUNS = 10_000, 200, 10
+# Starts that count the clusters, at most: six find the same in 62 generated sets, and
+# nothing better in 37 others, for an eighth more time.
+COUNTING_STARTS = 3
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How clusters are looked for: the parameters of `GraphClustering`."""
-
-    n_clusters: int | None
-    n_neighbors: int
-    resolution: float
-    n_init: int
-    neighbors: Any
-    n_jobs: int | None
-
-
-class View(NamedTuple):
-    """A way in which the nodes are known.
-
-    Parameters
-    ----------
-    graph : Graph
-        Ties of nearest neighbours.
-    points : ndarray of shape (n_nodes, n_dims) or None
-        Where the nodes are. None where only distances are known.
-    """
-
-    graph: Graph
-    points: np.ndarray | None
+# Rows that k-means is fitted to, at least ten a cluster where there are so many.
+CENTERS_ROWS = 10_000
 
 
 @dataclass(eq=False)
 class Start:
-    """What the communities of one seed lead to.
+    """What the communities of one seed lead to, merged evenly and by ties."""
 
-    Parameters
-    ----------
-    parts : ndarray of shape (n_nodes,)
-        Community of each node.
-    labels : tuple of ndarray of shape (n_nodes,)
-        Cluster of each node, merged evenly and by ties; none is empty.
-    worths : tuple of float
-        What these clusters are worth.
-    leaks : tuple of float
-        Share of their entropy that a step forgets.
-    """
-
+    # Community of each node, and its cluster either way; none is empty.
     parts: np.ndarray
     labels: tuple[np.ndarray, np.ndarray]
+    # What these clusters are worth, and the share of their entropy that a step forgets.
     worths: tuple[float, float]
     leaks: tuple[float, float]
 
@@ -130,15 +96,16 @@ class Start:
         """Find communities of a graph and merge them in both ways."""
         parts = communities(graph.weights, n_clusters, resolution, seed)
         sizes, links = np.bincount(parts, mass), between(graph.weights, parts)
-        both = (
-            merge_evenly(links, sizes, n_clusters),
-            merge_by_ties(between(graph.shared, parts), sizes, n_clusters),
-        )
+        even = merge_evenly(links, sizes, n_clusters)
+        tied = merge_by_ties(between(graph.shared, parts), sizes, n_clusters)
         step = walk_ends(links, 1)
-        ends = [merged(step, labels) for labels in both]
-        even, tied = (labels[parts] for labels in both)
-        worths = worth_of(ends[0]), worth_of(ends[1])
-        return cls(parts, (even, tied), worths, (leak_of(ends[0]), leak_of(ends[1])))
+        one, other = merged(step, even), merged(step, tied)
+        return cls(
+            parts,
+            (even[parts], tied[parts]),
+            (worth_of(one), worth_of(other)),
+            (leak_of(one), leak_of(other)),
+        )
 
 
 def best_of(starts: Sequence[Start]) -> tuple[Start, int]:
@@ -152,38 +119,23 @@ def best_of(starts: Sequence[Start]) -> tuple[Start, int]:
 
 @dataclass(eq=False)
 class GraphFit:
-    """What was found about some rows.
-
-    Parameters
-    ----------
-    nodes : Nodes
-    space : RowSpace or GivenDistances
-        Of the first view.
-    graphs : list of Graph
-        Those of the views that count.
-    graph : Graph
-        Their sum, without the ties in further spaces: these are made to tell clusters
-        apart, and would find signs of them where there are none.
-    starts : list of ndarray of shape (n_nodes,)
-        Clusters that each start leads to.
-    parts : ndarray of shape (n_nodes,)
-        Communities of the best start.
-    labels : ndarray of shape (n_nodes,)
-        Cluster of each node, the largest first.
-    counts : list of int or None, default=None
-        Numbers of clusters found, one a start, where it wasn't given.
-    by_centers : bool, default=False
-        Whether the clusters are those of k-means.
-    """
+    """What was found about some rows."""
 
     nodes: Nodes
+    # Of the first view.
     space: RowSpace | GivenDistances
+    # Those of the views that count, and their sum without the ties in further spaces:
+    # these are made to tell clusters apart, and would find signs of them anywhere.
     graphs: list[Graph]
     graph: Graph
+    # Clusters that each start leads to, and communities of the best one.
     starts: list[np.ndarray]
     parts: np.ndarray
+    # Cluster of each node, the largest first.
     labels: np.ndarray
+    # Numbers of clusters that starts found, where it wasn't given.
     counts: list[int] | None = None
+    # Whether the clusters are those of k-means.
     by_centers: bool = False
 
     @property
@@ -214,11 +166,16 @@ class GraphFit:
         rows = self.labels[self.nodes.inverse]
         if not rows.any():
             return np.nan, np.full(len(rows), np.nan)
-        index = rand_indices([self.labels, *self.starts], self.nodes.mass).mean()
+        # Of rows in their least numbers, so that copies of all make no difference.
+        each = np.repeat(np.arange(len(self.labels)), self.nodes.mass.astype(np.intp))
+        indices = [
+            adjusted_rand_score(self.labels[each], labels[each])
+            for labels in self.starts
+        ]
         others = [
             matched(rows, labels[self.nodes.inverse]) == rows for labels in self.starts
         ]
-        return float(index), np.mean(others, axis=0)
+        return float(np.mean(indices)), np.mean(others, axis=0)
 
 
 def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -231,41 +188,21 @@ def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     return named[members]
 
 
-def prepared(
-    views: Sequence[Any], settings: Settings, random_state: Any
-) -> tuple["Search", list[RowSpace]]:
-    """Make the search for clusters of rows, and the space of each view of them."""
-    nodes = Nodes.of(views[0], settings.neighbors is not None).in_least_numbers()
-    seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
-    spaces = [RowSpace(X, nodes.first, seed) for X in views]
-    return Search(settings, nodes, spaces[0], seed, seeds), spaces
+def find_clusters(views: Sequence[Any], settings: Any, random_state: Any) -> GraphFit:
+    """Find the clusters of rows that are known in some views, as `Search.of` has them.
 
-
-@np.errstate(under="ignore")
-def find_clusters(
-    views: Sequence[Any], settings: Settings, random_state: Any
-) -> GraphFit:
-    """Find the clusters of rows.
-
-    Parameters
-    ----------
-    views : sequence of {ndarray, CSR matrix} of shape (n_samples, n_features)
-        The rows as they are known. Those of the first are told apart. Another counts
-        where clusters are clearer in it: they leak less than in the first, and those of
-        the first alone don't leak much more there.
-    settings : Settings
-    random_state : int, RandomState instance or None
+    Another than the first counts where clusters are clearer in it: they leak less than
+    in the first, and those of the first alone don't leak much more there.
     """
-    search, spaces = prepared(views, settings, random_state)
-    nodes = search.nodes
-    if len(nodes.first) == 1:
-        label, graph = np.zeros(1, dtype=np.int64), Graph.of_one_node()
-        return GraphFit(nodes, spaces[0], [graph], graph, [label], label, label)
-    first, *others = (search.view(space.rows, settings.neighbors) for space in spaces)
+    search, (first, *others) = Search.of(views, settings, random_state)
+    if len(search.nodes.first) == 1:
+        label = np.zeros(1, dtype=np.int64)
+        graphs, starts = [first], [label]
+        return GraphFit(search.nodes, search.space, graphs, first, starts, label, label)
     found = search.clusters([first])
     known, n_clusters = [first], int(found.labels.max()) + 1
     for other in others:
-        pair = first.graph.weights, other.graph.weights
+        pair = first.weights, other.weights
         in_first, in_other = (leak(weights, found.labels) for weights in pair)
         if in_other <= LEAKIER * in_first:
             both = search.clusters([*known, other], n_clusters)
@@ -276,118 +213,95 @@ def find_clusters(
     return found
 
 
-@np.errstate(under="ignore")
-def number_of_clusters(X: Any, settings: Settings, random_state: Any) -> int:
-    """Count the clusters of rows, as `find_clusters` does where none is given.
-
-    Parameters
-    ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-    settings : Settings
-    random_state : int, RandomState instance or None
-    """
-    search, (space,) = prepared([X], settings, random_state)
+def number_of_clusters(X: Any, settings: Any, random_state: Any) -> int:
+    """Count the clusters of rows, as `find_clusters` does where none is given."""
+    search, (graph,) = Search.of([X], settings, random_state)
     if len(search.nodes.first) == 1:
         return 1
-    graph = search.view(space.rows, settings.neighbors).graph
-    return int(np.median(search.counts(graph, space.rows)))
-
-
-@np.errstate(under="ignore")
-def find_in_graph(
-    distances: sp.csr_array, settings: Settings, random_state: Any
-) -> GraphFit:
-    """Find the clusters of rows of which some distances are known, and nothing else.
-
-    Parameters
-    ----------
-    distances : csr_array of shape (n_samples, n_samples)
-        `checked_distances`.
-    settings : Settings
-        Of which ``neighbors`` doesn't count.
-    random_state : int, RandomState instance or None
-    """
-    space = GivenDistances(distances)
-    nodes = space.nodes(distances)
-    seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
-    search = Search(settings, nodes, space, seed, seeds)
-    graph = Graph.of_edges(*space.edges(distances), nodes.mass)
-    return search.clusters([View(graph, None)])
+    return int(np.median(search.counts(graph)))
 
 
 @dataclass(frozen=True)
 class Search:
-    """What searches in several graphs of the same nodes share.
+    """What searches in several graphs of the same nodes share."""
 
-    Parameters
-    ----------
-    settings : Settings
-    nodes : Nodes
-    space : RowSpace or GivenDistances
-        Of the first view, for predictions.
-    seed : int
-        Seed of the neighbours.
-    seeds : list of int
-        Seeds of the starts.
-    """
-
-    settings: Settings
+    # A `GraphClustering`, whose parameters say how.
+    settings: Any
     nodes: Nodes
+    # Of the first view, for predictions.
     space: RowSpace | GivenDistances
+    # Of the neighbours, and of the starts.
     seed: int
     seeds: list[int]
 
-    def view(self, points: np.ndarray, neighbors: Any = None) -> View:
-        """Know the nodes by their places in a space."""
+    @classmethod
+    def of(
+        cls, views: Sequence[Any], settings: Any, random_state: Any
+    ) -> tuple["Search", list[Graph]]:
+        """Make the search for clusters of rows, and a graph of each view of them.
+
+        Rows of the first view are told apart; where distances are given, these are the
+        only view. ``settings`` is a `GraphClustering` with its parameters.
+        """
+        seed, *seeds = spawn_seeds(random_state, 1 + settings.n_init)
+        if isinstance(settings.neighbors, str):  # "precomputed"
+            space = GivenDistances(views[0])
+            nodes = space.nodes(views[0])
+            graph = Graph.of_edges(*space.edges(views[0]), nodes.mass)
+            return cls(settings, nodes, space, seed, seeds), [graph]
+        nodes = Nodes.of(views[0], settings.neighbors is not None).in_least_numbers()
+        spaces = [RowSpace(X, nodes.first, seed) for X in views]
+        search = cls(settings, nodes, spaces[0], seed, seeds)
+        return search, [search.graph(it.rows, settings.neighbors) for it in spaces]
+
+    def graph(self, points: np.ndarray, neighbors: Any = None) -> Graph:
+        """Tie the nodes to their neighbours in a space."""
+        if len(points) == 1:
+            return Graph.of_one_node()
         wanted = self.settings.n_neighbors
         near = usable_neighbors(wanted, len(points), self.settings.n_clusters)
-        graph = Graph.of(points, self.nodes.mass, near, neighbors, self.seed)
-        return View(graph, points)
+        return Graph.of(points, self.nodes.mass, near, neighbors, self.seed)
 
-    def mapped(self, views: Sequence[View]) -> Graph:
-        """Sum of the graphs of views, and of those of the spaces that they tell of."""
-        graphs, mass = [view.graph for view in views], self.nodes.mass
-        graph, given = Graph.sum_of(graphs), self.settings.neighbors is not None
-        if given or not 2 < len(mass) <= MAPPED_ROWS:
+    def mapped(self, graphs: Sequence[Graph]) -> Graph:
+        """Sum of graphs, and of those in the spaces that they tell of."""
+        graph, mass = Graph.sum_of(graphs), self.nodes.mass
+        if self.settings.neighbors is not None or not 2 < len(mass) <= MAPPED_ROWS:
             return graph
         parts = communities(graph.weights, 1, self.settings.resolution, self.seeds[0])
         further = [
-            self.view(make(view.points, mass, parts)).graph
+            self.graph(make(each.points, mass, parts))
             for make in SPACES
-            for view in views
-            if view.points is not None
+            for each in graphs
         ]
         return Graph.sum_of([*graphs, *further])
 
-    def counts(self, graph: Graph, points: np.ndarray | None) -> list[int]:
-        """Count the clusters of a graph, once for each start."""
+    def counts(self, graph: Graph) -> list[int]:
+        """Count the clusters of a graph, once for each of the first starts."""
         if self.settings.neighbors is not None:
-            points = None
+            graph = replace(graph, points=None)
         mass, resolution = self.nodes.mass, self.settings.resolution
-        return count_clusters(graph, points, mass, resolution, self.seed, self.seeds)
+        seeds = self.seeds[:COUNTING_STARTS]
+        return count_clusters(graph, mass, resolution, self.seed, seeds)
 
-    def clusters(
-        self, views: Sequence[View], n_clusters: int | None = None
-    ) -> GraphFit:
-        """Find the clusters of the nodes by some views of them."""
-        settings, mass, points = self.settings, self.nodes.mass, views[0].points
-        graphs, seeds = [view.graph for view in views], self.seeds
-        graph = Graph.sum_of(graphs)
+    def clusters(self, graphs: list[Graph], n_clusters: int | None = None) -> GraphFit:
+        """Find the clusters of the nodes by their graphs in some views."""
+        settings, mass = self.settings, self.nodes.mass
+        graph, richer = Graph.sum_of(graphs), self.mapped(graphs)
         counts, n_clusters = None, n_clusters or settings.n_clusters
         if n_clusters is None:
-            counts = self.counts(graph, points)
+            counts = self.counts(graph)
             n_clusters = int(np.median(counts))
         n_clusters = min(n_clusters, len(mass))
-        richer = self.mapped(views)
         starts = Parallel(settings.n_jobs)(
             delayed(Start.of)(richer, mass, n_clusters, settings.resolution, seed)
-            for seed in seeds
+            for seed in self.seeds
         )
         best, way = best_of(starts)
         labels, by_centers = best.labels[way], False
-        if points is not None:
-            centers = center_labels(points, mass, n_clusters, seeds[0])
-            by_centers = not is_clearer(richer.weights, points, mass, labels, centers)
+        if graph.points is not None:
+            n_init, seed = settings.n_init, self.seeds[0]
+            centers = center_labels(graph.points, mass, n_clusters, n_init, seed)
+            by_centers = not is_clearer(richer, mass, labels, centers)
             labels = centers if by_centers else labels
         return GraphFit(
             self.nodes,
@@ -412,12 +326,11 @@ def by_size(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
 
 
 def center_labels(
-    points: np.ndarray, mass: np.ndarray, n_clusters: int, seed: int
+    points: np.ndarray, mass: np.ndarray, n_clusters: int, n_init: int, seed: int
 ) -> np.ndarray:
     """Clusters of nodes by k-means, which is fitted to a sample of many."""
     size = max(CENTERS_ROWS, 10 * n_clusters)
     sample = np.random.default_rng(seed).permutation(len(points))[:size]
-    n_init = min(max(CLUSTERS_AND_RUNS // n_clusters, 1), MOST_RUNS)
     kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
     with warnings.catch_warnings():
         # Nodes may coincide in the space, and be fewer than clusters there.
@@ -427,11 +340,7 @@ def center_labels(
 
 
 def is_clearer(
-    weights: sp.csr_array,
-    points: np.ndarray,
-    mass: np.ndarray,
-    labels: np.ndarray,
-    centers: np.ndarray,
+    graph: Graph, mass: np.ndarray, labels: np.ndarray, centers: np.ndarray
 ) -> bool:
     """Tell whether clusters of the graph are to be preferred to those of k-means.
 
@@ -439,27 +348,16 @@ def is_clearer(
     finds it for many clusters only by luck. Else a step on the graph must leave them
     more seldom, and the more so, the less they explain: else they may be cuts through
     the middle of nearly everything, with small clusters far away in one piece of it.
-
-    Parameters
-    ----------
-    weights : csr_array of shape (n_nodes, n_nodes)
-        Of the graph.
-    points : ndarray of shape (n_nodes, n_dims)
-    mass : ndarray of shape (n_nodes,)
-        Rows of each node.
-    labels, centers : ndarray of shape (n_nodes,)
-        Clusters of the graph and of k-means.
     """
     if len(np.unique(centers)) < labels.max() + 1:
         return True
-    most = max(explained(points, mass, centers), TINY)
-    missing = 1 - explained(points, mass, labels) / most
+    most = max(explained(graph.points, mass, centers), TINY)
+    missing = 1 - explained(graph.points, mass, labels) / most
     if missing <= 0:
         return True
     needed = np.exp(SLOPE * missing + LEAST)
-    return leak(weights, centers) + ROUNDING >= needed * (
-        leak(weights, labels) + ROUNDING
-    )
+    in_centers, own = (leak(graph.weights, each) for each in (centers, labels))
+    return in_centers + ROUNDING >= needed * (own + ROUNDING)
 
 
 def explained(points: np.ndarray, mass: np.ndarray, labels: np.ndarray) -> float:

@@ -26,19 +26,8 @@ def discriminant_map(Z: np.ndarray, mass: np.ndarray, parts: np.ndarray) -> np.n
     Those of linear discriminant analysis (Fisher 1936,
     https://doi.org/10.1111/j.1469-1809.1936.tb02137.x) with the parts for classes: a
     direction in which the nodes of one part differ as much as those of several tells
-    nothing of clusters, however far it extends.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_nodes, n_dims)
-    mass : ndarray of shape (n_nodes,)
-    parts : ndarray of shape (n_nodes,)
-        Part of each node, as communities are.
-
-    Returns
-    -------
-    ndarray of shape (n_nodes, min(n_dims, max(n_parts - 1, 1))), float32
-        ``Z`` itself where no part has two nodes.
+    nothing of clusters, however far it extends. There are as many as parts but one, and
+    one at least. Where no part has two nodes, ``Z`` itself is returned.
     """
     lengths = np.linalg.norm(Z, axis=1)
     usual = lengths <= MOST_FAR * np.median(lengths)

@@ -1,17 +1,10 @@
 """Tree of clusters: communities that merge to clusters, and these to one."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from skdeepcluster.graph.communities import (
-    WALK,
-    closest,
-    mean_tie,
-    merging,
-    walk_ends,
-)
+from skdeepcluster.graph.communities import WALK, mean_tie, merging, walk_ends
 
 # Numbers of clusters that layers choose from, and how many layers there are.
 MOST_IN_LAYER, MOST_LAYERS = 100, 4
@@ -19,21 +12,14 @@ MOST_IN_LAYER, MOST_LAYERS = 100, 4
 
 @dataclass(eq=False)
 class ClusterTree:
-    """Merges of the leaves of a tree, the closest first.
+    """Merges of the leaves of a tree, the closest first."""
 
-    Parameters
-    ----------
-    children : ndarray of shape (n_leaves - 1, 2)
-        The two that each merge joins: a leaf by its index, or an earlier merge by
-        its index plus the number of leaves, as scikit-learn has it.
-    distances : ndarray of shape (n_leaves - 1,)
-        Distance of the two; it never falls.
-    sizes : ndarray of shape (n_leaves,)
-        Rows of each leaf.
-    """
-
+    # The two that each merge joins: a leaf by its index, or an earlier merge by its
+    # index plus the number of leaves, as scikit-learn has it.
     children: np.ndarray
+    # Distance of the two; it never falls.
     distances: np.ndarray
+    # Rows of each leaf.
     sizes: np.ndarray
 
     @classmethod
@@ -42,25 +28,13 @@ class ClusterTree:
     ) -> "ClusterTree":
         """Merge leaves within each cluster, and then the clusters.
 
-        Parameters
-        ----------
-        ties : ndarray of shape (n_leaves, n_leaves)
-            Summed weights between leaves, and within.
-        sizes : ndarray of shape (n_leaves,)
-            Rows of each.
-        clusters : ndarray of shape (n_leaves,)
-            Cluster of each leaf.
+        ``ties`` are the summed weights between leaves, and within; ``sizes`` their
+        rows, and ``clusters`` the cluster of each.
         """
-        same = clusters[:, None] == clusters
-
-        def choose(closeness: np.ndarray, n_left: int) -> Any:
-            within = np.where(same, closeness, -np.inf)
-            return closest(within if within.max() > -np.inf else closeness)
-
         names = np.arange(len(sizes))
         children, closeness = [], []
-        close = walk_ends(ties, WALK)
-        for kept, gone, tie in merging(close, sizes, mean_tie, choose):
+        merges = merging(walk_ends(ties, WALK), sizes, mean_tie, clusters)
+        for kept, gone, tie in merges:
             children.append(sorted((names[kept], names[gone])))
             closeness.append(tie)
             names[kept] = len(sizes) + len(children) - 1

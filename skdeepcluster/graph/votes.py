@@ -1,13 +1,13 @@
 """Predictions for new rows: their nearest training rows vote."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from skdeepcluster.graph.distances import GivenDistances
-from skdeepcluster.graph.neighbors import units_of_rows, usual_reach
+from skdeepcluster.graph.neighbors import near_weights, usual_reach
 from skdeepcluster.graph.rows import Neighbors, RowSpace
 from skdeepcluster.graph.search import GraphFit
 
@@ -17,48 +17,24 @@ BLOCK_ROWS = 256
 
 @dataclass(eq=False)
 class Voters:
-    """The distinct training rows, as `fit` compared them, and where they belong.
+    """The distinct training rows, as `fit` compared them, and where they belong."""
 
-    Parameters
-    ----------
-    space : RowSpace or GivenDistances
-        With the distinct rows, or else new rows come with their distances to them.
-    keys : ndarray of shape (n_nodes,), uint64
-        What equal rows are known by.
-    unit : float
-        That the keys are of.
-    mass : ndarray of shape (n_nodes,)
-        Rows of each.
-    n_neighbors : int
-        Neighbours that vote.
-    farthest : ndarray of shape (n_nodes,)
-        Distance of each one's farthest neighbour.
-    reach : ndarray of shape (n_nodes,)
-        The same of the rows that it stands for, as `Graph.reach` has it.
-    leaves : ndarray of shape (n_nodes,), int32
-        Leaf of each in the tree.
-    clusters : ndarray of shape (n_leaves,), int32
-        Cluster of each leaf.
-    noise : ndarray of shape (n_nodes,), bool
-        Which are noise of their cluster.
-    noise_ratio : float or None
-        How many times farther than usual in a cluster neighbours of noise are.
-
-    Attributes
-    ----------
-    usual : ndarray of shape (n_clusters,)
-        How far neighbours usually are in each cluster.
-    """
-
+    # With the distinct rows, or else new rows come with their distances to them.
     space: RowSpace | GivenDistances
+    # What equal rows are known by, in a unit; and rows of each node.
     keys: np.ndarray
     unit: float
     mass: np.ndarray
+    # Neighbours that vote.
     n_neighbors: int
+    # Distance of the farthest neighbour of each node, and of the rows it stands for.
     farthest: np.ndarray
     reach: np.ndarray
+    # Leaf of each node in the tree, and cluster of each leaf.
     leaves: np.ndarray
     clusters: np.ndarray
+    # Which nodes are noise of their cluster: those whose neighbours are so many times
+    # farther than they usually are there.
     noise: np.ndarray
     noise_ratio: float | None
     usual: np.ndarray = field(init=False)
@@ -88,28 +64,16 @@ class Voters:
             noise_ratio,
         )
 
-    def with_clusters(self, clusters: np.ndarray) -> "Voters":
-        """Return the same rows with other clusters of the leaves."""
-        return replace(self, clusters=clusters.astype(np.int32))
-
     @property
     def labels(self) -> np.ndarray:
         """Cluster of each node, -1 for noise."""
         return np.where(self.noise, -1, self.clusters[self.leaves])
 
-    @np.errstate(under="ignore")
     def place(self, X: Any) -> np.ndarray:
-        """Tell where rows belong.
+        """Tell where rows belong, in three columns.
 
-        Parameters
-        ----------
-        X : {ndarray, CSR matrix} of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_rows, 3)
-            Cluster of each row, -1 for noise; the nearest node of that cluster, or of
-            the one that it is noise of, or the node that equals the row; and its leaf.
+        The cluster of each row, -1 for noise; the node that equals it, or the nearest
+        of that cluster, or of the one that it is noise of; and the leaf of that node.
         """
         nodes = self._known(X)
         labels = self.labels[nodes]
@@ -122,7 +86,6 @@ class Voters:
             labels[rows] = found
         return np.column_stack([labels, nodes, self.leaves[nodes]])
 
-    @np.errstate(under="ignore")
     def shares(self, X: Any) -> np.ndarray:
         """Share of each cluster among the votes on each row."""
         known = self._known(X)
@@ -157,7 +120,7 @@ class Voters:
         """
         lengths, near, begins = voters
         row = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
-        weights = vote_weights(lengths, begins) * self.mass[near]
+        weights = near_weights(lengths, begins) * self.mass[near]
         votes = np.zeros((len(begins) - 1, len(self.usual)))
         clusters = self.clusters[self.leaves[near]]
         np.add.at(votes, (row, clusters), weights)
@@ -184,22 +147,3 @@ def known_keys(wanted: np.ndarray, keys: np.ndarray) -> np.ndarray:
     place = np.searchsorted(keys, wanted, sorter=order)
     known = order[np.minimum(place, len(order) - 1)]
     return np.where(keys[known] == wanted, known, -1)
-
-
-def vote_weights(lengths: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Weights of the nearest rows in votes, from their distances, as in the graph.
-
-    Parameters
-    ----------
-    lengths : ndarray of shape (n_edges,)
-    begins : ndarray of shape (n_rows + 1,)
-        Where those of each row begin.
-
-    Returns
-    -------
-    ndarray of shape (n_edges,)
-    """
-    counts = np.diff(begins)
-    nearest, unit = units_of_rows(lengths, begins)
-    excess = lengths - np.repeat(nearest, counts)
-    return np.exp(-excess / np.repeat(unit, counts)).astype(np.float64)

@@ -36,8 +36,9 @@ from skdeepcluster._rows import plain_settings, takes_tensors, validated
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.graph.neighbors import near_weights
 from skdeepcluster.graph.rows import row_keys
-from skdeepcluster.graph.votes import known_keys, padded_parts, vote_weights
+from skdeepcluster.graph.votes import known_keys, padded_parts
 from skdeepcluster.labelling._spreading import Graph, choose
 from skdeepcluster.model_selection._fits import seeded
 
@@ -391,7 +392,6 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
         found = self.predict_proba(X).argmax(1)
         return self.classes_[found]
 
-    @np.errstate(under="ignore")
     def _votes(self, X: Any) -> np.ndarray:
         """Probabilities for rows by the votes of the nearest training rows."""
         graph, views = self._graph, self._views(X)
@@ -403,8 +403,8 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
             for part, rows in padded_parts(X.shape[0]):
                 lengths, near, begins = search(view[rows])
                 near = near.reshape(-1, n_neighbors)
-                weights = vote_weights(lengths, begins).reshape(near.shape)
-                weights *= graph.nodes.mass[near]
+                weights = near_weights(lengths, begins).reshape(near.shape)
+                weights = weights * graph.nodes.mass[near]
                 weights /= weights.sum(1, keepdims=True)
                 block = np.einsum("rn,rnc->rc", weights, self._node_shares[near])
                 votes[part] += block[: part.stop - part.start]

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from skdeepcluster.graph import GraphClustering
 from skdeepcluster.graph.communities import communities
 from skdeepcluster.graph.rows import Nodes, RowSpace
-from skdeepcluster.graph.search import Search, Settings
+from skdeepcluster.graph.search import Search
 
 # Resolution of the communities that clusters are split into.
 RESOLUTION = 5.0
@@ -71,9 +72,9 @@ class Graph:
         if n_nodes == 1:
             ones = [np.ones(1), np.ones(1)]
             return cls(nodes, spaces, sp.csr_array((1, 1)), [clusters, clusters], ones)
-        settings = Settings(None, n_neighbors, RESOLUTION, 1, None, None)
+        settings = GraphClustering(n_neighbors=n_neighbors, resolution=RESOLUTION)
         search = Search(settings, nodes, spaces[0], seed, [seed])
-        known = [search.view(space.rows) for space in spaces]
+        known = [search.graph(space.rows) for space in spaces]
         weights = search.mapped(known).weights.astype(np.float64)
         steps = sp.csr_array(sp.diags_array(1 / weights.sum(1)) @ weights)
         noise = labels[nodes.first] < 0
