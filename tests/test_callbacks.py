@@ -67,6 +67,15 @@ def test_what_a_callback_refers_to_is_the_users(X):
     fitted(tiny(DECClustering, encoder=model, init="k-means"), X)
 
 
+def test_clones_of_estimators_share_callbacks(X):
+    losses, writer = [], Writer()
+    callbacks = [Recorder(losses), TensorBoard(writer)]
+    model = tiny(DECClustering, init="k-means", callbacks=callbacks)
+    GridSearchCV(model, {"encoder__latent_dim": [2, 3]}, cv=2, refit=False).fit(X)
+    # Two candidates on two splits, and the encoder has a training of its own.
+    assert len(losses) == writer.written.count("Loss/train_loss") == 2 * 2 * 3
+
+
 class Both(Callback):
     """Knows others."""
 

@@ -29,8 +29,10 @@ from discovery import (
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -620,19 +622,11 @@ def test_grid_search_over_a_pipeline(cls, scoring, X):
 
 @pytest.mark.parametrize("cls", [*ESTIMATORS, ClusterThenLabelClassifier])
 def test_parts_that_are_none_are_set_and_searched_by_name(cls):
-    inner = {
-        "encoder": "latent_dim",
-        "training": "max_samples",
-        "clusterer": "n_clusters",
-    }
     model = cls()
-    for name in cls._parts:
-        parameter = f"{name}__{inner.get(name, 'random_state')}"
-        if name == "estimator":
-            parameter = next(
-                key for key in cls._parts[name]().get_params() if "__" in key
-            )
-            parameter = f"estimator__{parameter}"
+    for name, make in cls._parts.items():
+        inner = ("latent_dim", "max_samples", "n_clusters", "verbose")
+        own = make().get_params()
+        parameter = f"{name}__{next(each for each in inner if each in own)}"
         assert getattr(model, name) is None
         clone(model).set_params(**{parameter: 7})
         assert getattr(model, name) is None, "a clone shares nothing"
@@ -652,3 +646,24 @@ def test_the_latent_size_is_searched(X):
         cv=2,
     ).fit(X)
     assert search.best_estimator_.transform(X).shape[1] in (2, 3)
+
+
+def test_dcn_needs_a_network(X):
+    with pytest.raises(
+        ValueError, match="encoder='passthrough' leaves DCNClustering no"
+    ):
+        tiny(DCNClustering, encoder="passthrough").fit(X)
+
+
+@pytest.mark.parametrize("cls", [cls for cls in CLUSTERERS if cls is not DCNClustering])
+def test_embeddings_need_no_network(cls):
+    X, y = make_blobs(150, 6, centers=4, random_state=0)
+    model = fitted(tiny(cls, encoder="passthrough", n_clusters=4, max_epochs=5), X)
+    assert adjusted_rand_score(y, model.labels_) > 0.9
+    assert_array_equal(model.predict(X), model.labels_)
+    assert "pretraining" not in model.history_
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.labels_)
+    if hasattr(model, "inverse_transform"):
+        assert_allclose(model.inverse_transform(model.transform(X)), X, rtol=1e-3)
+    with pytest.raises(ValueError, match="no network to train"):
+        model.pretrain(X)

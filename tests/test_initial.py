@@ -7,6 +7,7 @@ import torch
 from discovery import fitted, tiny, tiny_autoencoder
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.cluster import DBSCAN, HDBSCAN, KMeans
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
@@ -302,3 +303,34 @@ def test_dropping_components_of_a_mixture(kind, digits, autoencoder):
     assert_allclose(gmm.predict_proba(digits)[told], expected, atol=1e-6)
     assert gmm.n_clusters_ == 2
     assert gmm.sample(5)[0].shape == (5, 64)
+
+
+@pytest.mark.parametrize("init", [KMeans(n_init=2), GaussianMixture(), KMeans(4)])
+def test_a_clusterer_is_told_the_number(init, blobs_and_labels):
+    X, y = blobs_and_labels
+    params = init.get_params()
+    model = fitted(tiny(AutoencoderGMM, n_clusters=4, init=init), X)
+    assert model.n_clusters_ == 4
+    assert adjusted_rand_score(y, model.labels_) > 0.9
+    assert init.get_params() == params, "the user's own was changed"
+
+
+@pytest.mark.parametrize("cls", [DECClustering, AutoencoderGMM])
+@pytest.mark.parametrize("init", [HDBSCAN(copy=True), KMeans(3)])
+def test_a_clusterer_finds_the_number(cls, init, blobs_and_labels):
+    X, _ = blobs_and_labels
+    model = fitted(tiny(cls, n_clusters=None, init=init, max_epochs=0), X)
+    assert model.n_clusters_ == (3 if isinstance(init, KMeans) else 4)
+    assert model.cluster_centers_.shape == (model.n_clusters_, 3)
+
+
+def test_a_clusterer_that_finds_none_is_named(blobs_and_labels):
+    X, _ = blobs_and_labels
+    for n_clusters in (None, 4):
+        with pytest.raises(ValueError, match="init found 0 clusters"):
+            tiny(DECClustering, n_clusters=n_clusters, init=DBSCAN(eps=1e-9)).fit(X)
+
+
+@pytest.fixture(scope="module")
+def blobs_and_labels():
+    return make_blobs(200, 8, centers=4, random_state=0)

@@ -64,7 +64,8 @@ class AutoencoderGMM(BaseGenerativeClusterer):
     mixture_ : sklearn.mixture.GaussianMixture
         The mixture in the latent space.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
-        Means of the components in the latent space.
+        Means of the components in the latent space, and not among the rows:
+        ``inverse_transform(cluster_centers_)`` has them in the units of ``X``.
     {module_}
     {pretraining_history_}
     n_iter_ : int

@@ -223,6 +223,14 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
+    def _check_fit(self, X: Any, encoder: Any) -> None:
+        if encoder is None:
+            raise ValueError(
+                f"encoder={self.encoder!r} leaves {type(self).__name__} no network to "
+                "train: take an Autoencoder, or AutoencoderKMeans."
+            )
+        super()._check_fit(X, encoder)
+
     def _refine(self, X: Any, learned: Learned, head: Any, seed: int) -> Learned:
         return self._train_jointly(
             DCNNet,

@@ -185,7 +185,8 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     weights_ : ndarray of shape (n_clusters,)
         Weights of the components.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
-        Means of the components in the latent space.
+        Means of the components in the latent space, and not among the rows:
+        ``inverse_transform(cluster_centers_)`` has them in the units of ``X``.
     covariances_ : ndarray of shape (n_clusters, latent_dim)
         Variances of the components in the latent space.
     noise_variance_ : float
