@@ -39,7 +39,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import SkipTest, parametrize_with_checks
 from skorch.callbacks import Callback
 
-from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster import Autoencoder, DCNClustering, DECClustering
 from skdeepcluster.labelling import ClusterThenLabelClassifier
 
 METHODS = (
