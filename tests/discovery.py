@@ -7,6 +7,7 @@ import warnings
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeepcluster
@@ -90,9 +91,10 @@ def tiny(cls, **changes):
         "max_epochs": 3,
         "random_state": 0,
     }
-    # One estimator proves the graph's start, which takes hundreds of steps.
-    graph = cls is skdeepcluster.DECClustering
-    settings["init"] = GraphClustering(n_init=2) if graph else "k-means"
+    # One estimator proves the graph's start, which takes hundreds of steps, and one that
+    # of k-means with all its restarts.
+    inits = {"DECClustering": GraphClustering(n_init=2), "DDCClustering": "k-means"}
+    settings["init"] = inits.get(cls.__name__, KMeans(n_init=1))
     settings |= changes
     if "estimator" in inspect.signature(cls).parameters:
         inner = {**changes, "random_state": None}

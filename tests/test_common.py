@@ -135,7 +135,11 @@ def run_check(check, estimator):
 
 
 @parametrize_with_checks(
-    [tiny(cls) for cls in ESTIMATORS], expected_failed_checks=expected_failures
+    [
+        tiny(cls, max_epochs=1, encoder=tiny_autoencoder(max_epochs=1))
+        for cls in ESTIMATORS
+    ],
+    expected_failed_checks=expected_failures,
 )
 def test_sklearn_checks(estimator, check):
     run_check(check, estimator)
