@@ -91,8 +91,8 @@ def tiny(cls, **changes):
         "max_epochs": 3,
         "random_state": 0,
     }
-    # One estimator proves the graph's start, which takes hundreds of steps, and one that
-    # of k-means with all its restarts.
+    # One estimator proves the graph's start, which takes hundreds of steps, and one
+    # that of k-means with all its restarts.
     inits = {"DECClustering": GraphClustering(n_init=2), "DDCClustering": "k-means"}
     settings["init"] = inits.get(cls.__name__, KMeans(n_init=1))
     settings |= changes
