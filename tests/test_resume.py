@@ -312,7 +312,7 @@ import os, signal, sys, warnings
 import numpy as np
 from sklearn.datasets import load_digits
 from skorch.callbacks import Callback
-from skdeepcluster import Autoencoder, DECClustering
+from skdeepcluster import Autoencoder, DECClustering, Training
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.training import Net
 
@@ -333,7 +333,7 @@ def fit(folder, out, moment):
     model = DECClustering(
         4, encoder=network, init=GraphClustering(n_init=2), tol=0.0, max_epochs=3,
         batch_size=50,
-        checkpoint=folder or None, random_state=0,
+        training=Training(checkpoint=folder or None), random_state=0,
     ).fit(X)
     np.savez(out, count=count, Z=model.transform(X), c=model.cluster_centers_)
 
