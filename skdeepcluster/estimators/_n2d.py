@@ -257,8 +257,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------

@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import blank, fitted_labels, last_step, searched, take_over
 from skdeepcluster._labels import is_missing, label_vector
 from skdeepcluster._rows import plain_settings, takes_tensors, validated
@@ -60,6 +61,7 @@ def known_answers(y: Any) -> tuple[np.ndarray, np.ndarray]:
     return y, known
 
 
+@documented
 class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
     """Classifier that learns from clusters and few answers.
 
@@ -109,10 +111,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
     transduction_ : ndarray of shape (n_samples,)
         Class of each training row: its answer, where it has one and no other row is
         equal to it. Empty before the first answer.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {features}
 
     See Also
     --------
@@ -185,8 +184,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        self : object
-            The fitted estimator.
+        {self}
 
         Raises
         ------
@@ -331,8 +329,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -366,8 +363,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -407,8 +403,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
         y : array-like of shape (n_samples,)
             Their classes; rows with -1, None or NaN don't count.
         sample_weight : array-like of shape (n_samples,), default=None

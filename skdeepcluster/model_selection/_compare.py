@@ -15,6 +15,7 @@ from sklearn.metrics import (
 )
 from sklearn.utils.validation import check_consistent_length
 
+from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import check_space, latent_rows, reference_rows
 from skdeepcluster._labels import check_labels, comparable
@@ -58,6 +59,7 @@ COLUMNS = [
 ]
 
 
+@documented
 @dataclass(eq=False)
 class ClustererComparison:
     """What `compare_clusterers` found.
@@ -107,13 +109,7 @@ class ClustererComparison:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        matplotlib Figure
-            The figure drawn on.
+        {ax_and_figure}
         """
         return plot_table(self.table, ax)
 

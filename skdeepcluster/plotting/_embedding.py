@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
 from sklearn.utils.validation import check_consistent_length
 
+from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import fitted_labels, latent_rows
 from skdeepcluster._labels import check_labels, one_noise
@@ -46,6 +47,7 @@ ALIASES = {
 }
 
 
+@documented
 class EmbeddingDisplay:
     """Rows as points in two dimensions, coloured by cluster.
 
@@ -62,8 +64,7 @@ class EmbeddingDisplay:
         Clusters or classes; -1 is noise.
     axis_names : tuple of str, default=("", "")
         Names of the dimensions.
-    title : str, default=""
-        Title of the picture.
+    {title}
     rows : ndarray of shape (n_samples,), default=None
         Where each point stands among the rows that they are a sample of. None where
         there are no others.
@@ -72,10 +73,8 @@ class EmbeddingDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
     """
 
     def __init__(
@@ -128,16 +127,12 @@ class EmbeddingDisplay:
             Rows to draw, at most. None draws all of them.
         random_state : int, default=0
             Seed of sample and method.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {ax}
         **kwargs
             Arguments of ``Axes.scatter``; one that has a value a row has it for the
             rows drawn. Without colours of clusters there is no legend.
 
-        Returns
-        -------
-        EmbeddingDisplay
-            The display, drawn.
+        {returns_display}
         """
         X = known_rows(X)
         if y is None:
@@ -184,18 +179,13 @@ class EmbeddingDisplay:
             Rows to draw, at most. None draws all of them.
         random_state : int, default=0
             Seed of sample and method.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {title}
+        {ax}
         **kwargs
             Arguments of ``Axes.scatter``; one that has a value a row has it for the
             rows drawn. Without colours of clusters there is no legend.
 
-        Returns
-        -------
-        EmbeddingDisplay
-            The display, drawn.
+        {returns_display}
         """
         X = known_rows(X)
         labels = one_noise(check_labels(labels, "labels"))
@@ -233,16 +223,12 @@ class EmbeddingDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {ax}
         **kwargs
             Arguments of ``Axes.scatter``; one that has a value a row has it for the
             rows drawn. Without colours of clusters there is no legend.
 
-        Returns
-        -------
-        EmbeddingDisplay
-            The display.
+        {returns_display}
         """
         colors = cluster_colors(self.labels)
         listed = self._listed(colors)

@@ -8,16 +8,23 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import last_step
 from skdeepcluster.graph.tree import ClusterTree
-from skdeepcluster.plotting._common import cluster_colors, estimator_name, new_axes
+from skdeepcluster.plotting._common import (
+    Display,
+    cluster_colors,
+    estimator_name,
+    new_axes,
+)
 
 # Colour of what joins clusters.
 ABOVE_COLOR = (0.35, 0.35, 0.35)
 
 
-class ClusterTreeDisplay:
+@documented
+class ClusterTreeDisplay(Display):
     """How clusters merge, and how their parts do.
 
     Each cluster is a branch, with its number and its rows below. What it is merged from
@@ -35,15 +42,12 @@ class ClusterTreeDisplay:
         Numbers of clusters to draw lines for.
     all_leaves : bool, default=False
         Draw what clusters are merged from, leaf by leaf.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
 
     Examples
     --------
@@ -91,13 +95,7 @@ class ClusterTreeDisplay:
             Number of clusters, as ``cut`` takes it. None is that of the fit.
         all_leaves : bool, default=False
             Draw what clusters are merged from, leaf by leaf.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterTreeDisplay
-            The display, drawn.
+        {ax_and_display}
         """
         final = last_step(graph)
         check_is_fitted(final)
@@ -143,15 +141,8 @@ class ClusterTreeDisplay:
             Numbers of clusters to draw lines for.
         all_leaves : bool, default=False
             Draw what clusters are merged from, leaf by leaf.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterTreeDisplay
-            The display, drawn.
+        {title}
+        {ax_and_display}
         """
         linkage = np.asarray(linkage, dtype=float)
         if linkage.ndim != 2 or linkage.shape[1] != 4:
@@ -179,19 +170,7 @@ class ClusterTreeDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "ClusterTreeDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterTreeDisplay
-            The display.
-        """
+    def _draw(self, ax: Any) -> Any:
         collections = import_extra("matplotlib.collections", "plot", "Plotting")
         sizes, distances = self.tree.sizes, self.tree.distances
         n_leaves = len(sizes)
@@ -240,8 +219,7 @@ class ClusterTreeDisplay:
             ylabel="distance of what is merged",
             title=self.title,
         )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax
 
     def _places(self, clusters: np.ndarray) -> np.ndarray:
         """Place of each leaf from the left: one for each, or for each cluster."""
