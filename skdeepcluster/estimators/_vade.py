@@ -24,6 +24,7 @@ from torch import Tensor
 
 from skdeepcluster._callbacks import CosineAnnealing
 from skdeepcluster._docs import documented
+from skdeepcluster._modules import Draws
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import (
@@ -38,7 +39,7 @@ from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import JointModule, MixtureHead
-from skdeepcluster.networks import AutoencoderModule, Draws, build
+from skdeepcluster.networks import AutoencoderModule, build
 from skdeepcluster.training import Net
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
