@@ -1,5 +1,6 @@
 """Clusters against classes."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ MOST_WIDTH, MOST_HEIGHT = 16.0, 12.0
 
 
 @documented
+@dataclass(eq=False, repr=False)
 class MatchedConfusionDisplay(Display):
     """Classes against clusters, each cluster in the column under its class.
 
@@ -52,18 +54,11 @@ class MatchedConfusionDisplay(Display):
     {figure_}
     """
 
-    def __init__(
-        self,
-        counts: np.ndarray,
-        classes: np.ndarray,
-        clusters: np.ndarray,
-        *,
-        title: str = "",
-    ) -> None:
-        self.counts = counts
-        self.classes = classes
-        self.clusters = clusters
-        self.title = title
+    counts: np.ndarray
+    classes: np.ndarray
+    clusters: np.ndarray
+    _: KW_ONLY
+    title: str = ""
 
     @classmethod
     @takes_tensors

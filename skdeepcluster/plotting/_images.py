@@ -1,5 +1,6 @@
 """Images of every cluster."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from skdeepcluster.plotting._common import (
 
 
 @documented
+@dataclass(eq=False, repr=False)
 class ClusterImagesDisplay:
     """A line of images for each cluster, with their reconstructions below.
 
@@ -43,18 +45,11 @@ class ClusterImagesDisplay:
     {figure_}
     """
 
-    def __init__(
-        self,
-        images: list[np.ndarray],
-        labels: list[Any],
-        *,
-        reconstructions: list[np.ndarray] | None = None,
-        title: str = "",
-    ) -> None:
-        self.images = images
-        self.labels = labels
-        self.reconstructions = reconstructions
-        self.title = title
+    images: list[np.ndarray]
+    labels: list[Any]
+    _: KW_ONLY
+    reconstructions: list[np.ndarray] | None = None
+    title: str = ""
 
     @classmethod
     @takes_tensors

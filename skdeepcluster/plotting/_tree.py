@@ -1,6 +1,7 @@
 """Tree of clusters."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
 
@@ -24,6 +25,7 @@ ABOVE_COLOR = (0.35, 0.35, 0.35)
 
 
 @documented
+@dataclass(eq=False, repr=False)
 class ClusterTreeDisplay(Display):
     """How clusters merge, and how their parts do.
 
@@ -60,20 +62,12 @@ class ClusterTreeDisplay(Display):
     [['0', '10'], ['1', '10'], ['2', '10']]
     """
 
-    def __init__(
-        self,
-        tree: ClusterTree,
-        n_clusters: int,
-        *,
-        layers: Sequence[int] = (),
-        all_leaves: bool = False,
-        title: str = "",
-    ) -> None:
-        self.tree = tree
-        self.n_clusters = n_clusters
-        self.layers = layers
-        self.all_leaves = all_leaves
-        self.title = title
+    tree: ClusterTree
+    n_clusters: int
+    _: KW_ONLY
+    layers: Sequence[int] = ()
+    all_leaves: bool = False
+    title: str = ""
 
     @classmethod
     def from_estimator(
