@@ -61,6 +61,10 @@ PARAGRAPHS = {
         random_state : int, RandomState instance or None, default=None
             Seed of everything random. None takes fresh entropy; global random
             generators are neither read nor moved.""",
+    "common": """
+        {training}
+        {verbose}
+        {random_state}""",
     "max_epochs": """
         max_epochs : int, default=50
             Passes over the data in the clustering phase, at most. With 0, the

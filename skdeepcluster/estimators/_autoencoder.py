@@ -115,9 +115,7 @@ class Autoencoder(BaseDecodingEstimator):
     lr : float or None, default=None
         Learning rate at the start; it falls to zero along half a cosine. None makes
         1e-3, and 2e-3 for fewer than 5,000 rows.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

@@ -129,9 +129,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
     {batch_size}
     lr : float, default=1e-4
         Learning rate of the clustering phase.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

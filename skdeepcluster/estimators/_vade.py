@@ -173,9 +173,7 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     lr : float, default=1e-4
         Learning rate at the start of the joint training; it falls to zero along half a
         cosine. Ten times as much raises the bound faster and may merge clusters.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------
