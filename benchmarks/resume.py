@@ -38,7 +38,10 @@ def fit(name: str, folder: str | None) -> str:
         model = network.set_params(training__checkpoint=folder)
     else:
         model = getattr(skdeepcluster, name)(
-            5, encoder=network, checkpoint=folder, **small
+            5,
+            encoder=network,
+            training=skdeepcluster.Training(checkpoint=folder),
+            **small,
         )
         if name != "VaDEClustering":
             model.set_params(tol=0.0, update_interval=1)

@@ -1,6 +1,7 @@
-"""Callbacks of a training: copies of a user's, their state, and one of ours."""
+"""Callbacks of a training: copies of a user's, their state, and our own."""
 
 import contextlib
+import copy
 import math
 from typing import Any
 
@@ -131,3 +132,26 @@ def restore_to(callback: Any, state: dict[str, Any]) -> None:
             now.load_state_dict(value)
         else:
             setattr(callback, name, value)
+
+
+class GoingOn(Callback):
+    """What an optimizer remembers of gradients, from one training to the next.
+
+    Parameters
+    ----------
+    momenta : dict
+        Of the training before, and afterwards of this one.
+    """
+
+    def __init__(self, momenta: dict[Any, Any]) -> None:
+        self.momenta = momenta
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Remember, but with the learning rate of today."""
+        if self.momenta:
+            state = {**net.optimizer_.state_dict(), "state": self.momenta}
+            net.optimizer_.load_state_dict(copy.deepcopy(state))
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Keep it for the next."""
+        self.momenta = net.optimizer_.state_dict()["state"]

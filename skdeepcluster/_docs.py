@@ -1,12 +1,12 @@
-"""Paragraphs that docstrings of several estimators share, and what puts them there."""
+"""Paragraphs that several docstrings share, and what puts them there."""
 
 import re
 import textwrap
 from typing import Any, TypeVar
 
-Class = TypeVar("Class", bound=type)
+Documented = TypeVar("Documented")
 
-# A docstring takes one by its name in braces, on a line of its own.
+# A docstring takes one by its name in braces on a line of its own; so do they.
 PARAGRAPHS = {
     "X": """
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -61,6 +61,10 @@ PARAGRAPHS = {
         random_state : int, RandomState instance or None, default=None
             Seed of everything random. None takes fresh entropy; global random
             generators are neither read nor moved.""",
+    "common": """
+        {training}
+        {verbose}
+        {random_state}""",
     "max_epochs": """
         max_epochs : int, default=50
             Passes over the data in the clustering phase, at most. With 0, the
@@ -111,6 +115,40 @@ PARAGRAPHS = {
             Number of features seen in `fit`.
         feature_names_in_ : ndarray of shape (`n_features_in_`,)
             Names of features seen in `fit`, where they are all strings.""",
+    "clusterer": """
+        estimator : estimator
+            A fitted clusterer or a pipeline that ends in one.""",
+    "labels": """
+        labels : array-like of shape (n_samples,)
+            Clusters; negative numbers are noise.""",
+    "title": """
+        title : str, default=""
+            Title of the picture.""",
+    "ax": """
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.""",
+    "ax_and_display": """
+        {ax}
+
+        {returns_display}""",
+    "returns_display": """
+        Returns
+        -------
+        display : object
+            The display, drawn.""",
+    "ax_and_figure": """
+        {ax}
+
+        Returns
+        -------
+        matplotlib Figure
+            The figure drawn on.""",
+    "ax_": """
+        ax_ : matplotlib Axes
+            Axes drawn on.""",
+    "figure_": """
+        figure_ : matplotlib Figure
+            Figure that holds them.""",
 }
 
 NAMED = re.compile(r"^( *)\{(\w+)\}$", re.MULTILINE)
@@ -121,16 +159,18 @@ def filled(docstring: str) -> str:
 
     def paragraph(match: re.Match[str]) -> str:
         text = textwrap.dedent(PARAGRAPHS[match[2]]).strip()
-        return textwrap.indent(text, match[1])
+        return textwrap.indent(filled(text), match[1])
 
     return NAMED.sub(paragraph, docstring)
 
 
-def documented(cls: Class) -> Class:
-    """Fill the docstrings of a class and of its own methods."""
-    parts: list[Any] = [cls, *vars(cls).values()]
+def documented(it: Documented) -> Documented:
+    """Fill the docstring of a function, or those of a class and of what is in it."""
+    parts: list[Any] = [it, *vars(it).values()] if isinstance(it, type) else [it]
     for part in parts:
-        text = getattr(part, "__doc__", None)
-        if (part is cls or callable(part)) and text and NAMED.search(text):
-            part.__doc__ = filled(text)
-    return cls
+        # A method of a class or of none is a function within.
+        own = getattr(part, "__func__", part)
+        text = getattr(own, "__doc__", None)
+        if text and NAMED.search(text):
+            own.__doc__ = filled(text)
+    return it

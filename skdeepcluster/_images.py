@@ -50,6 +50,17 @@ def checked_shape(image_shape: Any, n_features: int) -> tuple[int, ...]:
     return shape
 
 
+def square(n_features: int, parameter: str) -> tuple[int, int]:
+    """Shape of a square image of so many pixels."""
+    side = math.isqrt(n_features)
+    if side**2 != n_features:
+        raise ValueError(
+            f"{parameter} needs image_shape: {n_features} columns are no square grey "
+            "image."
+        )
+    return side, side
+
+
 def refuse_images(X: Any) -> None:
     """Refuse images that are not flat rows, and say how to make them flat."""
     if getattr(X, "ndim", 2) > 2:

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 from os import PathLike
 from typing import Any
 
@@ -153,6 +154,13 @@ def shapes_in(name: str, cells: Any) -> set[tuple[int, ...]]:
         first, second = sorted(shapes)[:2]
         raise ValueError(f"{name} holds rows of shapes {first} and {second}: {EVEN}")
     return shapes
+
+
+def check_counts(**counts: Any) -> None:
+    """Refuse what is no number of things to show."""
+    for name, value in counts.items():
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name}={value!r} must be an integer >= 1.")
 
 
 def known_rows(X: Any) -> Any:

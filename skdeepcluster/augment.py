@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from skdeepcluster._images import channel_axis
-from skdeepcluster.networks import Draws, global_generator
+from skdeepcluster._modules import Draws, global_generator
 
 MOST_SHIFT = 0.1
 MOST_DEGREES = 10

@@ -4,34 +4,29 @@ Every function takes a fitted estimator, alone, at the end of a pipeline or in a
 search, and gives a table: ``pip install 'skdeepcluster[compare]'``.
 """
 
-from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.stats import rankdata
-from sklearn.base import OneToOneFeatureMixin, is_outlier_detector
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
-from sklearn.utils.extmath import row_norms
 
-from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import fitted_labels, last_step, latent_rows, searched
-from skdeepcluster._labels import check_labels, is_noise
-from skdeepcluster._rows import (
-    known_rows,
-    mean_and_variance,
-    plain_settings,
-    refuse_dates,
-    refuse_holders,
-    refuse_nested,
-    sample_rows,
-    takes_tensors,
+from skdeepcluster._described import (
+    described,
+    effects_and_steps,
+    labels_of,
+    names_of,
+    space_of,
+    typical,
 )
-from skdeepcluster._sklearn import _num_samples, _safe_indexing
+from skdeepcluster._extras import import_extra
+from skdeepcluster._fitted import last_step, latent_rows, searched
+from skdeepcluster._labels import is_noise
+from skdeepcluster._rows import check_counts, known_rows, sample_rows, takes_tensors
+from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster._terms import term_weights, text_labels, top_terms
 from skdeepcluster.oddness import Columns
 
@@ -42,32 +37,8 @@ __all__ = [
     "describe_topics",
 ]
 
-# Entries of a sparse matrix that are made dense at once, to be ranked.
-BLOCK_ENTRIES = 1 << 23
 # Rows that clusters near outliers are looked for among, at most.
 ROWS_FOR_CLUSTERS = 10_000
-
-
-@dataclass(eq=False)
-class Described:
-    """Rows as a table of numbers, its columns' names, and their clusters.
-
-    Parameters
-    ----------
-    rows : {ndarray, csr_array} of shape (n_samples, n_features)
-        Finite numbers.
-    names : ndarray of shape (n_features,)
-        Names of the columns.
-    labels : ndarray of shape (n_samples,)
-        Cluster of each row; negative numbers are noise.
-    found : ndarray of shape (n_clusters,)
-        The clusters, without noise.
-    """
-
-    rows: Any
-    names: np.ndarray
-    labels: np.ndarray
-    found: np.ndarray
 
 
 @takes_tensors
@@ -431,13 +402,6 @@ def describe_topics(
     return pandas.DataFrame(records, index=pandas.Index(terms, name="cluster"))
 
 
-def check_counts(**counts: Any) -> None:
-    """Refuse what is no number of things to show."""
-    for name, value in counts.items():
-        if not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name}={value!r} must be an integer >= 1.")
-
-
 def keeps_columns(step: Any) -> bool:
     """Whether a step fills or scales columns one by one, and can be undone."""
     if type(step).__module__.startswith("sklearn.impute."):
@@ -468,146 +432,3 @@ def most_common(labels: np.ndarray) -> Any:
     """Return the label that stands there most often, of several the nearest one."""
     found, first, counts = np.unique(labels, return_index=True, return_counts=True)
     return found[np.lexsort((first, -counts))[0]]
-
-
-def labels_of(labels: Any, X: Any) -> np.ndarray:
-    """Check that there is a label for each row."""
-    labels = check_labels(labels, "labels")
-    n_samples = _num_samples(X)
-    if len(labels) != n_samples:
-        raise ValueError(
-            f"labels has {len(labels)} entries and X {n_samples} rows: give a label "
-            "for each row."
-        )
-    return labels
-
-
-def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Described:
-    """Make a table of numbers of rows, and find their clusters."""
-    if estimator is None and labels is None:
-        raise TypeError("Give a fitted clusterer as estimator, or labels.")
-    X = known_rows(X)
-    whole = searched(estimator)
-    # It says what to do about rows that are none, which a clusterer may not.
-    rows, names = table_of(whole, X, feature_names)
-    if labels is None:
-        if is_outlier_detector(whole):
-            raise TypeError(
-                f"{type(last_step(whole)).__name__} finds outliers and no clusters: "
-                "describe_outliers tells why they are odd."
-            )
-        labels = fitted_labels(estimator, X)
-    labels = labels_of(labels, X)
-    found = np.unique(labels[~is_noise(labels)])
-    if len(found) == 0:
-        raise ValueError("Every row is noise: there is no cluster to describe.")
-    return Described(rows, names, labels, found)
-
-
-def table_of(whole: Any, X: Any, feature_names: Any) -> tuple[Any, np.ndarray]:
-    """First table of finite numbers on the way to the final step, and its names."""
-    n_steps = len(whole) - 1 if isinstance(whole, Pipeline) else 0
-    rows = X
-    for step in range(n_steps + 1):
-        if step:
-            rows = whole[step - 1 : step].transform(rows)
-        try:
-            refuse_holders(rows)
-            refuse_dates(rows)
-            refuse_nested(rows)
-            table = check_array(rows, accept_sparse="csr", dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            if step == n_steps:
-                raise ValueError(
-                    "X is no table of finite numbers, and no step before the clusterer "
-                    "makes one of it: give a pipeline that does, as one that starts "
-                    f"with a ColumnTransformer, or such a table as X. {error}"
-                ) from error
-        else:
-            break
-    return table, names_of(rows, table.shape[1], feature_names, whole, step)
-
-
-def names_of(
-    rows: Any, n_features: int, feature_names: Any, whole: Any, n_steps: int
-) -> np.ndarray:
-    """Names of the columns of what the first steps of a pipeline made of rows."""
-    steps = whole[:n_steps] if n_steps else None
-    if feature_names is not None:
-        names = np.asarray(feature_names, dtype=object)
-        if steps is not None and len(names) != n_features:
-            names = steps.get_feature_names_out(names)
-        if len(names) != n_features:
-            raise ValueError(
-                f"feature_names has {len(names)} names and the table {n_features} "
-                "columns: give a name for each."
-            )
-        return names
-    if hasattr(rows, "columns"):
-        return np.asarray([str(name) for name in rows.columns], dtype=object)
-    if steps is not None:
-        try:
-            return steps.get_feature_names_out()
-        except (AttributeError, ValueError):
-            # Steps such as a FunctionTransformer know none.
-            pass
-    return np.array([f"x{column}" for column in range(n_features)], dtype=object)
-
-
-def effects_and_steps(it: Described) -> tuple[np.ndarray, np.ndarray]:
-    """Cliff's delta of each column for each cluster, and differences of means.
-
-    The latter are in standard deviations of the column.
-
-    Returns
-    -------
-    effects, steps : ndarray of shape (n_clusters, n_features)
-    """
-    rows, n_samples = it.rows, len(it.labels)
-    # A row for each cluster, with a one for each of its rows.
-    member = (it.labels == it.found[:, None]).astype(np.float64)
-    sizes = member.sum(1)[:, None]
-    others = n_samples - sizes
-    pairs = np.maximum(sizes * others, 1)
-    effects = np.zeros((len(it.found), rows.shape[1]))
-    if sp.issparse(rows):
-        rows = rows.tocsc()
-    width = max(1, BLOCK_ENTRIES // n_samples)
-    for first in range(0, rows.shape[1], width):
-        block = rows[:, first : first + width]
-        ranks = rankdata(block.toarray() if sp.issparse(block) else block, axis=0)
-        wins = member @ ranks - sizes * (sizes + 1) / 2
-        effects[:, first : first + width] = (2 * wins - sizes * others) / pairs
-    with np.errstate(all="ignore"):
-        mean, variance = mean_and_variance(rows)
-        # The mean of the others is that of all the rows, less the cluster's part.
-        away = member @ rows / sizes - mean
-        steps = away * n_samples / np.maximum(others, 1) / np.sqrt(variance)
-    return effects, np.nan_to_num(steps)
-
-
-def space_of(estimator: Any, X: Any, it: Described) -> Any:
-    """Rows where clusters were looked for, or their table with columns alike."""
-    if estimator is not None:
-        X = known_rows(X)
-        return check_array(latent_rows(searched(estimator), X), accept_sparse="csr")
-    with plain_settings():
-        return StandardScaler(with_mean=False).fit_transform(it.rows)
-
-
-def typical(space: Any, members: np.ndarray, n_rows: int) -> list[int]:
-    """Members of a cluster nearest to its mean, no two of them equal."""
-    rows = space[members]
-    mean = np.asarray(rows.mean(0)).ravel()
-    if sp.issparse(rows):
-        # Sparse rows are not far from the origin for their spread.
-        distances = row_norms(rows, squared=True) - 2 * (rows @ mean)
-    else:
-        distances = row_norms(rows - mean, squared=True)
-    order = np.argsort(distances, kind="stable")
-    chosen: list[int] = []
-    while len(order) and len(chosen) < n_rows:
-        chosen.append(int(members[order[0]]))
-        first = order[:1].repeat(len(order) if sp.issparse(rows) else 1)
-        order = order[np.asarray((rows[order] != rows[first]).sum(1)).ravel() > 0]
-    return chosen

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from skdeepcluster import functional as F
-from skdeepcluster.networks import AlignedLinear, AutoencoderModule, Draws
+from skdeepcluster._modules import Draws
+from skdeepcluster.networks import AlignedLinear, AutoencoderModule
 
 
 @torch.no_grad()

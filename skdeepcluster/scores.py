@@ -17,10 +17,7 @@ from sklearn.preprocessing import normalize
 
 from skdeepcluster._fitted import check_space, fitted_labels, reference_rows
 from skdeepcluster._labels import comparable
-from skdeepcluster._reference import (
-    reference_scores,
-    structureless_rows,
-)
+from skdeepcluster._reference import reference_scores, structureless_rows
 from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 

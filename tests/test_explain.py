@@ -84,7 +84,7 @@ def preparing():
 @pytest.mark.parametrize("to_format", [np.asarray, sp.csr_array, sp.coo_matrix])
 def test_effects_are_shares_of_pairs(to_format, monkeypatch):
     # Small blocks: each column on its own.
-    monkeypatch.setattr("skdeepcluster.explain.BLOCK_ENTRIES", 40)
+    monkeypatch.setattr("skdeepcluster._described.BLOCK_ENTRIES", 40)
     rng = np.random.default_rng(0)
     X = rng.integers(-2, 3, size=(40, 6)).astype(float)
     labels = rng.integers(-1, 3, size=40)

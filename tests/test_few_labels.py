@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdeepcluster import Autoencoder, AutoencoderKMeans
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.labelling import ClusterThenLabelClassifier
-from skdeepcluster.labelling._classifier import weight_of_graph
+from skdeepcluster.labelling._answers import weight_of_graph
 from skdeepcluster.labelling._spreading import (
     STEPS,
     TELLING,

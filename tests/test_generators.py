@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from skdeepcluster import DECClustering
-from skdeepcluster.networks import global_generator
+from skdeepcluster._modules import global_generator
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The autoencoder as a scikit-learn transformer."""
 
 import copy
-import math
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -11,10 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import nn
 
-from skdeepcluster._callbacks import CosineAnnealing
+from skdeepcluster._callbacks import CosineAnnealing, GoingOn
 from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
-from skdeepcluster._images import channel_axis, checked_shape
+from skdeepcluster._images import channel_axis, checked_shape, square
+from skdeepcluster._modules import input_moments
 from skdeepcluster._resume import Journal, Page
 from skdeepcluster._seeds import NetworkSeeds
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
@@ -31,6 +31,10 @@ from skdeepcluster.estimators._base import (
 )
 from skdeepcluster.estimators._given import is_fitted
 from skdeepcluster.estimators._objectives import OBJECTIVES, Reconstruction
+from skdeepcluster.estimators._schedule import FEW_ROWS, hidden_widths, schedule
+from skdeepcluster.estimators._schedule import LEAST_BATCH as LEAST_BATCH
+from skdeepcluster.estimators._schedule import LR as LR
+from skdeepcluster.estimators._schedule import LR_OF_FEW as LR_OF_FEW
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.networks import (
     AutoencoderModule,
@@ -38,66 +42,9 @@ from skdeepcluster.networks import (
     ForeignAutoencoder,
     MLPAutoencoder,
     build,
-    input_moments,
 )
 from skdeepcluster.streams import takes_any_rows
 from skdeepcluster.training import Trained
-
-# Fewer rows than these are few, for what is left to the estimator. A narrow last layer
-# learns as much of them in less than half the time; with narrower layers, the graph of
-# latent rows is worse more often. By both, DEC loses .01 on 10,000 rows of MNIST and
-# .04 on as many of Fashion-MNIST.
-FEW_ROWS = 5_000
-NARROW, WIDE = (500, 500, 500), (500, 500, 2000)
-
-# Few rows need more steps, not more passes, and larger ones, of batches that are not
-# too small to be quick.
-STEPS_OF_EPOCH = 28
-LEAST_BATCH, MOST_BATCH = 32, 256
-LR_OF_FEW, LR = 2e-3, 1e-3
-EPOCHS_OF_FEW, MOST_EPOCHS = 30, 50
-
-# Up to so many columns are learnt in half the passes: more gain nothing for clusters in
-# the latent space. Narrower layers would be as quick, but can't be taught as well.
-FEW_COLUMNS = 30
-
-# A network that has made so many steps learns little more that neighbours in its latent
-# space would show.
-ENOUGH_STEPS = 4000
-
-
-def square(n_features: int, parameter: str) -> tuple[int, int]:
-    """Shape of a square image of so many pixels."""
-    side = math.isqrt(n_features)
-    if side**2 != n_features:
-        raise ValueError(
-            f"{parameter} needs image_shape: {n_features} columns are no square grey "
-            "image."
-        )
-    return side, side
-
-
-class GoingOn(Callback):
-    """What an optimizer remembers of gradients, from one training to the next.
-
-    Parameters
-    ----------
-    momenta : dict
-        Of the training before, and afterwards of this one.
-    """
-
-    def __init__(self, momenta: dict[Any, Any]) -> None:
-        self.momenta = momenta
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Remember, but with the learning rate of today."""
-        if self.momenta:
-            state = {**net.optimizer_.state_dict(), "state": self.momenta}
-            net.optimizer_.load_state_dict(copy.deepcopy(state))
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Keep it for the next."""
-        self.momenta = net.optimizer_.state_dict()["state"]
 
 
 @documented
@@ -168,9 +115,7 @@ class Autoencoder(BaseDecodingEstimator):
     lr : float or None, default=None
         Learning rate at the start; it falls to zero along half a cosine. None makes
         1e-3, and 2e-3 for fewer than 5,000 rows.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------
@@ -390,7 +335,7 @@ class Autoencoder(BaseDecodingEstimator):
         if isinstance(self.network, str) and self.network == "mlp":
             widths = self.hidden_units
             if widths is None:
-                widths = NARROW if n_samples < FEW_ROWS else WIDE
+                widths = hidden_widths(n_samples)
             hidden_units = [int(units) for units in widths]
             return MLPAutoencoder, {
                 "n_features": n_features,
@@ -464,20 +409,8 @@ class Autoencoder(BaseDecodingEstimator):
         return module
 
     def _schedule(self, n_samples: int, n_features: int) -> tuple[int, int, float]:
-        """Rows of a step, passes and learning rate for so many rows and columns."""
-        few = n_samples < FEW_ROWS
-        batch_size, epochs, lr = self.batch_size, self.max_epochs, self.lr
-        if batch_size is None:
-            share = math.ceil(n_samples / STEPS_OF_EPOCH)
-            batch_size = max(share, LEAST_BATCH) if few else MOST_BATCH
-        if epochs is None:
-            enough = math.ceil(ENOUGH_STEPS / math.ceil(n_samples / batch_size))
-            epochs = min(EPOCHS_OF_FEW if few else MOST_EPOCHS, enough)
-            if n_features <= FEW_COLUMNS:
-                epochs = math.ceil(epochs / 2)
-        if lr is None:
-            lr = LR_OF_FEW if few else LR
-        return batch_size, epochs, lr
+        given = self.batch_size, self.max_epochs, self.lr
+        return schedule(n_samples, n_features, *given)
 
     def __getstate__(self) -> dict[str, Any]:
         # The optimizer goes on without its memory, of twice the size of the network.

@@ -51,9 +51,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
     max_iter : int or None, default=None
         Iterations of the mixture, at most. None makes none from the clusters of a
         graph, which are better than what they would lead to, and 500 from other starts.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------
@@ -207,8 +205,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -224,8 +221,7 @@ class AutoencoderGMM(BaseGenerativeClusterer):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------

@@ -48,9 +48,7 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
     {encoder}
     n_init : int, default=20
         Restarts of k-means; the tightest clusters are kept.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

@@ -19,6 +19,7 @@ from torch import Tensor
 from skdeepcluster import functional as F
 from skdeepcluster._devices import autocast
 from skdeepcluster._docs import documented
+from skdeepcluster._modules import evaluating
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
@@ -26,7 +27,7 @@ from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import CentroidAutoencoder, CentroidHead
-from skdeepcluster.networks import AutoencoderModule, evaluating
+from skdeepcluster.networks import AutoencoderModule
 from skdeepcluster.training import Net
 
 # Rows that each initial centroid stands for in its running mean, as in the authors'
@@ -150,9 +151,7 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
     {batch_size}
     lr : float, default=1e-3
         Learning rate of the clustering phase.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

@@ -117,9 +117,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         Rows in a step, at most; 3 at least.
     lr : float, default=1e-4
         Learning rate. Gradients are clipped to norm 5.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

@@ -20,6 +20,7 @@ from torch import Tensor
 from skdeepcluster import functional as F
 from skdeepcluster._devices import autocast
 from skdeepcluster._docs import documented
+from skdeepcluster._modules import evaluating
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
@@ -28,7 +29,6 @@ from skdeepcluster.estimators._initial import Clusters
 from skdeepcluster.estimators._joint import BaseJointClusterer, start_centroids
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import AssigningAutoencoder, StudentTHead
-from skdeepcluster.networks import evaluating
 from skdeepcluster.training import Net
 
 # Where rows are few, an interval of many steps would see no second target; where they
@@ -129,9 +129,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
     {batch_size}
     lr : float, default=1e-4
         Learning rate of the clustering phase.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

@@ -25,11 +25,7 @@ from skdeepcluster._docs import documented
 from skdeepcluster._rows import sample_rows
 from skdeepcluster._seeds import FitSeeds, spawn_seeds
 from skdeepcluster._sklearn import Interval
-from skdeepcluster.estimators._base import (
-    BaseDecodingEstimator,
-    Learned,
-    encode,
-)
+from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned, encode
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._embedded import (
     nearest,
@@ -188,9 +184,7 @@ class DensityDDCClustering(BaseDeepClusterer, BaseDecodingEstimator):
     distance_ratio : float, default=0.1
         The distance within which points are dense and clusters touch, as a share of
         the mean distance in the plane. Larger finds fewer clusters.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

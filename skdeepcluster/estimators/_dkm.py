@@ -61,9 +61,7 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
     {batch_size}
     lr : float, default=1e-3
         Learning rate of the clustering phase.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

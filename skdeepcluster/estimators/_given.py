@@ -11,8 +11,8 @@ from sklearn.frozen import FrozenEstimator
 from skorch.callbacks import Callback
 from torch import nn
 
-from skdeepcluster import networks
 from skdeepcluster._fitted import HasParts
+from skdeepcluster._modules import same_state, to_state
 from skdeepcluster.estimators._training import Training
 
 # Of saved estimators: raised when an older version couldn't read what is written; and
@@ -164,12 +164,12 @@ class HoldsFitted(Saved):
         own = state.get("module_")
         given = getattr(unwrapped(getattr(self, self._holds)), "module_", None)
         if isinstance(own, dict) and isinstance(given, nn.Module):
-            if networks.same_state(own, networks.to_state(given)):
+            if same_state(own, to_state(given)):
                 state["module_"] = None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if state.get("module_", 0) is None:
             given = unwrapped(state[self._holds]).module_
-            state = {**state, "module_": networks.to_state(given)}
+            state = {**state, "module_": to_state(given)}
         super().__setstate__(state)

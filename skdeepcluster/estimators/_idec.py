@@ -36,9 +36,7 @@ class IDECClustering(DECClustering):
     {batch_size}
     lr : float, default=1e-3
         Learning rate of the clustering phase.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

@@ -137,9 +137,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
         Restarts of the mixture; the most likely is kept.
     reg_covar : float, default=1e-6
         Added to the diagonal of the covariances.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------
@@ -257,8 +255,7 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------

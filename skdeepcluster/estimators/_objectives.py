@@ -8,10 +8,11 @@ import scipy.sparse as sp
 from torch import Tensor, nn
 
 from skdeepcluster import functional as F
+from skdeepcluster._modules import Draws
 from skdeepcluster.batches import PairIterator
 from skdeepcluster.graph.neighbors import neighbor_graph, usable_neighbors
 from skdeepcluster.graph.rows import Nodes, RowSpace
-from skdeepcluster.networks import AutoencoderModule, Draws
+from skdeepcluster.networks import AutoencoderModule
 from skdeepcluster.training import Net
 
 # Neighbours that a partner is drawn from, as many as a row of a graph has.

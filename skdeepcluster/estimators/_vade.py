@@ -24,6 +24,7 @@ from torch import Tensor
 
 from skdeepcluster._callbacks import CosineAnnealing
 from skdeepcluster._docs import documented
+from skdeepcluster._modules import Draws
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import (
@@ -38,7 +39,7 @@ from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.heads import JointModule, MixtureHead
-from skdeepcluster.networks import AutoencoderModule, Draws, build
+from skdeepcluster.networks import AutoencoderModule, build
 from skdeepcluster.training import Net
 
 # Share of the variance that a perfect reconstruction is taken to leave: the density of
@@ -172,9 +173,7 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     lr : float, default=1e-4
         Learning rate at the start of the joint training; it falls to zero along half a
         cosine. Ten times as much raises the bound faster and may merge clusters.
-    {training}
-    {verbose}
-    {random_state}
+    {common}
 
     Attributes
     ----------

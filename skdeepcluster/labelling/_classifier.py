@@ -6,23 +6,19 @@ how well each weight would have told the answers that were left out in turn.
 """
 
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-)
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import (
     HasParts,
     blank,
@@ -31,43 +27,25 @@ from skdeepcluster._fitted import (
     searched,
     take_over,
 )
-from skdeepcluster._labels import is_missing, label_vector
-from skdeepcluster._rows import plain_settings, takes_tensors, validated
+from skdeepcluster._rows import check_counts, plain_settings, takes_tensors, validated
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.graph.neighbors import near_weights
 from skdeepcluster.graph.rows import row_keys
 from skdeepcluster.graph.votes import known_keys, padded_parts
+from skdeepcluster.labelling._answers import (
+    answers_as_codes,
+    known_answers,
+    shares_by,
+    weight_of_graph,
+)
+from skdeepcluster.labelling._representatives import check_rows
 from skdeepcluster.labelling._spreading import Graph, choose
 from skdeepcluster.model_selection._fits import seeded
 
-# Answers are left out in so many parts, if there are twice as many.
-FOLDS = 5
 
-# Weights of the graph that are tried, and what is taken off probabilities, for none is
-# certain.
-WEIGHTS, DOUBT = np.linspace(0, 1, 11), 0.02
-
-
-def known_answers(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Answers as a vector, and which rows have one: not -1, None or NaN."""
-    y = label_vector(y, "y", warn=True)
-    if y.dtype.kind in "US":
-        if "-1" in y.astype(str):
-            raise ValueError(
-                "y is an array of strings and holds '-1': give y of dtype object, with "
-                "the number -1 or None where the class is unknown."
-            )
-        return y, np.ones(len(y), dtype=bool)
-    known = ~is_missing(y)
-    if y.dtype.kind == "O":
-        known &= np.array([not isinstance(it, Real) or it != -1 for it in y], bool)
-    elif y.dtype.kind in "if":
-        known &= y != -1
-    return y, known
-
-
+@documented
 class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
     """Classifier that learns from clusters and few answers.
 
@@ -117,10 +95,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
     transduction_ : ndarray of shape (n_samples,)
         Class of each training row: its answer, where it has one and no other row is
         equal to it. Empty before the first answer.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where they are all strings.
+    {features}
 
     See Also
     --------
@@ -199,8 +174,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
 
         Returns
         -------
-        self : object
-            The fitted estimator.
+        {self}
 
         Raises
         ------
@@ -341,8 +315,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -376,8 +349,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
 
         Returns
         -------
@@ -416,8 +388,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows in the units of the training data.
+        {X}
         y : array-like of shape (n_samples,)
             Their classes; rows with -1, None or NaN don't count.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -467,21 +438,11 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
             than indices of training rows.
         """
         check_is_fitted(self)
-        if not isinstance(n, Integral) or n < 1:
-            raise ValueError(f"n={n!r} must be an integer >= 1.")
+        check_counts(n=n)
         nodes, asked = self._graph.nodes, self._asked.copy()
         exclude = np.asarray(exclude)
         if exclude.size:
-            n_samples = len(nodes.inverse)
-            if (
-                exclude.dtype.kind not in "iu"
-                or exclude.min() < 0
-                or exclude.max() >= n_samples
-            ):
-                raise ValueError(
-                    f"exclude must hold integers from 0 to {n_samples - 1}, the "
-                    f"indices of training rows, got {exclude}."
-                )
+            check_rows("exclude", exclude, len(nodes.inverse), "training rows")
             asked[nodes.inverse[exclude.ravel()]] = True
         shares = self._node_shares if len(self.classes_) else None
         return nodes.first[choose(self._graph, shares, asked, int(n))]
@@ -490,69 +451,3 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def answers_as_codes(y: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Classes among the answers, and the place of each answer among them."""
-    answers = y[known]
-    if answers.dtype.kind == "O":
-        kinds = {isinstance(it, str) for it in answers}
-        if len(kinds) > 1:
-            raise ValueError(
-                "y mixes strings and numbers: give all classes one type, and -1 or "
-                "None where the class is unknown."
-            )
-        if kinds == {False}:
-            answers = np.array(answers.tolist())
-    if answers.dtype.kind == "f":
-        assert_all_finite(answers, input_name="y")
-    if len(answers):
-        check_classification_targets(answers)
-    return np.unique(answers, return_inverse=True)
-
-
-def shares_by(learner: Any, X: Any, n_classes: int) -> np.ndarray:
-    """Probabilities by a classifier that may not have seen all the classes."""
-    shares = np.zeros((X.shape[0], n_classes))
-    shares[:, learner.classes_] = learner.predict_proba(X)
-    return shares
-
-
-def weight_of_graph(
-    told: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
-    codes: np.ndarray,
-    representing: np.ndarray,
-    seed: int,
-) -> float:
-    """Weight of the graph's probabilities against a classifier's.
-
-    Parameters
-    ----------
-    told : callable
-        Gives, from some answers, the probabilities of the classes for others: by the
-        graph and by the classifier.
-    codes : ndarray of shape (n_answers,)
-    representing : ndarray of shape (n_answers,)
-        Share of all rows that each answer stands for.
-    seed : int
-
-    Returns
-    -------
-    float
-        Mean of the weights, by the likelihood of the answers that were left out.
-    """
-    n_answers = len(codes)
-    if n_answers < 2 * FOLDS:
-        return 1.0
-    losses = np.zeros(len(WEIGHTS))
-    for part, left in KFold(FOLDS, shuffle=True, random_state=seed).split(codes):
-        if len(np.unique(codes[part])) < 2:
-            return 1.0
-        by_graph, by_classifier = (
-            shares[np.arange(len(left)), codes[left]] for shares in told(part, left)
-        )
-        mixed = WEIGHTS[:, None] * by_graph + (1 - WEIGHTS[:, None]) * by_classifier
-        log = np.log((1 - DOUBT) * mixed + DOUBT / (codes.max() + 1))
-        losses -= log @ (representing[left] * n_answers)
-    likelihood = np.exp(losses.min() - losses)
-    return float(likelihood @ WEIGHTS / likelihood.sum())

@@ -3,7 +3,6 @@
 Both functions take any fitted estimator or pipeline with ``predict`` and ``transform``.
 """
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 
 from skdeepcluster._fitted import predicted
 from skdeepcluster._labels import is_missing, label_vector
-from skdeepcluster._rows import takes_tensors
+from skdeepcluster._rows import check_counts, takes_tensors
 from skdeepcluster._sklearn import _num_samples
 
 __all__ = ["propagate", "representatives"]
@@ -58,8 +57,7 @@ def representatives(
     >>> bool((answers == y).mean() > 0.7)
     True
     """
-    if not isinstance(n_per_cluster, Integral) or n_per_cluster < 1:
-        raise ValueError(f"n_per_cluster={n_per_cluster!r} must be an integer >= 1.")
+    check_counts(n_per_cluster=n_per_cluster)
     rng = check_random_state(random_state)
     Z, clusters = latent_rows_and_clusters(estimator, X)
     chosen: list[int] = []
@@ -104,7 +102,7 @@ def propagate(estimator: Any, X: Any, rows: Any, labels: Any) -> np.ndarray:
             f"rows has {len(rows)} entries and labels {len(labels)}; give one label "
             "for each row, and one row at least."
         )
-    check_rows(rows, _num_samples(X))
+    check_rows("rows", rows, _num_samples(X), "rows of X")
     answered = ~is_missing(labels)
     if not answered.any():
         raise ValueError("labels holds no answer: all of them are None or NaN.")
@@ -135,12 +133,12 @@ def latent_rows_and_clusters(estimator: Any, X: Any) -> tuple[np.ndarray, np.nda
     return np.asarray(estimator.transform(X)), predicted(estimator, X)
 
 
-def check_rows(rows: np.ndarray, n_samples: int) -> None:
+def check_rows(name: str, rows: np.ndarray, n_samples: int, whole: str) -> None:
     """Refuse rows that are not there."""
     if rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n_samples:
         raise ValueError(
-            f"rows must hold integers from 0 to {n_samples - 1}, the indices of rows "
-            f"of X, got {rows}."
+            f"{name} must hold integers from 0 to {n_samples - 1}, the indices of "
+            f"{whole}, got {rows}."
         )
 
 

@@ -1,6 +1,6 @@
 """Comparison of clusterers of any kind, with and without labels."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -8,56 +8,34 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import (
-    adjusted_rand_score,
-    normalized_mutual_info_score,
-    pairwise_distances,
-)
 from sklearn.utils.validation import check_consistent_length
 
+from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import check_space, latent_rows, reference_rows
-from skdeepcluster._labels import check_labels, comparable
+from skdeepcluster._labels import check_labels
 from skdeepcluster._reference import Reference
 from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
 from skdeepcluster._warnings import warn
-from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection._fits import CandidateFit, as_text, fit_candidate
-from skdeepcluster.model_selection._report import html_report, plot_table
+from skdeepcluster.model_selection._report import MEANINGS, html_report, plot_table
+from skdeepcluster.model_selection._scored import (
+    add_references,
+    describe,
+    pooled_silhouettes,
+    share_equal,
+)
 from skdeepcluster.scores import (
     METRICS,
-    calinski_harabasz,
     check_n_references,
     check_sample_size,
     check_seed,
     dense_rows,
-    modularity,
-    negative_davies_bouldin,
-    silhouette,
 )
 
-COLUMNS = [
-    "n_clusters",
-    "noise",
-    "modularity",
-    "modularity_reference",
-    "silhouette",
-    "silhouette_reference",
-    "pooled_silhouette",
-    "calinski_harabasz",
-    "davies_bouldin",
-    "stability",
-    "accuracy",
-    "nmi",
-    "ari",
-    "fit_seconds",
-    "predict_seconds",
-    "peak_memory_mb",
-    "error",
-]
 
-
+@documented
 @dataclass(eq=False)
 class ClustererComparison:
     """What `compare_clusterers` found.
@@ -107,13 +85,7 @@ class ClustererComparison:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        matplotlib Figure
-            The figure drawn on.
+        {ax_and_figure}
         """
         return plot_table(self.table, ax)
 
@@ -304,7 +276,9 @@ def compare_clusterers(
         reference = Reference.of(dense_rows(sample, metric), n_references, random_state)
         add_references(records, reference, sampled, metric)
         clustered, evidence = reference.clustered, reference.in_words()
-    table = pandas.DataFrame.from_dict(records, orient="index", columns=COLUMNS)
+    table = pandas.DataFrame.from_dict(
+        records, orient="index", columns=[*MEANINGS, "error"]
+    )
     if y is None:
         table = table.drop(columns=["accuracy", "nmi", "ari"])
     if not n_references:
@@ -353,85 +327,3 @@ def check_settings(
         raise ValueError(f"n_runs must be an integer >= 1, got {n_runs!r}.")
     if not 0 < subsample <= 1:
         raise ValueError(f"subsample must be in (0, 1], got {subsample}.")
-
-
-def share_equal(sample: Any, spaces: dict[str, Any]) -> dict[str, Any]:
-    """Spaces by candidate, equal ones being one object, as is the reference."""
-    distinct = [sample]
-    shared: dict[str, Any] = {}
-    for name, Z in spaces.items():
-        known = next((other for other in distinct if same_rows(Z, other)), None)
-        if known is None:
-            distinct.append(Z)
-        shared[name] = Z if known is None else known
-    return shared
-
-
-def same_rows(A: Any, B: Any) -> bool:
-    """Whether two arrays or sparse matrices hold the same numbers."""
-    if A.shape != B.shape:
-        return False
-    difference = A - B
-    return not (difference.nnz if hasattr(difference, "nnz") else difference.any())
-
-
-def describe(
-    fit: CandidateFit, sample: Any, rows: np.ndarray, y: Any, metric: str
-) -> dict[str, Any]:
-    """Row of the table, without the pooled silhouette."""
-    labels = fit.labels
-    sampled = labels[rows]
-    record = {
-        "n_clusters": len(np.unique(labels[labels != -1])),
-        "noise": float(np.mean(labels == -1)),
-        "modularity": modularity(sample, sampled, metric),
-        "silhouette": silhouette(sample, sampled, metric),
-        "calinski_harabasz": calinski_harabasz(sample, sampled, metric),
-        "davies_bouldin": -negative_davies_bouldin(sample, sampled, metric),
-        "stability": fit.stability,
-        "fit_seconds": fit.fit_seconds,
-        "predict_seconds": fit.predict_seconds,
-        "peak_memory_mb": fit.peak_memory_mb,
-        "error": fit.error,
-    }
-    if y is not None:
-        record["accuracy"] = clustering_accuracy(y, labels)
-        record["nmi"] = normalized_mutual_info_score(y, labels)
-        record["ari"] = adjusted_rand_score(y, labels)
-    return record
-
-
-def add_references(
-    records: dict[str, dict[str, Any]],
-    reference: Reference,
-    labels: dict[str, np.ndarray],
-    metric: str,
-) -> None:
-    """Add what scores would be without clusters."""
-
-    def score(rows: np.ndarray, found: np.ndarray) -> tuple[float, float]:
-        return modularity(rows, found, metric), silhouette(rows, found, metric)
-
-    known: dict[int, np.ndarray] = {}
-    for name, each in labels.items():
-        clustered = each[each != -1]
-        if not comparable(clustered):
-            continue
-        k = len(np.unique(clustered))
-        if k not in known:
-            known[k] = reference.scores(k, score)
-        record = records[name]
-        record["modularity_reference"], record["silhouette_reference"] = known[k]
-
-
-def pooled_silhouettes(
-    spaces: Iterable[Any], labels: dict[str, np.ndarray], metric: str
-) -> Iterator[tuple[str, float]]:
-    """Mean silhouette of each candidate's labels over the distinct spaces."""
-    scores: dict[str, list[float]] = {name: [] for name in labels}
-    for Z in {id(Z): Z for Z in spaces}.values():
-        distances = pairwise_distances(Z, metric=metric)
-        for name, each in labels.items():
-            scores[name].append(silhouette(distances, each, "precomputed"))
-    for name, values in scores.items():
-        yield name, float(np.mean(values))

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import check_space, last_step
 from skdeepcluster._rows import known_rows, takes_tensors
@@ -29,6 +30,7 @@ NAMES = {
 CRITERIA = tuple(NAMES)
 
 
+@documented
 @dataclass(eq=False)
 class NClustersSelection:
     """What `select_n_clusters` found.
@@ -65,13 +67,7 @@ class NClustersSelection:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        matplotlib Figure
-            The figure drawn on.
+        {ax_and_figure}
         """
         from skdeepcluster.plotting._common import new_axes, panels
 

@@ -34,15 +34,16 @@ img { max-width: 100%; }
 dt { font-weight: bold; }
 """
 
+# Columns of the table in their order, but for the errors, and what they mean.
 MEANINGS = {
     "n_clusters": "clusters found.",
     "noise": "share of rows that belong to no cluster.",
     "modularity": "share of neighbours that clusters keep together, beyond chance, in "
     "the reference space; higher is better.",
-    "silhouette": "in the reference space, between -1 and 1, noise counting 0 "
-    "(pictures leave it out); higher is better.",
     "modularity_reference": "what k-means reaches with as many clusters on rows that "
     "have none. A modularity that is no higher shows nothing.",
+    "silhouette": "in the reference space, between -1 and 1, noise counting 0 "
+    "(pictures leave it out); higher is better.",
     "silhouette_reference": "the same for the silhouette.",
     "pooled_silhouette": "mean silhouette over the reference space and the spaces of "
     "all candidates; higher is better.",

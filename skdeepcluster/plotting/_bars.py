@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import fitted_labels
 from skdeepcluster._labels import check_labels, one_noise
 from skdeepcluster.plotting._common import (
+    Display,
     cluster_colors,
     estimator_name,
     label_name,
@@ -28,7 +30,8 @@ LEAST_DOUBT = 1e-4
 PROBABILITIES = [0, 0.5, 0.9, 0.99, 0.999, 1 - LEAST_DOUBT]
 
 
-class ClusterSizesDisplay:
+@documented
+class ClusterSizesDisplay(Display):
     """Number of rows in each cluster.
 
     The scale is logarithmic where the largest cluster has more than fifty times the
@@ -38,15 +41,12 @@ class ClusterSizesDisplay:
     ----------
     labels : ndarray of shape (n_samples,)
         Clusters; -1 is noise.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
     """
 
     def __init__(self, labels: np.ndarray, *, title: str = "") -> None:
@@ -61,17 +61,9 @@ class ClusterSizesDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A fitted clusterer or a pipeline that ends in one.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterSizesDisplay
-            The display, drawn.
+        {clusterer}
+        {X}
+        {ax_and_display}
         """
         labels = fitted_labels(estimator, X)
         return cls.from_predictions(labels, title=estimator_name(estimator), ax=ax)
@@ -84,34 +76,14 @@ class ClusterSizesDisplay:
 
         Parameters
         ----------
-        labels : array-like of shape (n_samples,)
-            Clusters; negative numbers are noise.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterSizesDisplay
-            The display, drawn.
+        {labels}
+        {title}
+        {ax_and_display}
         """
         labels = one_noise(check_labels(labels, "labels"))
         return cls(labels, title=title).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "ClusterSizesDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterSizesDisplay
-            The display.
-        """
+    def _draw(self, ax: Any) -> Any:
         colors = cluster_colors(self.labels)
         names = [label_name(label) for label in colors]
         ax = new_axes(
@@ -136,11 +108,11 @@ class ClusterSizesDisplay:
             ylabel="rows (logarithmic scale)" if unequal else "rows",
             title=self.title,
         )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax
 
 
-class ConfidenceDisplay:
+@documented
+class ConfidenceDisplay(Display):
     """How sure a clusterer is of its assignments, cluster by cluster.
 
     A box holds the middle half of the rows of a cluster, the line in it is the median,
@@ -154,15 +126,12 @@ class ConfidenceDisplay:
     ----------
     probabilities : ndarray of shape (n_samples, n_clusters)
         Probability of each cluster for each row.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
     """
 
     def __init__(self, probabilities: np.ndarray, *, title: str = "") -> None:
@@ -181,13 +150,7 @@ class ConfidenceDisplay:
             A fitted clusterer with ``predict_proba``, or a pipeline that ends in one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ConfidenceDisplay
-            The display, drawn.
+        {ax_and_display}
         """
         check_is_fitted(estimator)
         if not hasattr(estimator, "predict_proba"):
@@ -210,15 +173,8 @@ class ConfidenceDisplay:
         ----------
         probabilities : array-like of shape (n_samples, n_clusters)
             Probability of each cluster for each row.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ConfidenceDisplay
-            The display, drawn.
+        {title}
+        {ax_and_display}
         """
         probabilities = np.asarray(probabilities)
         if probabilities.ndim != 2:
@@ -228,19 +184,7 @@ class ConfidenceDisplay:
             )
         return cls(probabilities, title=title).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "ConfidenceDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ConfidenceDisplay
-            The display.
-        """
+    def _draw(self, ax: Any) -> Any:
         labels = self.probabilities.argmax(1)
         confidence = np.minimum(self.probabilities.max(1), 1 - LEAST_DOUBT)
         clusters = np.arange(self.probabilities.shape[1])
@@ -276,8 +220,7 @@ class ConfidenceDisplay:
             ylabel="probability of the assigned cluster",
             title=self.title,
         )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax
 
 
 def to_doubt(probability: Any) -> np.ndarray:

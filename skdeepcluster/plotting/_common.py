@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import last_step
 
@@ -19,6 +20,35 @@ MOST_LETTERS = 24
 
 # Inches that a letter of a small name is wide, and a line of them high, about.
 LETTER_WIDTH, LINE_HEIGHT = 0.085, 0.15
+
+
+@documented
+class Display:
+    """Draws itself; a subclass says how in ``_draw``.
+
+    Attributes
+    ----------
+    {ax_}
+    {figure_}
+    """
+
+    ax_: Any
+    figure_: Any
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        {ax_and_display}
+        """
+        self.ax_ = self._draw(ax)
+        self.figure_ = self.ax_.figure
+        return self
+
+    def _draw(self, ax: Any) -> Any:
+        """Draw on the given axes, or on new ones, and return these."""
+        raise NotImplementedError
 
 
 def pyplot() -> Any:

@@ -1,5 +1,6 @@
 """Clusters against classes."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,13 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import fitted_labels
 from skdeepcluster._labels import check_labels, one_noise
 from skdeepcluster._rows import takes_tensors
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting._common import (
+    Display,
     estimator_name,
     label_name,
     name_ticks,
@@ -25,7 +28,9 @@ CELL_WIDTH, CELL_HEIGHT = 0.3, 0.18
 MOST_WIDTH, MOST_HEIGHT = 16.0, 12.0
 
 
-class MatchedConfusionDisplay:
+@documented
+@dataclass(eq=False, repr=False)
+class MatchedConfusionDisplay(Display):
     """Classes against clusters, each cluster in the column under its class.
 
     Classes and clusters are matched one to one by the Hungarian method. Clusters that
@@ -41,29 +46,19 @@ class MatchedConfusionDisplay:
         Names of the classes.
     clusters : ndarray of shape (n_clusters,)
         Labels of the clusters.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
     """
 
-    def __init__(
-        self,
-        counts: np.ndarray,
-        classes: np.ndarray,
-        clusters: np.ndarray,
-        *,
-        title: str = "",
-    ) -> None:
-        self.counts = counts
-        self.classes = classes
-        self.clusters = clusters
-        self.title = title
+    counts: np.ndarray
+    classes: np.ndarray
+    clusters: np.ndarray
+    _: KW_ONLY
+    title: str = ""
 
     @classmethod
     @takes_tensors
@@ -74,19 +69,11 @@ class MatchedConfusionDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A fitted clusterer or a pipeline that ends in one.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+        {clusterer}
+        {X}
         y : array-like of shape (n_samples,)
             Their classes.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        MatchedConfusionDisplay
-            The display, drawn.
+        {ax_and_display}
         """
         labels = fitted_labels(estimator, X)
         return cls.from_predictions(y, labels, title=estimator_name(estimator), ax=ax)
@@ -102,17 +89,9 @@ class MatchedConfusionDisplay:
         ----------
         y : array-like of shape (n_samples,)
             Classes.
-        labels : array-like of shape (n_samples,)
-            Clusters; negative numbers are noise.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        MatchedConfusionDisplay
-            The display, drawn.
+        {labels}
+        {title}
+        {ax_and_display}
         """
         y = check_labels(y, "y")
         labels = one_noise(check_labels(labels, "labels"))
@@ -136,19 +115,7 @@ class MatchedConfusionDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "MatchedConfusionDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        MatchedConfusionDisplay
-            The display.
-        """
+    def _draw(self, ax: Any) -> Any:
         n_classes, n_clusters = self.counts.shape
         names = [label_name(cluster) for cluster in self.clusters]
         class_names = [plain_text(name) for name in self.classes]
@@ -177,5 +144,4 @@ class MatchedConfusionDisplay:
         name_ticks(ax.xaxis, np.arange(n_clusters), names)
         name_ticks(ax.yaxis, np.arange(n_classes), class_names)
         ax.set(xlabel="cluster", ylabel="class", title=self.title)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax

@@ -5,16 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.spatial.distance import cdist
-from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.manifold import TSNE
 from sklearn.utils.validation import check_consistent_length
 
-from skdeepcluster._extras import import_extra
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import fitted_labels, latent_rows
 from skdeepcluster._labels import check_labels, one_noise
-from skdeepcluster._rows import known_rows, plain_settings, sample_rows, takes_tensors
+from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
     LETTER_WIDTH,
@@ -26,15 +22,10 @@ from skdeepcluster.plotting._common import (
     new_axes,
 )
 from skdeepcluster.plotting._page import points_page
-
-METHODS = ("auto", "pca", "tsne", "umap")
+from skdeepcluster.plotting._plane import dense_place, free_place, to_plane
 
 # Names in a column of the legend, and columns of it.
 MOST_LINES, MOST_COLUMNS = 25, 3
-
-# Rows of a cluster that are looked at for a place of its name, and the share of them
-# that is near in a dense place.
-NAMED_ROWS, NEAR = 300, 0.3
 
 # Other names of arguments of Axes.scatter, which takes no two of one.
 ALIASES = {
@@ -46,6 +37,7 @@ ALIASES = {
 }
 
 
+@documented
 class EmbeddingDisplay:
     """Rows as points in two dimensions, coloured by cluster.
 
@@ -62,8 +54,7 @@ class EmbeddingDisplay:
         Clusters or classes; -1 is noise.
     axis_names : tuple of str, default=("", "")
         Names of the dimensions.
-    title : str, default=""
-        Title of the picture.
+    {title}
     rows : ndarray of shape (n_samples,), default=None
         Where each point stands among the rows that they are a sample of. None where
         there are no others.
@@ -72,10 +63,8 @@ class EmbeddingDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
     """
 
     def __init__(
@@ -128,16 +117,12 @@ class EmbeddingDisplay:
             Rows to draw, at most. None draws all of them.
         random_state : int, default=0
             Seed of sample and method.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {ax}
         **kwargs
             Arguments of ``Axes.scatter``; one that has a value a row has it for the
             rows drawn. Without colours of clusters there is no legend.
 
-        Returns
-        -------
-        EmbeddingDisplay
-            The display, drawn.
+        {returns_display}
         """
         X = known_rows(X)
         if y is None:
@@ -184,18 +169,13 @@ class EmbeddingDisplay:
             Rows to draw, at most. None draws all of them.
         random_state : int, default=0
             Seed of sample and method.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {title}
+        {ax}
         **kwargs
             Arguments of ``Axes.scatter``; one that has a value a row has it for the
             rows drawn. Without colours of clusters there is no legend.
 
-        Returns
-        -------
-        EmbeddingDisplay
-            The display, drawn.
+        {returns_display}
         """
         X = known_rows(X)
         labels = one_noise(check_labels(labels, "labels"))
@@ -233,16 +213,12 @@ class EmbeddingDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {ax}
         **kwargs
             Arguments of ``Axes.scatter``; one that has a value a row has it for the
             rows drawn. Without colours of clusters there is no legend.
 
-        Returns
-        -------
-        EmbeddingDisplay
-            The display.
+        {returns_display}
         """
         colors = cluster_colors(self.labels)
         listed = self._listed(colors)
@@ -389,83 +365,8 @@ class EmbeddingDisplay:
         )
 
 
-def dense_place(points: np.ndarray) -> np.ndarray:
-    """Return the row with most others near it: the middle of a ring has none."""
-    some = points[sample_rows(len(points), NAMED_ROWS, 0)]
-    distances = np.sort(cdist(some, some), axis=1)
-    return some[distances[:, int(NEAR * (len(some) - 1))].argmin()]
-
-
-def free_place(
-    place: np.ndarray, size: np.ndarray, taken: np.ndarray, inner: np.ndarray
-) -> np.ndarray | None:
-    """Where to write a name: at its place, or near it where no other name is.
-
-    Parameters
-    ----------
-    place : ndarray of shape (2,)
-        Middle of the name, in inches.
-    size : ndarray of shape (2,)
-        Its width and height.
-    taken : ndarray of shape (n_names, 4)
-        Left, lower, right and upper ends of other names.
-    inner : ndarray of shape (2, 2)
-        The lowest and the highest middle that is inside the picture.
-
-    Returns
-    -------
-    ndarray of shape (2,) or None
-        The nearest of a few places; None where all are taken.
-    """
-    steps = range(-3, 4)
-    moves = size * [(0.6 * x, 1.1 * y) for x in (-1, 0, 1) for y in steps]
-    for move in moves[np.linalg.norm(moves, axis=1).argsort(kind="stable")]:
-        middle = place + move
-        low, high = middle - size / 2, middle + size / 2
-        apart = (taken[:, :2] >= high) | (taken[:, 2:] <= low)
-        inside = (middle >= inner[0] - 1e-9) & (middle <= inner[1] + 1e-9)
-        if apart.any(axis=1).all() and inside.all():
-            return middle
-    return None
-
-
 def in_order(value: Any, order: np.ndarray) -> Any:
     """Argument of a drawing, its values being put into order if it has one a row."""
     if isinstance(value, str) or not hasattr(value, "__len__"):
         return value
     return _safe_indexing(value, order) if len(value) == len(order) else value
-
-
-def to_plane(Z: Any, method: str, seed: int) -> tuple[np.ndarray, tuple[str, str]]:
-    """Two-dimensional points, and names of their axes."""
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
-    if not sp.issparse(Z):
-        Z = np.asarray(Z)
-    n_samples, n_dims = Z.shape
-    if sp.issparse(Z) and n_dims <= 2:
-        Z = Z.toarray()
-    if method == "auto" and n_dims == 2:
-        return Z, ("dimension 1", "dimension 2")
-    if n_dims == 1:
-        return np.column_stack([Z, np.zeros(len(Z))]), ("dimension 1", "")
-    if method == "tsne":
-        start = "random" if sp.issparse(Z) else "pca"
-        # Its default of 30 needs more rows than that.
-        perplexity = min(30, (n_samples - 1) / 3)
-        model: Any = TSNE(init=start, perplexity=perplexity, random_state=seed)
-        name = "t-SNE"
-    elif method == "umap":
-        umap = import_extra("umap", "manifold", 'method="umap"')
-        n_neighbors = min(15, n_samples - 1)
-        model = umap.UMAP(n_neighbors=n_neighbors, random_state=seed, n_jobs=1)
-        name = "UMAP"
-        # UMAP does not know scipy's sparse arrays, only its older matrices.
-        Z = sp.csr_matrix(Z) if sp.issparse(Z) else Z
-    elif sp.issparse(Z):
-        model, name = TruncatedSVD(2, random_state=seed), "SVD"
-    else:
-        model, name = PCA(2, random_state=seed), "PCA"
-    # Small differences underflow in an embedding.
-    with plain_settings(), np.errstate(under="ignore"):
-        return model.fit_transform(Z), (f"{name} 1", f"{name} 2")

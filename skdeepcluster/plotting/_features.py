@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from skdeepcluster._docs import documented
 from skdeepcluster._rows import takes_tensors
 from skdeepcluster.explain import describe_clusters
-from skdeepcluster.plotting._common import bar_panels, estimator_name
+from skdeepcluster.plotting._common import Display, bar_panels, estimator_name
 
 
-class ClusterFeaturesDisplay:
+@documented
+class ClusterFeaturesDisplay(Display):
     """Columns that set each cluster apart, as bars.
 
     A bar to the right is a column of which rows of the cluster have more than others,
@@ -19,15 +21,13 @@ class ClusterFeaturesDisplay:
     ----------
     features : dict of label to dict of str to float
         Effects of columns in each cluster, the strongest first.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes whose place is drawn on, a panel a cluster.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {figure_}
     """
 
     def __init__(
@@ -51,22 +51,14 @@ class ClusterFeaturesDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A fitted clusterer or a pipeline that ends in one.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+        {clusterer}
+        {X}
         feature_names : array-like of str, default=None
             Names of the columns, as `skdeepcluster.explain.describe_clusters` takes
             them.
         n_features : int, default=8
             Columns of a cluster, at most.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterFeaturesDisplay
-            The display, drawn.
+        {ax_and_display}
         """
         table = describe_clusters(estimator, X, feature_names, n_features=n_features)
         features = table["features"].to_dict()
@@ -90,41 +82,20 @@ class ClusterFeaturesDisplay:
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
-        labels : array-like of shape (n_samples,)
-            Clusters; negative numbers are noise.
+        {labels}
         feature_names : array-like of str, default=None
             Names of the columns. None takes those of a data frame.
         n_features : int, default=8
             Columns of a cluster, at most.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterFeaturesDisplay
-            The display, drawn.
+        {title}
+        {ax_and_display}
         """
         table = describe_clusters(
             None, X, feature_names, labels=labels, n_features=n_features
         )
         return cls(table["features"].to_dict(), title=title).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "ClusterFeaturesDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterFeaturesDisplay
-            The display.
-        """
-
+    def _draw(self, ax: Any) -> Any:
         def style(panel: Any) -> None:
             panel.axvline(0, color="black", linewidth=0.8)
             panel.set_xlim(-1.05, 1.05)
@@ -132,5 +103,4 @@ class ClusterFeaturesDisplay:
 
         bars = {label: list(each.items()) for label, each in self.features.items()}
         ax = bar_panels(ax, bars, self.title, "No column sets it apart.", style)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax

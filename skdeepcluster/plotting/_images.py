@@ -1,11 +1,13 @@
 """Images of every cluster."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import fitted_labels
 from skdeepcluster._images import channels_last, checked_shape
 from skdeepcluster._labels import check_labels, one_noise
@@ -20,6 +22,8 @@ from skdeepcluster.plotting._common import (
 )
 
 
+@documented
+@dataclass(eq=False, repr=False)
 class ClusterImagesDisplay:
     """A line of images for each cluster, with their reconstructions below.
 
@@ -33,29 +37,19 @@ class ClusterImagesDisplay:
         The clusters.
     reconstructions : list of ndarray or None, default=None
         What the clusterer makes of the images, in the same shapes.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
     """
 
-    def __init__(
-        self,
-        images: list[np.ndarray],
-        labels: list[Any],
-        *,
-        reconstructions: list[np.ndarray] | None = None,
-        title: str = "",
-    ) -> None:
-        self.images = images
-        self.labels = labels
-        self.reconstructions = reconstructions
-        self.title = title
+    images: list[np.ndarray]
+    labels: list[Any]
+    _: KW_ONLY
+    reconstructions: list[np.ndarray] | None = None
+    title: str = ""
 
     @classmethod
     @takes_tensors
@@ -76,8 +70,7 @@ class ClusterImagesDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A fitted clusterer or a pipeline that ends in one.
+        {clusterer}
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows, as the estimator takes them.
         images : array-like of (n_samples, height, width[, channels]), default=None
@@ -94,15 +87,11 @@ class ClusterImagesDisplay:
             are the images.
         random_state : int, default=0
             Seed of the choice.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {ax}
         **kwargs
             Arguments of ``Axes.imshow``.
 
-        Returns
-        -------
-        ClusterImagesDisplay
-            The display, drawn.
+        {returns_display}
         """
         X = known_rows(X)
         labels = fitted_labels(estimator, X)
@@ -151,8 +140,7 @@ class ClusterImagesDisplay:
 (n_samples, height, width[, channels])
             Images, flat or not, in either order of the axes; a list of Pillow's as
             well.
-        labels : array-like of shape (n_samples,)
-            Clusters; negative numbers are noise.
+        {labels}
         reconstructions : array-like of shape (n_samples, n_features), default=None
             What a clusterer makes of the images.
         image_shape : tuple of int, default=None
@@ -163,17 +151,12 @@ class ClusterImagesDisplay:
             Images of a cluster, at most, chosen at random.
         random_state : int, default=0
             Seed of the choice.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {title}
+        {ax}
         **kwargs
             Arguments of ``Axes.imshow``.
 
-        Returns
-        -------
-        ClusterImagesDisplay
-            The display, drawn.
+        {returns_display}
         """
         X = as_array(X)
         labels = one_noise(check_labels(labels, "labels"))
@@ -197,15 +180,11 @@ class ClusterImagesDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+        {ax}
         **kwargs
             Arguments of ``Axes.imshow``.
 
-        Returns
-        -------
-        ClusterImagesDisplay
-            The display.
+        {returns_display}
         """
         columns = max(len(images) for images in self.images)
         lines = []

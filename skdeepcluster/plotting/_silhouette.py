@@ -6,11 +6,13 @@ import numpy as np
 from sklearn.metrics import silhouette_samples
 from sklearn.utils.validation import check_consistent_length
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import check_space, fitted_labels, reference_rows
 from skdeepcluster._labels import check_labels, comparable, one_noise
 from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 from skdeepcluster.plotting._common import (
+    Display,
     cluster_colors,
     estimator_name,
     label_name,
@@ -20,7 +22,8 @@ from skdeepcluster.plotting._common import (
 )
 
 
-class SilhouetteDisplay:
+@documented
+class SilhouetteDisplay(Display):
     """Silhouette of every row, sorted within its cluster.
 
     A cluster's blade is as high as it has rows, and at least half as high as the mean
@@ -33,15 +36,12 @@ class SilhouetteDisplay:
         Silhouettes of rows.
     labels : ndarray of shape (n_samples,)
         Their clusters.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
     """
 
     def __init__(self, values: np.ndarray, labels: np.ndarray, *, title: str = ""):
@@ -66,8 +66,7 @@ class SilhouetteDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A fitted clusterer or a pipeline that ends in one.
+        {clusterer}
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to score.
         space : None, fitted transformer or callable, default=None
@@ -79,13 +78,7 @@ class SilhouetteDisplay:
             Rows to score, at most. None is all of them.
         random_state : int, default=0
             Seed of the sample.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        SilhouetteDisplay
-            The display, drawn.
+        {ax_and_display}
         """
         check_space(space)
         X = known_rows(X)
@@ -126,15 +119,8 @@ class SilhouetteDisplay:
             Rows to score, at most. None is all of them.
         random_state : int, default=0
             Seed of the sample.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        SilhouetteDisplay
-            The display, drawn.
+        {title}
+        {ax_and_display}
         """
         X = known_rows(X)
         labels = one_noise(check_labels(labels, "labels"))
@@ -150,19 +136,7 @@ class SilhouetteDisplay:
         values = silhouette_samples(_safe_indexing(X, rows), labels, metric=metric)
         return cls(values, labels, title=title).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "SilhouetteDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        SilhouetteDisplay
-            The display.
-        """
+    def _draw(self, ax: Any) -> Any:
         colors = cluster_colors(self.labels)
         names = [label_name(label) for label in colors]
         ax = new_axes(
@@ -188,5 +162,4 @@ class SilhouetteDisplay:
         )
         ax.tick_params(left=False)
         name_ticks(ax.yaxis, middles, names)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax

@@ -6,10 +6,11 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
+from skdeepcluster._docs import documented
 from skdeepcluster._labels import check_labels
 from skdeepcluster._rows import takes_tensors
 from skdeepcluster._terms import best_terms, mean_weights, top_terms, weighted_terms
-from skdeepcluster.plotting._common import bar_panels, estimator_name
+from skdeepcluster.plotting._common import Display, bar_panels, estimator_name
 
 __all__ = ["TopTermsDisplay", "top_terms"]
 
@@ -18,7 +19,8 @@ __all__ = ["TopTermsDisplay", "top_terms"]
 NO_TERM = "No term has more weight here\nthan in the mean of the clusters."
 
 
-class TopTermsDisplay:
+@documented
+class TopTermsDisplay(Display):
     """Terms that set each cluster of texts apart, as bars.
 
     Make it with `from_estimator` or `from_predictions`.
@@ -27,15 +29,13 @@ class TopTermsDisplay:
     ----------
     terms : dict of int to list of (str, float)
         Terms of each cluster and their weights, best first.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes whose place is drawn on, a panel a cluster.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {figure_}
     """
 
     def __init__(
@@ -67,13 +67,7 @@ class TopTermsDisplay:
             Terms of a cluster.
         vectorizer : transformer or None, default=None
             What makes terms of the texts, as in `top_terms`. None takes the pipeline's.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        TopTermsDisplay
-            The display, drawn.
+        {ax_and_display}
         """
         terms = weighted_terms(pipeline, n, X, vectorizer=vectorizer)
         return cls(terms, title=estimator_name(pipeline)).plot(ax=ax)
@@ -98,8 +92,7 @@ class TopTermsDisplay:
         X : iterable of str, or {array-like, sparse matrix} of shape \
 (n_samples, n_terms)
             Texts, or with ``names`` the weights of terms in each.
-        labels : array-like of shape (n_samples,)
-            Clusters; negative numbers are noise.
+        {labels}
         names : array-like of shape (n_terms,), default=None
             Terms, as ``get_feature_names_out`` of a vectorizer gives them. None takes
             ``X`` for texts.
@@ -107,15 +100,8 @@ class TopTermsDisplay:
             What makes terms of texts, as in `top_terms`.
         n : int, default=8
             Terms of a cluster.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        TopTermsDisplay
-            The display, drawn.
+        {title}
+        {ax_and_display}
         """
         if names is None:
             terms = weighted_terms(None, n, X, labels=labels, vectorizer=vectorizer)
@@ -131,24 +117,10 @@ class TopTermsDisplay:
         terms = best_terms(*mean_weights(X, labels), names, n)
         return cls(terms, title=title).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "TopTermsDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        TopTermsDisplay
-            The display.
-        """
-
+    def _draw(self, ax: Any) -> Any:
         def style(panel: Any) -> None:
             # Weights of terms have no unit that a reader would know.
             panel.set_xticks([])
 
         ax = bar_panels(ax, self.terms, self.title, NO_TERM, style)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax

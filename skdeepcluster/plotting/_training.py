@@ -5,14 +5,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._docs import documented
 from skdeepcluster._fitted import last_step
-from skdeepcluster.plotting._common import new_axes, panels
+from skdeepcluster.plotting._common import Display, new_axes, panels
 
 # Phases beside each other.
 MOST_COLUMNS = 3
 
 
-class TrainingHistoryDisplay:
+@documented
+class TrainingHistoryDisplay(Display):
     """Loss of every phase of a training, and how labels settled.
 
     Make it with `from_estimator`.
@@ -26,8 +28,7 @@ class TrainingHistoryDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes whose place is drawn on, a panel a phase.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {figure_}
     """
 
     def __init__(self, history: dict[str, list[dict[str, Any]]]) -> None:
@@ -43,13 +44,7 @@ class TrainingHistoryDisplay:
         ----------
         estimator : estimator
             A fitted estimator with ``history_``, or a pipeline that ends in one.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        TrainingHistoryDisplay
-            The display, drawn.
+        {ax_and_display}
         """
         final = last_step(estimator)
         check_is_fitted(final)
@@ -57,19 +52,7 @@ class TrainingHistoryDisplay:
             raise TypeError(f"{type(final).__name__} has no history_ of a training.")
         return cls(final.history_).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "TrainingHistoryDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        TrainingHistoryDisplay
-            The display.
-        """
+    def _draw(self, ax: Any) -> Any:
         phases = {name: epochs for name, epochs in self.history.items() if epochs}
         if not phases:
             raise ValueError("The history holds no epoch: nothing was trained.")
@@ -81,8 +64,7 @@ class TrainingHistoryDisplay:
             self._plot_phase(panel, name, epochs)
         for panel in axes[len(phases) :]:
             panel.set_axis_off()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax
 
     def _plot_phase(self, ax: Any, name: str, epochs: list[dict[str, Any]]) -> None:
         from matplotlib.ticker import MaxNLocator, PercentFormatter

@@ -1,6 +1,7 @@
 """Tree of clusters."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
 
@@ -8,16 +9,24 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import last_step
 from skdeepcluster.graph.tree import ClusterTree
-from skdeepcluster.plotting._common import cluster_colors, estimator_name, new_axes
+from skdeepcluster.plotting._common import (
+    Display,
+    cluster_colors,
+    estimator_name,
+    new_axes,
+)
 
 # Colour of what joins clusters.
 ABOVE_COLOR = (0.35, 0.35, 0.35)
 
 
-class ClusterTreeDisplay:
+@documented
+@dataclass(eq=False, repr=False)
+class ClusterTreeDisplay(Display):
     """How clusters merge, and how their parts do.
 
     Each cluster is a branch, with its number and its rows below. What it is merged from
@@ -35,15 +44,12 @@ class ClusterTreeDisplay:
         Numbers of clusters to draw lines for.
     all_leaves : bool, default=False
         Draw what clusters are merged from, leaf by leaf.
-    title : str, default=""
-        Title of the picture.
+    {title}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    {ax_}
+    {figure_}
 
     Examples
     --------
@@ -56,20 +62,12 @@ class ClusterTreeDisplay:
     [['0', '10'], ['1', '10'], ['2', '10']]
     """
 
-    def __init__(
-        self,
-        tree: ClusterTree,
-        n_clusters: int,
-        *,
-        layers: Sequence[int] = (),
-        all_leaves: bool = False,
-        title: str = "",
-    ) -> None:
-        self.tree = tree
-        self.n_clusters = n_clusters
-        self.layers = layers
-        self.all_leaves = all_leaves
-        self.title = title
+    tree: ClusterTree
+    n_clusters: int
+    _: KW_ONLY
+    layers: Sequence[int] = ()
+    all_leaves: bool = False
+    title: str = ""
 
     @classmethod
     def from_estimator(
@@ -91,13 +89,7 @@ class ClusterTreeDisplay:
             Number of clusters, as ``cut`` takes it. None is that of the fit.
         all_leaves : bool, default=False
             Draw what clusters are merged from, leaf by leaf.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterTreeDisplay
-            The display, drawn.
+        {ax_and_display}
         """
         final = last_step(graph)
         check_is_fitted(final)
@@ -143,15 +135,8 @@ class ClusterTreeDisplay:
             Numbers of clusters to draw lines for.
         all_leaves : bool, default=False
             Draw what clusters are merged from, leaf by leaf.
-        title : str, default=""
-            Title of the picture.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterTreeDisplay
-            The display, drawn.
+        {title}
+        {ax_and_display}
         """
         linkage = np.asarray(linkage, dtype=float)
         if linkage.ndim != 2 or linkage.shape[1] != 4:
@@ -179,19 +164,7 @@ class ClusterTreeDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> "ClusterTreeDisplay":
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        Returns
-        -------
-        ClusterTreeDisplay
-            The display.
-        """
+    def _draw(self, ax: Any) -> Any:
         collections = import_extra("matplotlib.collections", "plot", "Plotting")
         sizes, distances = self.tree.sizes, self.tree.distances
         n_leaves = len(sizes)
@@ -240,8 +213,7 @@ class ClusterTreeDisplay:
             ylabel="distance of what is merged",
             title=self.title,
         )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return ax
 
     def _places(self, clusters: np.ndarray) -> np.ndarray:
         """Place of each leaf from the left: one for each, or for each cluster."""
