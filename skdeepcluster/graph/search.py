@@ -69,8 +69,9 @@ MAPPED_ROWS = 20_000
 # nothing better in 37 others, for an eighth more time.
 COUNTING_STARTS = 3
 
-# Rows that k-means is fitted to, at least ten a cluster where there are so many.
-CENTERS_ROWS = 10_000
+# Rows that k-means is fitted to, at least ten a cluster where there are so many; and
+# how often, of which the best counts.
+CENTERS_ROWS, CENTERS_RUNS = 10_000, 10
 
 
 @dataclass(eq=False)
@@ -299,8 +300,7 @@ class Search:
         best, way = best_of(starts)
         labels, by_centers = best.labels[way], False
         if graph.points is not None:
-            n_init, seed = settings.n_init, self.seeds[0]
-            centers = center_labels(graph.points, mass, n_clusters, n_init, seed)
+            centers = center_labels(graph.points, mass, n_clusters, self.seeds[0])
             by_centers = not is_clearer(richer, mass, labels, centers)
             labels = centers if by_centers else labels
         return GraphFit(
@@ -326,12 +326,12 @@ def by_size(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
 
 
 def center_labels(
-    points: np.ndarray, mass: np.ndarray, n_clusters: int, n_init: int, seed: int
+    points: np.ndarray, mass: np.ndarray, n_clusters: int, seed: int
 ) -> np.ndarray:
     """Clusters of nodes by k-means, which is fitted to a sample of many."""
     size = max(CENTERS_ROWS, 10 * n_clusters)
     sample = np.random.default_rng(seed).permutation(len(points))[:size]
-    kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
+    kmeans = KMeans(n_clusters, n_init=CENTERS_RUNS, random_state=seed)
     with warnings.catch_warnings():
         # Nodes may coincide in the space, and be fewer than clusters there.
         warnings.simplefilter("ignore", ConvergenceWarning)
