@@ -16,12 +16,6 @@ from torch import Tensor, nn
 
 # What is named twice is for modules that take it from here.
 from skdeepcluster._modules import evaluating, global_generator
-from skdeepcluster._modules import from_state as from_state
-from skdeepcluster._modules import global_states as global_states
-from skdeepcluster._modules import input_moments as input_moments
-from skdeepcluster._modules import is_state as is_state
-from skdeepcluster._modules import set_global_states as set_global_states
-from skdeepcluster._modules import to_state as to_state
 
 # Rows farther than this from the centre, in units of the scale, are taken to be so far:
 # what a network makes of them stays finite, also when it is squared. In training data

@@ -20,15 +20,11 @@ from torch import Tensor, nn
 
 from skdeepcluster._callbacks import named, restore_to, state_of
 from skdeepcluster._devices import autocast
+from skdeepcluster._modules import global_generator, global_states, set_global_states
 from skdeepcluster._resume import Page
 from skdeepcluster.augment import GivenAugmentation
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
-from skdeepcluster.networks import (
-    ForeignAutoencoder,
-    global_generator,
-    global_states,
-    set_global_states,
-)
+from skdeepcluster.networks import ForeignAutoencoder
 
 # What optimizers remember of gradients fades where there are none any more, as of units
 # that no row reaches, and never ends: it stays among the least numbers that there are,

@@ -32,9 +32,6 @@ from skdeepcluster.estimators._base import (
 from skdeepcluster.estimators._given import is_fitted
 from skdeepcluster.estimators._objectives import OBJECTIVES, Reconstruction
 from skdeepcluster.estimators._schedule import FEW_ROWS, hidden_widths, schedule
-from skdeepcluster.estimators._schedule import LEAST_BATCH as LEAST_BATCH
-from skdeepcluster.estimators._schedule import LR as LR
-from skdeepcluster.estimators._schedule import LR_OF_FEW as LR_OF_FEW
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.networks import (
     AutoencoderModule,

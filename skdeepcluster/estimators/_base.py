@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from torch import nn
 
 import skdeepcluster
-from skdeepcluster import networks
+from skdeepcluster import _modules, networks
 from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
 from skdeepcluster._fitted import blank, take_over
@@ -193,7 +193,7 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
             "parameters": describe(self),
         }
         if network is not None:
-            arrays = networks.to_state(network)["arrays"].values()
+            arrays = _modules.to_state(network)["arrays"].values()
             facts["given network"] = " ".join(fingerprint(a[None]) for a in arrays)
         return open_journal(folder, facts, seeds, self.random_state is not None)
 
@@ -249,14 +249,14 @@ class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
 
     def __getstate__(self) -> dict[str, Any]:
         return {
-            name: networks.to_state(value) if isinstance(value, nn.Module) else value
+            name: _modules.to_state(value) if isinstance(value, nn.Module) else value
             for name, value in super().__getstate__().items()
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(
             {
-                name: networks.from_state(value) if networks.is_state(value) else value
+                name: _modules.from_state(value) if _modules.is_state(value) else value
                 for name, value in state.items()
             }
         )

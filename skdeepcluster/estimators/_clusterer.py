@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
+from skdeepcluster._modules import input_moments
 from skdeepcluster._resume import Journal
 from skdeepcluster._rows import plain_settings
 from skdeepcluster._seeds import FitSeeds, NetworkSeeds, spawn_seeds
@@ -38,7 +39,7 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.estimators._training import Training
-from skdeepcluster.networks import Passthrough, input_moments
+from skdeepcluster.networks import Passthrough
 from skdeepcluster.scores import clustering_scorer
 from skdeepcluster.streams import apply_in_blocks, check_enough, takes_any_rows
 

@@ -13,11 +13,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array, check_random_state
 
+from skdeepcluster._modules import global_generator
 from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
-from skdeepcluster.networks import global_generator
 
 # Restarts of k-means.
 N_INIT = 20

@@ -18,12 +18,6 @@ from torch import Tensor, nn
 from skdeepcluster._callbacks import CosineAnnealing
 from skdeepcluster._resume import Page
 from skdeepcluster._seeds import FitSeeds, spawn_seeds
-from skdeepcluster.estimators._autoencoder import (
-    FEW_ROWS,
-    LEAST_BATCH,
-    LR,
-    LR_OF_FEW,
-)
 from skdeepcluster.estimators._base import (
     SCHEDULE_CONSTRAINTS,
     Learned,
@@ -36,6 +30,7 @@ from skdeepcluster.estimators._initial import (
     Clusters,
     InitialClusters,
 )
+from skdeepcluster.estimators._schedule import FEW_ROWS, LEAST_BATCH, LR, LR_OF_FEW
 from skdeepcluster.heads import (
     AssigningAutoencoder,
     CentroidHead,
