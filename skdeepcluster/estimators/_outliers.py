@@ -25,12 +25,17 @@ from sklearn.base import OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
-from skdeepcluster.batches import array_over_rows, in_batches, own_settings
+from skdeepcluster.batches import array_over_rows, in_batches
 from skdeepcluster.estimators._autoencoder import Autoencoder
-from skdeepcluster.estimators._base import BaseDecodingEstimator, check_rows, finite
+from skdeepcluster.estimators._base import (
+    BaseDecodingEstimator,
+    check_rows,
+    end_interrupted,
+    finite,
+    learning,
+)
 from skdeepcluster.estimators._given import (
     HoldsFitted,
     check_unchanged,
@@ -210,23 +215,20 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         ------
         TypeError
             If the estimator is none of this package, or has no decoder.
-        ValueError
-            If a parameter or the data are unusable, before any training; if training
-            diverges.
+        {refused}
         """
         given = self._given_estimator()
-        model = blank(self)
+        with learning(self) as model:
 
-        def check(X: Any, reset: bool, **settings: Any) -> Any:
-            if is_fitted(given):
-                given._check_input(X, ensure_min_samples=0)
-            return check_rows(model, X, reset=reset, **settings)
+            def check(X: Any, reset: bool, **settings: Any) -> Any:
+                if is_fitted(given):
+                    given._check_input(X, ensure_min_samples=0)
+                return check_rows(model, X, reset=reset, **settings)
 
-        most = (given or Autoencoder())._trainer.max_samples
-        rows, _ = sampled(X, most, check)
-        with own_settings():
-            model._learn(rows, given)
-        take_over(self, model)
+            most = (given or Autoencoder())._trainer.max_samples
+            rows, _ = sampled(X, most, check)
+            interrupted = model._learn(rows, given)
+        end_interrupted(self, interrupted)
         return self
 
     def _given_estimator(self) -> Any:
@@ -244,7 +246,9 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         check_unchanged(given, "estimator")
         return given
 
-    def _learn(self, X: Any, given: Any) -> None:
+    def _learn(self, X: Any, given: Any) -> str | None:
+        """Learn what is normal; name the phase that the user interrupted."""
+        interrupted = None
         self.columns_ = Columns.of(X, SAMPLE_SEED)
         # What was fitted before takes rows in the units of its own training.
         self._scales = not is_fitted(given)
@@ -252,7 +256,13 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
             given = given or unlearned(X.shape[0])
             if given.random_state is None:
                 given.random_state = spawn_seeds(self.random_state, 1)[0]
-            given.fit(self.columns_.scaled(self.columns_.fenced(X), np.float32))
+            try:
+                given.fit(self.columns_.scaled(self.columns_.fenced(X), np.float32))
+            except KeyboardInterrupt:
+                # It may have learned enough to go on with.
+                if not is_fitted(given):
+                    raise
+                interrupted = "the training of its estimator"
         self.estimator_ = given
         self.surroundings_ = Surroundings.of(X, self.columns_, SAMPLE_SEED)
         self.column_errors_ = self._usual_errors(X)
@@ -270,6 +280,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         else:
             self.offset_ = float(np.quantile(-oddness, share))
         self.contamination_ = float((-oddness < self.offset_).mean())
+        return interrupted
 
     def _inside(self, rows: np.ndarray) -> np.ndarray:
         """Dense rows between the fences, in the unit of the columns."""
