@@ -147,7 +147,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
 
     def _check_fit(self, X: Any, encoder: Any) -> None:
         """Refuse what can't be fitted, before any training."""
-        self._trainer._check()
+        schedule = (getattr(self, name, None) for name in ("lr", "batch_size"))
+        self._trainer._check(*schedule)
         check_enough(X, self._trainer.max_samples, self._n_wanted)
         if encoder is not None and not is_fitted(encoder):
             encoder._validate_params()

@@ -98,10 +98,6 @@ class BaseJointClusterer(BaseDeepClusterer):
         """Centroids in the latent space."""
         return self.head_.centers.detach().cpu().numpy().copy()
 
-    def _check_fit(self, X: Any, encoder: Any) -> None:
-        super()._check_fit(X, encoder)
-        self._trainer._check(self.lr, self.batch_size)
-
     def _initial(self) -> InitialClusters:
         return InitialClusters(self.init, self.n_clusters)
 
