@@ -23,7 +23,7 @@ from skdeepcluster import (
     DECClustering,
     DKMClustering,
     IDECClustering,
-    training,
+    _devices,
 )
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection import clustering_scorer
@@ -441,7 +441,7 @@ def test_precision_of_the_autoencoder_is_used(X, precision):
 
 @pytest.mark.parametrize("has_instructions", [True, False])
 def test_precision_follows_the_processor(X, monkeypatch, has_instructions):
-    monkeypatch.setattr(training, "multiplies_bf16", lambda kind: has_instructions)
+    monkeypatch.setattr(_devices, "multiplies_bf16", lambda kind: has_instructions)
     wanted = "bf16" if has_instructions else "float32"
     ours, same = (
         fitted(tiny(Autoencoder, precision=each), X).transform(X)

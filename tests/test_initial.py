@@ -167,7 +167,7 @@ def test_no_found_cluster_is_empty(digits):
     # A tiny network that trains too fast loses clusters.
     autoencoder = tiny_autoencoder(latent_dim=2, random_state=0)
     dec = DECClustering(
-        None, encoder=autoencoder, lr=0.3, tol=0, max_epochs=20, random_state=0
+        None, encoder=autoencoder, lr=1.0, tol=0, max_epochs=20, random_state=0
     ).fit(digits)
     assert dec.n_clusters_ < GraphClustering(random_state=0).fit(digits).n_clusters_
     assert_array_equal(np.unique(dec.labels_), np.arange(dec.n_clusters_))

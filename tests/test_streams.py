@@ -279,7 +279,7 @@ def test_labels_of_a_capped_process(tmp_path):
     script = f"""
         import resource
         import numpy as np
-        from skdeepcluster import Autoencoder, DECClustering
+        from skdeepcluster import Autoencoder, DECClustering, Training
         from skdeepcluster.streams import blocks
 
         def held():
@@ -299,7 +299,7 @@ def test_labels_of_a_capped_process(tmp_path):
             encoder=network,
             init="k-means",
             max_epochs=2,
-            max_samples=2000,
+            training=Training(max_samples=2000),
             random_state=0,
         )
         model.fit(X[:500])

@@ -402,7 +402,7 @@ def test_a_batch_of_one_row_is_named(digits):
     fitted(ddc, digits[:200])
     with pytest.raises(ValueError, match=r"one row.*iterator_train__drop_last"):
         ddc.fit(digits[:201])
-    ddc.net_params["iterator_train__drop_last"] = True
+    ddc.training.net_params["iterator_train__drop_last"] = True
     fitted(ddc, digits[:201])
 
 
@@ -444,8 +444,8 @@ def test_any_optimizer_class(cls, digits):
     model.set_params(training__net_params={"optimizer__alpha": 0.9})
     fitted(model, digits[:200])
     copied = pickle.loads(pickle.dumps(model))
-    assert copied.optimizer is torch.optim.RMSprop
-    assert clone(model).optimizer is torch.optim.RMSprop
+    assert copied.training.optimizer is torch.optim.RMSprop
+    assert clone(model).training.optimizer is torch.optim.RMSprop
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
