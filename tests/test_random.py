@@ -131,7 +131,8 @@ OF_DATA = r"\bX\b|sample|feature|column|NaN|infinity|array|dtype|data|lr|reg_cov
 
 
 def names_the_cause(error, estimator):
-    names = "|".join(map(re.escape, estimator.get_params(deep=False)))
+    own = {name.rpartition("__")[2] for name in estimator.get_params()}
+    names = "|".join(map(re.escape, own))
     return re.search(rf"{OF_DATA}|{names}", str(error)) is not None
 
 

@@ -169,9 +169,14 @@ class InitialClusters:
         init: Any = self.init
         n_clusters: Any = self.n_clusters
         if hasattr(init, "fit_predict"):
-            with global_generator(seed):
-                labels = np.asarray(self._told(init, seed).fit_predict(Z))
-            centers = centers_of_labels(Z, labels, n_clusters)
+            clusterer = self._told(init, seed)
+            with global_generator(seed), warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                labels = np.asarray(clusterer.fit_predict(Z))
+            # k-means has as many as it was told to find, also of too few distinct rows.
+            centers = np.asarray(getattr(clusterer, "cluster_centers_", ()))
+            if centers.shape != (n_clusters, Z.shape[1]):
+                centers = centers_of_labels(Z, labels, n_clusters)
         elif callable(init):
             with global_generator(seed):
                 centers = init(Z, n_clusters, random_state=check_random_state(seed))
