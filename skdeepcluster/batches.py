@@ -123,7 +123,7 @@ def in_batches(
     """
     data = BatchDataset(X)
     for start in range(0, len(data), INFERENCE_ROWS):
-        with own_settings(), torch.no_grad():
+        with torch.no_grad():
             rows = data.rows(slice(start, start + INFERENCE_ROWS)).to(device)
             count = len(rows)
             missing = INFERENCE_ROWS - count
@@ -141,13 +141,14 @@ def over_rows(
     The result is allocated at once: small results, kept one by one between large
     temporary ones, would hold on to most of the memory that these give back.
     """
-    result = torch.empty(0)
-    start = 0
-    for part in in_batches(function, X, device):
-        if start == 0:
-            result = part.new_empty((X.shape[0], *part.shape[1:]))
-        result[start : start + len(part)] = part
-        start += len(part)
+    with own_settings():
+        result = torch.empty(0)
+        start = 0
+        for part in in_batches(function, X, device):
+            if start == 0:
+                result = part.new_empty((X.shape[0], *part.shape[1:]))
+            result[start : start + len(part)] = part
+            start += len(part)
     return result
 
 

@@ -304,9 +304,10 @@ class BaseDecodingEstimator(BaseDeepEstimator):
 
         X = np.empty((len(Z), self.n_features_in_), dtype=Z.dtype)
         start = 0
-        for rows in in_batches(decode, Z, module.shift.device):
-            X[start : start + len(rows)] = rows.cpu().numpy()
-            start += len(rows)
+        with own_settings():
+            for rows in in_batches(decode, Z, module.shift.device):
+                X[start : start + len(rows)] = rows.cpu().numpy()
+                start += len(rows)
         return X
 
 
