@@ -48,10 +48,14 @@ def sample_rows(n_samples: int, sample_size: int | None, seed: int) -> np.ndarra
     return np.sort(rng.choice(n_samples, sample_size, replace=False))
 
 
+def dtypes_of(X: Any) -> Iterable[Any]:
+    """Types of the columns of a frame, or the one of an array, None without one."""
+    return X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
+
+
 def refuse_dates(X: Any) -> None:
     """Refuse columns of dates and time spans, whose unit is anybody's guess."""
-    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
-    for dtype in dtypes:
+    for dtype in dtypes_of(X):
         if re.match("date|time|period|duration", str(dtype).lower()):
             raise TypeError(
                 f"X holds dates or time spans ({dtype}): give numbers in a unit of your"
@@ -126,9 +130,7 @@ def refuse_nested(X: Any) -> None:
                 "X is a list of sparse rows: give one matrix, scipy.sparse.vstack(X)."
             )
         return
-    framed = hasattr(X, "columns")
-    dtypes = X.dtypes if framed else [getattr(X, "dtype", None)]
-    if not any(holds_objects(dtype) for dtype in dtypes):
+    if not any(map(holds_objects, dtypes_of(X))):
         return
     if len(X.shape) == 1:
         if shapes_in("X", X) - {()}:
@@ -136,6 +138,7 @@ def refuse_nested(X: Any) -> None:
                 f"X is a {type(X).__name__} of arrays: give one array, numpy.stack(X)."
             )
         return
+    framed = hasattr(X, "columns")
     for place in range(X.shape[1]):
         name = X.columns[place] if framed else place
         if shapes_in(f"Column {name!r} of X", _safe_indexing(X, place, axis=1)) - {()}:

@@ -19,8 +19,8 @@ from skdeepcluster._sklearn import HasMethods, Interval, StrOptions
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
 
-# Restarts of k-means.
-N_INIT = 20
+# The clusterers that have a name.
+NAMED = {"graph": GraphClustering(), "k-means": KMeans(n_init=20)}
 
 # Of the first clusters of a mixture, as a share of the overall variance.
 LEAST_VARIANCE = 1e-6
@@ -28,7 +28,7 @@ LEAST_VARIANCE = 1e-6
 INITIAL_CONSTRAINTS: dict[str, list[Any]] = {
     "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
     "init": [
-        StrOptions({"k-means", "graph"}),
+        StrOptions({*NAMED}),
         "array-like",
         HasMethods("fit_predict"),
         callable,
@@ -72,11 +72,14 @@ class InitialClusters:
     n_clusters: int | None
 
     @property
+    def given(self) -> Any:
+        """What ``init`` is, or the clusterer that it names."""
+        return NAMED[self.init] if isinstance(self.init, str) else self.init
+
+    @property
     def of_graph(self) -> bool:
         """Whether the clusters are a graph's."""
-        return isinstance(self.init, GraphClustering) or (
-            isinstance(self.init, str) and self.init == "graph"
-        )
+        return isinstance(self.given, GraphClustering)
 
     def check(self, owner: str, latent_dim: int) -> None:
         """Refuse, before any training, what can't give clusters."""
@@ -136,7 +139,7 @@ class InitialClusters:
             return self._quick(Z, seed)
         try:
             if self.of_graph:
-                labels = self._graph(seed)._labels_of(views)
+                labels = self._told(seed)._labels_of(views)
                 centers = centers_of_labels(Z, labels, labels.max() + 1)
                 # A network that is to part single rows learns nothing from mixtures.
                 return Clusters(centers, labels, to_teach=len(centers) < len(labels))
@@ -151,13 +154,9 @@ class InitialClusters:
         centers = kmeans(Z, self.n_clusters, 1, seed).cluster_centers_
         return Clusters(centers, nearest(Z, centers), interrupted=interrupted)
 
-    def _graph(self, seed: int) -> GraphClustering:
-        given = isinstance(self.init, GraphClustering)
-        return self._told(self.init if given else GraphClustering(None), seed)
-
-    def _told(self, given: Any, seed: int) -> Any:
-        """Clone a clusterer, and tell it the number of clusters and a seed."""
-        clusterer = clone(given)
+    def _told(self, seed: int) -> Any:
+        """Clone the clusterer, and tell it the number of clusters and a seed."""
+        clusterer = clone(self.given)
         name = count_parameter(clusterer)
         if name is not None and self.n_clusters is not None:
             clusterer.set_params(**{name: self.n_clusters})
@@ -166,10 +165,10 @@ class InitialClusters:
         return clusterer
 
     def _centers(self, Z: np.ndarray, seed: int) -> np.ndarray:
-        init: Any = self.init
+        init: Any = self.given
         n_clusters: Any = self.n_clusters
         if hasattr(init, "fit_predict"):
-            clusterer = self._told(init, seed)
+            clusterer = self._told(seed)
             with global_generator(seed), warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 labels = np.asarray(clusterer.fit_predict(Z))
@@ -180,8 +179,6 @@ class InitialClusters:
         elif callable(init):
             with global_generator(seed):
                 centers = init(Z, n_clusters, random_state=check_random_state(seed))
-        elif isinstance(init, str):
-            centers = kmeans(Z, n_clusters, N_INIT, seed).cluster_centers_
         else:
             centers = init
         return self._checked(centers, Z.shape[1])
