@@ -238,8 +238,8 @@ class Net(NeuralNet):
         if not math.isfinite(loss):
             raise ValueError(
                 f"Training diverged: the {name} of epoch {len(self.history)} is {loss}."
-                " Lower lr, scale features that are out of proportion, or take an "
-                "autoencoder with precision='float32'."
+                " Lower lr, scale features that are out of proportion, or train with "
+                "Training(precision='float32')."
             )
 
     def _record_loss(self, prefix: str, loss: float) -> None:

@@ -231,7 +231,9 @@ def check_net(net_params: dict[str, Any] | None, **settings: Any) -> None:
         if name.partition("__")[0] in OWN_PARTS:
             raise ValueError(f"net_params has {name!r}, which is the estimator's own.")
         if name in OWN_PARAMETERS:
-            raise ValueError(f"net_params has {name!r}: set {name} on the estimator.")
+            of_training = name in Training._parameter_constraints
+            place = "Training" if of_training else "estimator"
+            raise ValueError(f"net_params has {name!r}: set {name} on the {place}.")
     split = (net_params or {}).get("train_split")
     if split is not None and not callable(split):
         raise ValueError(f"net_params has train_split={split!r}, not a callable.")
