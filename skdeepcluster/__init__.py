@@ -53,8 +53,10 @@ _FILES = {
     "VaDEClustering": "_vade",
 }
 _SUBMODULES = (
+    "cleaning",
     "explain",
     "graph",
+    "images",
     "io",
     "labelling",
     "metrics",

@@ -19,8 +19,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 import skdeepcluster
 from skdeepcluster import graph
+from skdeepcluster import images as image_files
 from skdeepcluster._extras import import_extra
-from skdeepcluster._folder import SIDE, feature_rows, pixel_rows, read_images, resized
 
 # By name: torch, which takes seconds to load, is for those that are chosen.
 ESTIMATORS = [
@@ -54,7 +54,7 @@ class Data:
         What of it was left out, with the reason.
     files : list of str or None, default=None
         Names of the files that the rows were made of.
-    images : list of PIL.Image.Image, default=<factory>
+    images : list of ndarray of shape (height, width, 3), default=<factory>
         What these hold.
     """
 
@@ -104,7 +104,12 @@ def parser() -> argparse.ArgumentParser:
         "--features",
         help="module:name of a scikit-learn transformer or a function that makes rows "
         "of a list of images, arrays of shape (height, width, 3) of bytes (default: "
-        f"the pixels of images of {SIDE} x {SIDE})",
+        "the pixels of images of 32 x 32)",
+    )
+    command.add_argument(
+        "--background",
+        default="white",
+        help="colour that is seen where an image is transparent (default: white)",
     )
     command.add_argument("--n-clusters", type=positive, help="found if it is not given")
     command.add_argument("--estimator", choices=ESTIMATORS, default="GraphClustering")
@@ -137,7 +142,11 @@ def look(options: argparse.Namespace) -> None:
     )
     if labels_path.resolve() == options.data.resolve():
         raise ValueError(f"{labels_path} is the data: give another --output.")
-    data = read(options.data, options.features)
+    if options.data.is_dir():
+        cache = output.with_name(f"{output.name}-features.npz")
+        data = rows_of_images(options, cache)
+    else:
+        data = read(options.data, options.features)
     for name, reason in data.left_out.items():
         print(f"Note: {name} is left out: {reason}.")
     X = data.X
@@ -187,9 +196,7 @@ def counts(cls: Any) -> bool:
 
 
 def read(path: Path, features: str | None = None) -> Data:
-    """Rows of a file, or of the images in a folder, as numbers."""
-    if path.is_dir():
-        return rows_of_images(path, features)
+    """Rows of a file as numbers."""
     if features is not None:
         raise ValueError(f"{path} is no folder of images: leave out --features.")
     X, left_out = read_table(path)
@@ -200,20 +207,26 @@ def read(path: Path, features: str | None = None) -> Data:
     )
 
 
-def rows_of_images(folder: Path, features: str | None) -> Data:
-    """Rows of images, by their features or else their pixels."""
-    names, images, left_out = read_images(folder)
+def rows_of_images(options: argparse.Namespace, cache: Path) -> Data:
+    """Rows of the images in a folder, by their features or else their pixels."""
+    background, features = options.background, options.features
+    found = image_files.read(options.data, background=background)
+    images = found.images
+    if found.transparent:
+        print(
+            f"Note: transparent images, {len(found.transparent)} of {len(images)}, are "
+            f"pasted on {background}; --background takes another colour."
+        )
     if features is None:
-        X = pixel_rows(images)
+        X = image_files.pixels(images, background=background)
         made = (
-            f"pixels of {SIDE} x {SIDE}, for want of --features; those of a pretrained "
-            "network tell photographs apart much better"
+            "pixels of 32 x 32, for want of --features; those of a pretrained network "
+            "tell photographs apart much better"
         )
     else:
-        X = feature_rows(images, features)
-        made = f"{X.shape[1]} features by {features}"
-    told = f"{len(images)} images, {made}"
-    return Data(X, told, left_out, names, images)
+        X = image_files.features(images, features, cache=cache)
+        made = f"{X.shape[1]} features by {features}, kept in {cache}"
+    return Data(X, f"{len(images)} images, {made}", found.left_out, found.names, images)
 
 
 def read_table(path: Path) -> tuple[Any, dict[str, str]]:
@@ -375,7 +388,7 @@ def images_of_clusters(images: list[Any], labels: np.ndarray) -> str:
 
     figure = Figure(figsize=(12, 1 + len(np.unique(labels))), layout="constrained")
     ClusterImagesDisplay.from_predictions(
-        resized(images, SHOWN_SIDE),
+        image_files.squares(images, SHOWN_SIDE),
         labels,
         n_images=SHOWN_IMAGES,
         ax=figure.subplots(),

@@ -196,10 +196,12 @@ def test_weight_is_the_mean_over_its_likelihood():
     )
     likelihood = np.exp(-loss)
     expected = likelihood @ np.linspace(0, 1, 11) / likelihood.sum()
-    found = weight_of_graph(told(0.7, 0.4), codes, representing, 0)
+    found, shares = weight_of_graph(told(0.7, 0.4), codes, representing, 0)
     assert_allclose(found, expected)
-    assert weight_of_graph(told(0.4, 0.9), codes, representing, 0) < 0.1
-    assert weight_of_graph(told(0.4, 0.9), codes[:9], representing[:9], 0) == 1
+    assert_allclose(shares[np.arange(20), codes], found * 0.7 + (1 - found) * 0.4)
+    assert weight_of_graph(told(0.4, 0.9), codes, representing, 0)[0] < 0.1
+    few = weight_of_graph(told(0.4, 0.9), codes[:9], representing[:9], 0)
+    assert few == (1, None)
 
 
 # what is asked

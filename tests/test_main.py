@@ -14,7 +14,6 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 
 from skdeepcluster.__main__ import ESTIMATORS, main, numbers_of
-from skdeepcluster._folder import feature_rows, read_images
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection import compare_clusterers
@@ -209,6 +208,7 @@ def test_a_folder_of_images(pictures, capsys):
     told = capsys.readouterr().out
     assert "Note: broken.PNG is left out: Pillow can't read it." in told
     assert "pictures: 60 images, pixels of 32 x 32, for want of --features" in told
+    assert "transparent" not in told
     classes, clusters, files = clusters_of_files("pictures-clusters.csv")
     assert clustering_accuracy(classes, clusters) == 1
     assert files == sorted(files)
@@ -232,24 +232,47 @@ def test_features_of_images(pictures, name, capsys):
     )
     options = ["--features", f"own_features:{name}", "--no-report"]
     assert main(["pictures", *options]) == 0
-    assert f"60 images, 3 features by own_features:{name}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"60 images, 3 features by own_features:{name}, kept in pictures-" in told
     classes, clusters, _ = clusters_of_files("pictures-clusters.csv")
     assert clustering_accuracy(classes, clusters) == 1
 
 
-def test_images_are_upright_in_colour_and_not_large(tmp_path):
-    pixels = np.zeros((300, 600), dtype=np.uint8)
-    pixels[:, :300] = 255
-    turned = Image.Exif()
-    turned[0x0112] = 6  # Shown after a quarter turn to the right.
-    Image.fromarray(pixels).save(tmp_path / "grey.png", exif=turned)
-    names, images, left_out = read_images(tmp_path)
-    assert names == ["grey.png"]
-    assert left_out == {}
-    assert images[0].mode == "RGB"
-    assert images[0].size == (128, 256)
-    assert images[0].getpixel((64, 10)) == (255, 255, 255)
-    assert images[0].getpixel((64, 250)) == (0, 0, 0)
+def test_features_are_kept_beside_the_result(pictures, monkeypatch):
+    Path("slow_features.py").write_text(
+        "made = []\n"
+        "def extract(images):\n"
+        "    made.extend(images)\n"
+        "    return [i.mean((0, 1)) for i in images]\n"
+    )
+    for n_clusters in ("3", "4"):
+        options = ["--features", "slow_features:extract", "--no-report"]
+        options += ["--n-clusters", n_clusters, "--output", "results/found"]
+        Path("results").mkdir(exist_ok=True)
+        assert main(["pictures", *options]) == 0
+    assert len(sys.modules["slow_features"].made) == 60
+    names = [path.name for path in sorted(Path("results").iterdir())]
+    assert names == ["found-features.npz", "found.csv"]
+
+
+def test_transparent_images_are_pasted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("icons").mkdir()
+    for i in range(12):
+        # A square in the corner or in the middle, on a colour that nobody sees.
+        pixels = np.zeros((12, 12, 4), dtype=np.uint8)
+        pixels[..., :3] = [255 * (i % 3 == 0), 255 * (i % 3 == 1), 90]
+        place = 4 * (i // 6)
+        pixels[place : place + 6, place : place + 6] = [20 + i, 20, 20, 255]
+        Image.fromarray(pixels).save(f"icons/{i:02}.png")
+    assert main(["icons", "--n-clusters", "2", "--no-report"]) == 0
+    told = capsys.readouterr().out
+    assert "Note: transparent images, 12 of 12, are pasted on white;" in told
+    with open("icons-clusters.csv") as file:
+        clusters = [row["cluster"] for row in csv.DictReader(file)]
+    assert clustering_accuracy([0] * 6 + [1] * 6, clusters) == 1
+    assert main(["icons", "--background", "whit"]) == 1
+    assert "background='whit' is no colour" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -258,7 +281,7 @@ def test_images_are_upright_in_colour_and_not_large(tmp_path):
         ("own", "must be module:name"),
         ("no_such_module:f", "No module named 'no_such_module'"),
         ("math:no_such_name", "no attribute 'no_such_name'"),
-        ("builtins:len", r"shape () for 60 images"),
+        ("builtins:len", "shape () and type int64 for 32 images"),
     ],
 )
 def test_unusable_features_are_named(pictures, features, message, capsys):
@@ -272,18 +295,6 @@ def test_features_of_a_table_are_refused(blobs, capsys):
     np.save("data.npy", blobs[0])
     assert main(["data.npy", "--features", "builtins:len"]) == 1
     assert "no folder of images" in capsys.readouterr().err
-
-
-def test_features_may_be_tensors(pictures):
-    Path("torch_features.py").write_text(
-        "import torch\n"
-        "def extract(images):\n"
-        "    means = [torch.tensor(i).float().mean((0, 1)) for i in images]\n"
-        "    return torch.stack(means).requires_grad_()\n"
-    )
-    images = read_images(pictures)[1]
-    rows = feature_rows(images, "torch_features:extract")
-    np.testing.assert_allclose(rows[3], np.asarray(images[3]).mean((0, 1)), rtol=1e-5)
 
 
 def test_the_report_is_of_the_fit_at_hand(blobs, monkeypatch):

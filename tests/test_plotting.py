@@ -300,8 +300,10 @@ def test_images_in_either_order_flat_or_not():
     assert grey.images[0].shape == (10, 6, 5)
     with pytest.raises(ValueError, match="Images with 2 channels can't be drawn"):
         draw(last[..., :2], labels)
-    with pytest.raises(ValueError, match="different shapes"):
-        draw([*last[:19], last[0, :3]], labels)
+    mixed = draw([*last[:19], last[0, :3]], labels)
+    assert mixed.images[1].shape == (10, 64, 64, 3)
+    with pytest.raises(ValueError, match=r"shape \(3, 5, 3\) and type float64"):
+        draw([*last[:19], last[0, :3] / 255], labels)
     with pytest.raises(ValueError, match="two or three dimensions, got 4"):
         draw(last[:, None], labels)
 

@@ -68,7 +68,7 @@ def weight_of_graph(
     codes: np.ndarray,
     representing: np.ndarray,
     seed: int,
-) -> float:
+) -> tuple[float, np.ndarray | None]:
     """Weight of the graph's probabilities against a classifier's.
 
     Parameters
@@ -83,21 +83,25 @@ def weight_of_graph(
 
     Returns
     -------
-    float
+    weight : float
         Mean of the weights, by the likelihood of the answers that were left out.
+    shares : ndarray of shape (n_answers, n_classes) or None
+        Probabilities of the classes for each answer when it was left out. None of
+        answers that are too few to leave some out.
     """
     n_answers = len(codes)
     if n_answers < 2 * FOLDS:
-        return 1.0
+        return 1.0, None
+    known = np.empty((2, n_answers, codes.max() + 1))
     losses = np.zeros(len(WEIGHTS))
     for part, left in KFold(FOLDS, shuffle=True, random_state=seed).split(codes):
         if len(np.unique(codes[part])) < 2:
-            return 1.0
-        by_graph, by_classifier = (
-            shares[np.arange(len(left)), codes[left]] for shares in told(part, left)
-        )
+            return 1.0, None
+        known[:, left] = told(part, left)
+        by_graph, by_classifier = known[:, left, codes[left]]
         mixed = WEIGHTS[:, None] * by_graph + (1 - WEIGHTS[:, None]) * by_classifier
         log = np.log((1 - DOUBT) * mixed + DOUBT / (codes.max() + 1))
         losses -= log @ (representing[left] * n_answers)
     likelihood = np.exp(losses.min() - losses)
-    return float(likelihood @ WEIGHTS / likelihood.sum())
+    weight = float(likelihood @ WEIGHTS / likelihood.sum())
+    return weight, weight * known[0] + (1 - weight) * known[1]

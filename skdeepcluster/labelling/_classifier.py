@@ -92,6 +92,10 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
         Weight of the graph's probabilities against the classifier's.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
         Probabilities of the classes for each training row.
+    left_out_distributions_ : ndarray of shape (n_samples, n_classes) or None
+        The same for each row with an answer, by the answers of other rows: a fifth are
+        left out at a time. Not a number for rows without; None of fewer than ten
+        answers.
     transduction_ : ndarray of shape (n_samples,)
         Class of each training row: its answer, where it has one and no other row is
         equal to it. Empty before the first answer.
@@ -245,6 +249,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
         self._asked = np.zeros(len(graph.nodes.first), dtype=bool)
         self._asked[of_row[rows]] = True
         self.estimator_, self.graph_weight_ = None, 1.0
+        self.left_out_distributions_ = None
         if n_classes == 0:
             self._node_shares = np.zeros((len(self._asked), 0))
             self.label_distributions_ = np.zeros((len(of_row), 0))
@@ -270,7 +275,7 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
                 learner = seeded(given, seed, only_unset=True)
                 return learner.fit(X[rows[part]], codes[part])
 
-            self.graph_weight_ = weight_of_graph(
+            self.graph_weight_, left_out = weight_of_graph(
                 lambda part, left: (
                     spread(part)[of_row[rows[left]]],
                     shares_by(learn(part), X[rows[left]], n_classes),
@@ -279,6 +284,9 @@ class ClusterThenLabelClassifier(ClassifierMixin, HasParts):
                 self._representing(rows),
                 seed,
             )
+            if left_out is not None:
+                self.left_out_distributions_ = np.full((X.shape[0], n_classes), np.nan)
+                self.left_out_distributions_[rows] = left_out
             self.estimator_ = learn(np.arange(len(rows)))
         shares = self._mixed(self._node_shares[of_row], X)
         answered = np.bincount(of_row[rows], minlength=len(graph.nodes.mass))

@@ -13,6 +13,7 @@ from skdeepcluster._images import channels_last, checked_shape
 from skdeepcluster._labels import check_labels, one_noise
 from skdeepcluster._rows import known_rows, takes_tensors
 from skdeepcluster._sklearn import _safe_indexing
+from skdeepcluster.images import squares
 from skdeepcluster.plotting._common import (
     estimator_name,
     label_name,
@@ -20,6 +21,9 @@ from skdeepcluster.plotting._common import (
     name_width,
     new_axes,
 )
+
+# Pixels a side of images of different sizes: as many as an image has in the figure.
+SHOWN_SIDE = 64
 
 
 @documented
@@ -75,7 +79,8 @@ class ClusterImagesDisplay:
             Rows, as the estimator takes them.
         images : array-like of (n_samples, height, width[, channels]), default=None
             Images to draw, where they are not the rows: in either order of the axes, in
-            flat rows as well, or as a list of Pillow's. None draws ``X``.
+            flat rows as well, or as a list of Pillow's, also of different sizes. None
+            draws ``X``.
         image_shape : tuple of int, default=None
             Shape of an image in a flat row: (height, width), (height, width, channels)
             or (channels, height, width), with up to four channels. None is a square of
@@ -139,7 +144,8 @@ class ClusterImagesDisplay:
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
 (n_samples, height, width[, channels])
             Images, flat or not, in either order of the axes; a list of Pillow's as
-            well.
+            well. In a list they may be of different sizes, if they are bytes, in grey
+            or in colour: those are padded to white squares.
         {labels}
         reconstructions : array-like of shape (n_samples, n_features), default=None
             What a clusterer makes of the images.
@@ -158,13 +164,16 @@ class ClusterImagesDisplay:
 
         {returns_display}
         """
-        X = as_array(X)
+        X = X if isinstance(X, list | tuple) or sp.issparse(X) else np.asarray(X)
         labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         rows = chosen_rows(labels, n_images, random_state)
+        X, labels = as_array(_safe_indexing(known_rows(X), rows)), labels[rows]
         found = list(np.unique(labels))
-        groups = [rows[labels[rows] == label] for label in found]
-        back = None if reconstructions is None else np.asarray(reconstructions)
+        groups = [np.flatnonzero(labels == label) for label in found]
+        back = None
+        if reconstructions is not None:
+            back = np.asarray(reconstructions)[rows]
         display = cls(
             [to_images(X[group], image_shape) for group in groups],
             found,
@@ -235,12 +244,8 @@ def as_array(images: Any) -> Any:
         return images.tocsr()
     if isinstance(images, (list, tuple)):
         images = [np.asarray(image) for image in images]
-        shapes = sorted({image.shape for image in images})
-        if len(shapes) > 1:
-            raise ValueError(
-                f"The images are of different shapes, {shapes[0]} and {shapes[1]} among"
-                " them: resize and convert them to one."
-            )
+        if len({image.shape for image in images}) > 1:
+            return squares(images, SHOWN_SIDE)
     return np.asarray(images)
 
 
