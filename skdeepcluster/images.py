@@ -400,8 +400,9 @@ def told_by(extract: Any) -> list[Any]:
     named: Any = extract if plain else type(extract)
     module: Any = inspect.getmodule(named)
     own = module is None or module.__name__ == "__main__"
+    whole: Any = named if own else module
     try:
-        code = inspect.getsource(named if own else module)
+        code = inspect.getsource(whole)
     except (OSError, TypeError):
         # Of what is compiled, the name has to do; what was typed has no other.
         code = None if own else ""
