@@ -2,122 +2,130 @@
 A folder of images
 ==================
 
-From files to named groups and a table: read, describe each image by numbers, cluster,
-look, name, write. The files are patches of the two photographs that scikit-learn ships,
-in colour.
+From files to groups and to a table with a class for each file: read, make rows,
+cluster, look, answer ten questions, write. The files are handwritten digits. Every
+third is transparent, as drawings and icons often are.
 """
 
-import csv
 import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from PIL import Image
-from sklearn.datasets import load_sample_images
-from sklearn.decomposition import PCA
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.datasets import load_digits
 
-from skdeepcluster.explain import describe_clusters
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.images import features, pixels, read
+from skdeepcluster.labelling import ClusterThenLabelClassifier, write_questions
 from skdeepcluster.plotting import ClusterImagesDisplay
 
-folder = Path(tempfile.mkdtemp())
-for name, photo in zip(["temple", "flower"], load_sample_images().images, strict=True):
-    for top in range(0, photo.shape[0] - 31, 32):
-        for left in range(0, photo.shape[1] - 31, 32):
-            patch = photo[top : top + 32, left : left + 32]
-            Image.fromarray(patch).save(folder / f"{name}-{top}-{left}.png")
+work = Path(tempfile.mkdtemp())
+folder = work / "digits"
+folder.mkdir()
+digits = load_digits()
+for i in range(len(digits.images)):
+    ink = np.kron(digits.images[i] * 255 / 16, np.ones((4, 4))).astype(np.uint8)
+    if i % 3 == 0:
+        # Black ink on nothing, and behind that a colour which nobody sees.
+        image = np.zeros((32, 32, 4), dtype=np.uint8)
+        image[..., i % 2] = 255 - ink
+        image[..., 3] = ink
+    else:
+        image = 255 - ink
+    Image.fromarray(image).save(folder / f"{i:04}-is-{digits.target[i]}.png")
 
 # %%
-# Files to arrays
+# Files to images
 # ---------------
 #
-# Images of one size, in RGB, are an array of shape (n, height, width, 3). Estimators
-# want flat rows: ``images.reshape(len(images), -1)``.
+# ``read`` takes all images in a folder and below: upright, in colour, at most 256
+# pixels a side, and on a background where they are transparent.
 
-
-def read(paths, size=(32, 32)):
-    """Images as an array of shape (n, height, width, 3)."""
-    images = [Image.open(path).convert("RGB").resize(size) for path in paths]
-    return np.stack([np.asarray(image) for image in images])
-
-
-paths = sorted(folder.glob("*.png"))
-images = read(paths)
-print(images.shape)
+found = read(folder, background="white")
+print(len(found.images), found.images[0].shape, found.left_out)
+print(len(found.transparent), "transparent, as", found.transparent[0])
 
 # %%
-# Arrays to clusters
-# ------------------
+# Images to rows
+# --------------
 #
-# Any transformer may describe the images. Here that is how much of each of 64 colours
-# they have and how rough they are, as a function of a few lines. Photographs of things
-# want the features of a pretrained network in its place, with a function of the same
-# form::
+# Any function that makes rows of a list of images describes them, or any transformer.
+# Here it is how dark each of 8 x 8 places is. Photographs of things want the features
+# of a pretrained network, by a function of the same form::
 #
 #     network = timm.create_model("resnet18", pretrained=True, num_classes=0).eval()
 #
 #     def describe(images):
-#         x = torch.as_tensor(images).permute(0, 3, 1, 2).float() / 255
+#         x = torch.as_tensor(pixels(images, 224)).view(-1, 224, 224, 3)
 #         with torch.inference_mode():
-#             return torch.cat([network(part) for part in x.split(64)]).numpy()
+#             return network(x.permute(0, 3, 1, 2))
 #
-# (normalise ``x`` as the network was trained). Small grey images, such as digits, can
-# go without: ``DECClustering(encoder=Autoencoder(network="conv"))`` on flat rows.
+# (normalise ``x`` as the network was trained).
+#
+# With ``cache=``, rows are kept in a file, and made again only for new images or after
+# a change of the function: the second call here finds all of them.
 
 
 def describe(images):
-    """Shares of 64 colours, and mean differences of neighbouring pixels."""
-    codes = images.astype(int) // 64 @ [16, 4, 1]
-    colors = np.stack([np.bincount(code.ravel(), minlength=64) for code in codes])
-    grey = images.mean(3)
-    across = np.abs(np.diff(grey, axis=2)).mean((1, 2))
-    down = np.abs(np.diff(grey, axis=1)).mean((1, 2))
-    return np.column_stack(
-        [np.sqrt(colors / colors.sum(1, keepdims=True)), across / 40, down / 40]
-    )
+    """Darkness of 8 x 8 places."""
+    return 1 - pixels(images, side=8).reshape(len(images), 64, 3).mean(2)
 
 
-pipeline = make_pipeline(
-    FunctionTransformer(describe), PCA(20), GraphClustering(8, random_state=0)
-)
-labels = pipeline.fit_predict(images)
+X = features(found.images, describe, cache=work / "features.npz")
+X = features(found.images, describe, cache=work / "features.npz")
+print(X.shape)
 
 # %%
-# Clusters to names
-# -----------------
+# Rows to groups
+# --------------
 #
-# A line of images for each cluster: give the images beside the rows where the rows are
-# features.
+# A line of images for each group. Images of different sizes are padded to one.
 
-ClusterImagesDisplay.from_predictions(images, labels, n_images=12)
+graph = GraphClustering(10, random_state=0).fit(X)
+ClusterImagesDisplay.from_estimator(graph, X, images=found.images, n_images=12)
 plt.show()
 
 # %%
-# A look at its most typical images is enough to name a cluster. The name of the file
-# stands here for what a person would say.
+# Ten answers
+# -----------
+#
+# Groups become classes by a few answers. The classifier chooses which images to ask
+# about, and a page in one file asks a person; ``read_answers`` reads what it saves.
+# Here, the name of the file stands for what a person would say.
 
-table = describe_clusters(None, describe(images), labels=labels, n_rows=1)
-names = {}
-for cluster, (row,) in table["typical_rows"].items():
-    names[cluster] = f"{cluster}: like {paths[row].stem}"
-print(table[["size", "share", "typical_rows"]])
+answers = np.full(len(X), -1, dtype=object)
+model = ClusterThenLabelClassifier(graph, warm_start=True, random_state=0)
+rows = model.fit(X, answers).query(10)
+choices = [str(digit) for digit in range(10)]
+write_questions(work / "page.html", rows, choices, images=found.images)
+for row in rows:
+    answers[row] = Path(found.names[row]).stem[-1]
+model.fit(X, answers)
+
+truth = np.array([Path(name).stem[-1] for name in found.names])
+print(f"{np.mean(model.transduction_ == truth):.3f} of the classes are right")
 
 # %%
-# Names to a file
-# ---------------
+# A table with a class for each file
+# ----------------------------------
+#
+# How sure a class is tells which files to look at.
 
-with open(folder / "labels.csv", "w", newline="") as file:
-    writer = csv.writer(file)
-    writer.writerow(["file", "cluster", "name"])
-    for path, label in zip(paths, labels, strict=True):
-        writer.writerow([path.name, label, names[label]])
-print(*(folder / "labels.csv").read_text().splitlines()[:4], sep="\n")
+table = pd.DataFrame(
+    {
+        "file": found.names,
+        "group": graph.labels_,
+        "class": model.transduction_,
+        "probability": model.label_distributions_.max(axis=1).round(3),
+    }
+)
+table.to_csv(work / "classes.csv", index=False)
+print(table.sort_values("probability").head())
 
 # %%
-# The pipeline predicts what it hasn't seen: a patch between those above.
+# New images have a class as well.
 
-photo = load_sample_images().images[1]
-print(names[pipeline.predict(photo[None, 210:242, 300:332])[0]])
+new = [np.roll(found.images[7], 2, axis=1)]
+print(model.predict(features(new, describe)))
