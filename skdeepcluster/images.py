@@ -396,6 +396,8 @@ def rows_by(make: Callable[[list[np.ndarray]], Any], images: list[Any]) -> np.nd
 
 def told_by(extract: Any) -> list[Any]:
     """Tell what changes when an extractor does: its name, code and values."""
+    # A decorator has the name of the function, and values that can't be read.
+    extract = inspect.unwrap(extract)
     plain = isinstance(extract, FunctionType)
     named: Any = extract if plain else type(extract)
     module: Any = inspect.getmodule(named)

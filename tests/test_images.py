@@ -1,7 +1,9 @@
 """Folders of images: what is read, and rows made of it."""
 
+import functools
 import importlib
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +183,10 @@ class Counted:
         return [image.mean((0, 1)) for image in images]
 
 
+def means_of(images):
+    return Counted()(images)
+
+
 class Interrupted(Counted):
     """Is interrupted at the end of 40."""
 
@@ -279,6 +285,23 @@ def test_functions_within_functions_differ_by_what_they_hold(images, tmp_path):
     cache = tmp_path / "rows.npz"
     assert_allclose(features(images, power(1), cache=cache)[0], images[0].mean())
     assert_allclose(features(images, power(2), cache=cache)[0], images[0].mean() ** 2)
+
+
+def test_decorated_functions_are_known_by_what_is_within(images, made, tmp_path):
+    def locked(function):
+        lock = threading.Lock()
+
+        @functools.wraps(function)
+        def within(some):
+            with lock:
+                return function(some)
+
+        return within
+
+    cache = tmp_path / "rows.npz"
+    rows = features(images, locked(means_of), cache=cache)
+    assert_array_equal(features(images, locked(means_of), cache=cache), rows)
+    assert made() == 7
 
 
 def test_transformers_get_all_images_at_once(images, made, tmp_path):

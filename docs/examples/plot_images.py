@@ -30,7 +30,7 @@ for i in range(len(digits.images)):
     if i % 3 == 0:
         # Black ink on nothing, and behind that a colour which nobody sees.
         image = np.zeros((32, 32, 4), dtype=np.uint8)
-        image[..., i % 2] = 255 - ink
+        image[ink == 0, i % 2] = 255
         image[..., 3] = ink
     else:
         image = 255 - ink
