@@ -61,6 +61,7 @@ _SUBMODULES = (
     "model_selection",
     "plotting",
     "streams",
+    "topics",
 )
 
 

@@ -55,6 +55,7 @@ TRUSTED_TYPES = (
     "skdeepcluster.scores.negative_davies_bouldin",
     "skdeepcluster.scores.silhouette",
     "skdeepcluster.model_selection._split.AllData",
+    "skdeepcluster.topics.TopicClustering",
     "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.model_selection._split.KFold",
