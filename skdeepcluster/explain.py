@@ -26,7 +26,7 @@ from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import last_step, latent_rows, searched
 from skdeepcluster._labels import is_noise
 from skdeepcluster._rows import check_counts, known_rows, sample_rows, takes_tensors
-from skdeepcluster._sklearn import _num_samples, _safe_indexing
+from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster._terms import as_texts, term_weights, text_labels, topic_table
 from skdeepcluster.oddness import Columns
 from skdeepcluster.topics import TopicClustering
@@ -352,7 +352,7 @@ def describe_topics(
     embeddings : {array-like, sparse matrix} of shape (n_samples, n_features), \
 default=None
         Rows of the texts, in which typical ones are looked for. A
-        :class:`~skdeepcluster.topics.TopicClustering` that has no language model
+        :class:`~skdeepcluster.topics.TopicClustering` that was fitted to embeddings
         predicts from them as well.
     n_terms : int, default=8
         Terms of a cluster, at most.
@@ -390,25 +390,31 @@ default=None
     """
     check_counts(n_terms=n_terms, n_texts=n_texts)
     pipeline = searched(pipeline)
-    texts = X if hasattr(X, "__getitem__") else list(X)
     topics = pipeline if isinstance(pipeline, TopicClustering) else None
-    if embeddings is not None:
-        embeddings = check_array(embeddings, accept_sparse="csr")
-        if embeddings.shape[0] != _num_samples(texts):
-            raise ValueError(
-                f"embeddings has {embeddings.shape[0]} rows and X {_num_samples(texts)}"
-                " texts: give a row for each text."
-            )
-    if topics is not None and labels is None:
-        labels = topics.predict(texts, embeddings=embeddings)
+    if topics is not None:
+        texts = as_texts(X)
+        labels = topics.predict(X, embeddings=embeddings) if labels is None else labels
+        if embeddings is None:
+            embeddings = topics.embedded(texts)
+    else:
+        texts = X if hasattr(X, "__getitem__") else list(X)
     labels = text_labels(pipeline, texts, labels)
     weights, terms = term_weights(pipeline, texts, vectorizer)
     if embeddings is not None:
-        space = embeddings
+        space = check_array(embeddings, accept_sparse="csr")
+        if space.shape[0] != len(labels):
+            raise ValueError(
+                f"embeddings has {space.shape[0]} rows and X {len(labels)} texts: give "
+                "a row for each text."
+            )
     elif pipeline is None or topics is not None:
         space = normalize(weights)
     else:
         space = check_array(latent_rows(pipeline, texts), accept_sparse="csr")
+    shape = getattr(texts, "shape", ())
+    if len(shape) > 1 and shape[1] > 1:
+        # A pipeline may take its terms from a column of a table.
+        texts = [", ".join(map(str, row)) for row in np.asarray(texts)]
     return topic_table(as_texts(texts), labels, weights, terms, space, n_terms, n_texts)
 
 

@@ -103,7 +103,9 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     functions = {
         f"{name}={value.__qualname__}": value
         for name, value in estimator.get_params().items()
+        # Topics leave theirs out of the file themselves.
         if isinstance(value, FunctionType | MethodType)
+        and name.rpartition("__")[2] != "embedder"
     }
     for name in functions:
         if "<" in name:

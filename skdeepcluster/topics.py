@@ -238,6 +238,10 @@ default=None
         if embeddings is None and hasattr(self.embedder, "transform"):
             self.embedder_ = clone(self.embedder).fit(some)
         self._rows, self._known = self._rows_of(texts, embeddings)
+        if self._rows.shape[0] < 2:
+            raise ValueError(
+                f"X has {self._rows.shape[0]} text with a word: give two or more."
+            )
         self._keys = row_keys(self._rows)
         self._texts = [texts[place] for place in np.flatnonzero(self._known)]
         topics = self._parts(self._rows, self.n_clusters)
@@ -329,10 +333,10 @@ default=None
             share = known_share(self.vectorizer_, texts)
             rows = sp.csr_array(rows.multiply(np.sqrt(share)[:, None]))[known]
             return rows, known
-        else:
-            rows = self._embed([text for text in texts if text])
         if not known.any():
             return self._rows[:0], known
+        if embeddings is None:
+            rows = self.embedded([text for text in texts if text])
         rows = normalize(
             check_array(rows, accept_sparse="csr", dtype=[np.float64, np.float32])
         )
@@ -343,7 +347,10 @@ default=None
             )
         return rows, known
 
-    def _embed(self, texts: list[str]) -> Any:
+    def embedded(self, texts: list[str]) -> Any:
+        """Make embeddings of texts; None where topics were found by word weights."""
+        if self._by_words:
+            return None
         if hasattr(self, "embedder_"):
             return self.embedder_.transform(texts)
         if self.embedder is None:
@@ -352,8 +359,7 @@ default=None
                 "saved: give embeddings= of these texts by the same model, or the model"
                 " by set_params(embedder=model)."
             )
-        encode = getattr(self.embedder, "encode", self.embedder)
-        return encode(texts) if texts else None
+        return getattr(self.embedder, "encode", self.embedder)(texts)
 
     def _similarities(
         self, rows: Any
@@ -386,6 +392,10 @@ default=None
         check_is_fitted(self)
         texts = as_texts(X)
         rows, known = self._rows_of(texts, embeddings)
+        found = np.full(len(texts), -1, dtype=np.int32)
+        shares = np.full((len(texts), self.n_clusters_), 1 / self.n_clusters_)
+        if not known.any():
+            return found, shares
         labels = np.empty(rows.shape[0], dtype=np.int32)
         votes = np.zeros((rows.shape[0], self.n_clusters_))
         for part, near, close in self._similarities(rows):
@@ -406,10 +416,9 @@ default=None
         mine = np.flatnonzero((same >= 0) & (labels >= 0))
         votes[mine, labels[mine]] = np.nextafter(votes[mine].max(1), np.inf)
         votes[labels < 0] = 1
-        found = np.full(len(texts), -1, dtype=np.int32)
-        shares = np.ones((len(texts), self.n_clusters_))
-        found[known], shares[known] = labels, votes
-        return found, shares / shares.sum(1, keepdims=True)
+        found[known] = labels
+        shares[known] = votes / votes.sum(1, keepdims=True)
+        return found, shares
 
     def predict(self, X: Any, *, embeddings: Any = None) -> np.ndarray:
         """Topic of each text, by the votes of the training texts nearest to it.
@@ -560,8 +569,15 @@ default=None
         """
         check_is_fitted(self)
         pandas: Any = import_extra("pandas", "compare", "topics_over_time")
+        dates = list(dates)
+        numbers = [it for it in dates if isinstance(it, Real) and it == it]
+        if numbers:
+            raise ValueError(
+                f"dates holds numbers, as {numbers[0]!r}, which may count anything: of "
+                "years, give pandas.to_datetime(years, format='%Y')."
+            )
         try:
-            read = pandas.Series(pandas.to_datetime(list(dates)))
+            read = pandas.Series(pandas.to_datetime(dates))
             if read.dt.tz is not None:
                 read = read.dt.tz_localize(None)
             periods = read.dt.to_period(freq)
