@@ -244,7 +244,7 @@ default=None
             )
         self._keys = row_keys(self._rows)
         self._texts = [texts[place] for place in np.flatnonzero(self._known)]
-        topics = self._parts(self._rows, self.n_clusters)
+        topics = self._parts(np.arange(len(self._texts)), self.n_clusters)
         self._farthest = np.inf
         if self.no_topic is not None:
             distances = self._own_distances()
@@ -255,16 +255,17 @@ default=None
             topics = np.where(far, -1, topics)
         self._take(topics)
 
-    def _parts(self, rows: Any, n_clusters: int | None) -> np.ndarray:
-        """Cluster of each of some rows, the largest first."""
+    def _parts(self, members: np.ndarray, n_clusters: int | None) -> np.ndarray:
+        """Cluster of each of some texts, the largest first."""
         # A number is handed on, so that k-means is scikit-learn's with that number.
         given = isinstance(self.random_state, Integral)
         seed = int(self.random_state) if given else spawn_seeds(self.random_state, 1)[0]
         graph = GraphClustering(n_clusters, random_state=seed)
         if not self._by_words:
-            return graph.fit(rows).labels_
-        # Words that were not known count for distances alone.
-        rows = normalize(rows)
+            return graph.fit(self._rows[members]).labels_
+        # Words that are not known count for distances alone.
+        texts = [self._texts[member] for member in members]
+        rows = normalize(self.vectorizer_.transform(texts))
         with warnings.catch_warnings():
             # Which is said in the guide: between topics of words there are no valleys.
             warnings.filterwarnings("ignore", "These .* clusters are arbitrary")
@@ -517,7 +518,7 @@ default=None
             raise ValueError(f"n_topics={n_topics!r} must be an integer >= 2, or None.")
         members = np.flatnonzero(self._topics == topic)
         with plain_settings():
-            parts = self._parts(self._rows[members], n_topics)
+            parts = self._parts(members, n_topics)
         if not parts.any():
             raise ValueError(
                 f"No parts of topic {topic} are apart, among {len(members)} texts: give"
@@ -659,7 +660,7 @@ def known_share(vectorizer: Any, texts: list[str]) -> np.ndarray:
     weights = np.square(getattr(vectorizer, "idf_", np.ones(len(known))))
     rarest, shares = weights.max(), np.ones(len(texts))
     for place, text in enumerate(texts):
-        found = [known.get(term) for term in set(analyze(text))]
+        found = [known.get(term) for term in sorted({*analyze(text)})]
         own = weights[[term for term in found if term is not None]].sum()
         shares[place] = own / max(own + found.count(None) * rarest, TINY)
     return shares
