@@ -644,7 +644,13 @@ def dense(rows: Any) -> np.ndarray:
 def farness(close: np.ndarray) -> np.ndarray:
     """Mean distance to the nearest of some texts, of how near these are."""
     count = max(min(NEAREST, close.shape[1] - 1), 1)
-    return 1 - np.partition(close, -count, axis=1)[:, -count:].mean(1)
+    close, total = close.copy(), np.zeros(len(close))
+    # A tenth of the time of a partition.
+    for _ in range(count):
+        best = np.arange(len(close)), close.argmax(1)
+        total += close[best]
+        close[best] = -np.inf
+    return 1 - total / count
 
 
 def known_share(vectorizer: Any, texts: list[str]) -> np.ndarray:

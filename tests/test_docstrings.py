@@ -136,7 +136,8 @@ def test_every_parameter_is_constrained(cls):
 
 
 @pytest.mark.parametrize(
-    "name", ["explain", "labelling", "metrics", "model_selection", "plotting"]
+    "name",
+    ["explain", "labelling", "metrics", "model_selection", "plotting", "topics"],
 )
 def test_every_public_name_is_in_the_reference(name):
     page = Path(__file__).parents[1] / "docs" / "api.md"

@@ -22,7 +22,7 @@ def loaded_by(statement):
         "import skdeepcluster; dir(skdeepcluster)",
         "from skdeepcluster.graph import GraphClustering; "
         "GraphClustering(2, n_init=1).fit_predict([[0], [1], [8], [9]])",
-        "from skdeepcluster import metrics, model_selection, plotting",
+        "from skdeepcluster import explain, metrics, model_selection, plotting, topics",
     ],
 )
 def test_torch_is_not_loaded_for_what_needs_no_network(statement):
