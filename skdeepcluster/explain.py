@@ -395,7 +395,7 @@ default=None
         texts = as_texts(X)
         labels = topics.predict(X, embeddings=embeddings) if labels is None else labels
         if embeddings is None:
-            embeddings = topics.embedded(texts)
+            embeddings = topics._embedded(texts)
     else:
         texts = X if hasattr(X, "__getitem__") else list(X)
     labels = text_labels(pipeline, texts, labels)

@@ -21,6 +21,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
+from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._docs import documented
@@ -265,7 +266,10 @@ default=None
             return graph.fit(self._rows[members]).labels_
         # Words that are not known count for distances alone.
         texts = [self._texts[member] for member in members]
-        rows = normalize(self.vectorizer_.transform(texts))
+        rows = self.vectorizer_.transform(texts)
+        # Rows of length one stay what they are, to the last bit: k-means is chaotic.
+        if not np.allclose(row_norms(rows), 1):
+            rows = normalize(rows)
         with warnings.catch_warnings():
             # Which is said in the guide: between topics of words there are no valleys.
             warnings.filterwarnings("ignore", "These .* clusters are arbitrary")
@@ -337,7 +341,7 @@ default=None
         if not known.any():
             return self._rows[:0], known
         if embeddings is None:
-            rows = self.embedded([text for text in texts if text])
+            rows = self._embedded([text for text in texts if text])
         rows = normalize(
             check_array(rows, accept_sparse="csr", dtype=[np.float64, np.float32])
         )
@@ -348,7 +352,7 @@ default=None
             )
         return rows, known
 
-    def embedded(self, texts: list[str]) -> Any:
+    def _embedded(self, texts: list[str]) -> Any:
         """Make embeddings of texts; None where topics were found by word weights."""
         if self._by_words:
             return None
