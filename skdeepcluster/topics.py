@@ -45,9 +45,11 @@ __all__ = ["TopicClustering"]
 VOTERS, NEAREST = 15, 3
 
 # Restarts of k-means; and dimensions in which its clusters and those of the graph are
-# compared. In those of all words, over eight sets of texts, the choice loses .039 in
-# accuracy to k-means on one of them, and .006 at most so.
-RUNS, DIMS = 10, 100
+# compared, of which the latter are kept where they explain so many times as much. Over
+# seven sets of texts and eight seeds, accuracy is .005 above that of k-means, and on
+# none of the sets below it. With a factor of 1 it is .006 below it on one, and with all
+# words in place of the dimensions .015.
+RUNS, DIMS, CLEARER = 10, 100, 1.05
 
 TINY = np.finfo(np.float64).tiny
 
@@ -60,8 +62,8 @@ class TopicClustering(ClusterMixin, BaseEstimator):
     Clusters of the rows are topics, which the terms name that have more weight in them
     than in the mean of the topics. Embeddings are clustered by
     :class:`~skdeepcluster.graph.GraphClustering`. Word weights lie too thinly for its
-    neighbours: its clusters are kept there if they explain at least as much of the
-    variance as those of k-means do, and those of k-means else.
+    neighbours: its clusters are kept there if they explain clearly more of the variance
+    than those of k-means do, and those of k-means else.
 
     A new text gets the topic that most of the 15 training texts nearest to it have, by
     the cosine. It has *no topic*, and the label -1, if it is farther from the 3 nearest
@@ -278,7 +280,8 @@ default=None
             kmeans = KMeans(graph.n_clusters_, n_init=RUNS, random_state=seed)
             centers = kmeans.fit_predict(rows)
             mass, space = np.ones(len(labels)), components(rows, seed)
-            if explained(space, mass, labels) < explained(space, mass, centers):
+            least = CLEARER * explained(space, mass, centers)
+            if explained(space, mass, labels) < least:
                 labels = by_size(centers, mass)
         return labels
 

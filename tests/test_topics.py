@@ -478,7 +478,7 @@ def test_k_means_where_the_graph_explains_less(texts, monkeypatch):
     model = TopicClustering(4, no_topic=None, random_state=3)
     found = model.fit_predict(texts)
     assert adjusted_rand_score(found, written()[1]) == 1
-    worth = iter([0.1, 0.2])
+    worth = iter([0.2, 0.2])
     monkeypatch.setattr(topics, "explained", lambda *each: next(worth))
     assert_array_equal(model.fit_predict(texts), np.arange(120) >= 80)
     # Of embeddings, the graph's are taken.
