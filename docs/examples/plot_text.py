@@ -107,7 +107,7 @@ plt.show()
 #
 # The topics agree with the parts of SciPy, which the model never saw, about as those of
 # k-means do: with word weights, clusters of the graph are taken only where they explain
-# at least as much. Without ``n_clusters``, fewer topics are found: one word occurs in
+# clearly more. Without ``n_clusters``, fewer topics are found: one word occurs in
 # many subjects, and no empty space is between most of them.
 
 score = normalized_mutual_info_score(subjects, model.labels_)
