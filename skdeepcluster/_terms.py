@@ -1,5 +1,6 @@
 """Terms that tell the clusters of texts apart."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._described import typical
+from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import fitted_labels, searched
 from skdeepcluster._labels import check_labels, is_noise
-from skdeepcluster._sklearn import _num_samples
+from skdeepcluster._sklearn import _num_samples, is_pandas_na
+
+# Terms of a name.
+NAME_TERMS = 3
 
 
 def top_terms(
@@ -114,7 +120,7 @@ def text_labels(pipeline: Any, texts: Any, labels: Any) -> np.ndarray:
             "pipeline must be one that takes texts and ends in a clusterer, got "
             f"{pipeline!r}. Of clusters of any other origin, give labels=."
         )
-    elif not isinstance(pipeline, Pipeline):
+    elif not isinstance(pipeline, Pipeline) and not hasattr(pipeline, "vectorizer_"):
         raise TypeError(
             f"{type(pipeline).__name__} takes no texts: give a Pipeline that makes rows"
             " of them and ends in a clusterer, or its clusters of the texts as labels=,"
@@ -132,6 +138,8 @@ def text_labels(pipeline: Any, texts: Any, labels: Any) -> np.ndarray:
 
 def term_weights(pipeline: Any, texts: Any, vectorizer: Any) -> tuple[Any, np.ndarray]:
     """Weights of terms in each text, and the terms."""
+    if vectorizer is None and hasattr(pipeline, "vectorizer_"):
+        vectorizer, texts = pipeline.vectorizer_, as_texts(texts)
     place = None if vectorizer is not None else vectorizer_place(pipeline, texts)
     if place is not None:
         check_is_fitted(pipeline)
@@ -201,11 +209,91 @@ def are_strings(texts: Any) -> bool:
     return not hasattr(texts, "columns") and all(isinstance(it, str) for it in texts)
 
 
+def as_texts(X: Any) -> list[str]:
+    """Texts as a list, in which those that are missing or blank are empty."""
+    if isinstance(X, str | bytes | Mapping):
+        raise TypeError(
+            f"X is a single {type(X).__name__}: give a list or a column of texts."
+        )
+    if hasattr(X, "columns") or getattr(X, "ndim", 1) != 1:
+        shape = getattr(X, "shape", ())
+        if len(shape) != 2 or shape[1] != 1:
+            raise ValueError(
+                f"X is a table of the shape {shape}: give the column of it that holds "
+                "the texts, as X['text']."
+            )
+        X = X.iloc[:, 0] if hasattr(X, "iloc") else np.asarray(X)[:, 0]
+    texts = []
+    for place, text in enumerate(X):
+        if isinstance(text, str):
+            texts.append(text if text.strip() else "")
+        elif text is None or is_pandas_na(text) or text != text:
+            texts.append("")
+        else:
+            raise TypeError(
+                f"X[{place}] is a {type(text).__name__} and no text: {text!r}. Give "
+                "strings; None and NaN are missing texts."
+            )
+    return texts
+
+
+def topic_table(
+    texts: list[str],
+    labels: np.ndarray,
+    weights: Any,
+    terms: np.ndarray,
+    space: Any,
+    n_terms: int,
+    n_texts: int = 3,
+) -> Any:
+    """Make a table of clusters of texts: how large they are, their terms and texts.
+
+    Typical texts are those nearest to the mean of their cluster in a space.
+    """
+    pandas: Any = import_extra("pandas", "compare", "A table of topics")
+    found, means = mean_weights(weights, labels)
+    best = best_terms(found, means, terms, n_terms)
+    records = []
+    for label, name in zip(best, topic_names(found, means, terms), strict=True):
+        members = np.flatnonzero(labels == label)
+        rows = typical(space, members, n_texts)
+        records.append(
+            {
+                "name": name,
+                "size": len(members),
+                "share": len(members) / len(labels),
+                "terms": [term for term, _ in best[label]],
+                "typical_texts": [texts[row] for row in rows],
+                "typical_rows": rows,
+            }
+        )
+    return pandas.DataFrame(records, index=pandas.Index(best, name="topic"))
+
+
+def topic_names(labels: np.ndarray, weights: np.ndarray, terms: Any) -> list[str]:
+    """Names of the clusters: their best terms, none of which is in two names.
+
+    A term is in the name of the cluster where it has most weight beyond the mean.
+    """
+    weights = beyond_mean(weights)
+    names, best = [], weights.argmax(0)
+    for place, label in enumerate(labels.tolist()):
+        own = np.flatnonzero((best == place) & (weights[place] > 0))
+        own = own[np.argsort(-weights[place, own], kind="stable")[:NAME_TERMS]]
+        names.append(", ".join(str(terms[term]) for term in own) or f"topic {label}")
+    return names
+
+
+def beyond_mean(weights: np.ndarray) -> np.ndarray:
+    """Weights beyond the mean of the clusters; those of a single cluster themselves."""
+    return weights - weights.mean(0) if len(weights) > 1 else weights
+
+
 def best_terms(
     labels: np.ndarray, weights: np.ndarray, names: Any, n: int
 ) -> dict[Any, list[tuple[str, float]]]:
     """Terms that have most weight beyond the mean of the clusters."""
-    weights = weights - weights.mean(0)
+    weights = beyond_mean(weights)
     terms = {}
     for label, row in zip(labels.tolist(), weights, strict=True):
         best = [term for term in np.argsort(-row, kind="stable")[:n] if row[term] > 0]

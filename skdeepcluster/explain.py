@@ -27,8 +27,9 @@ from skdeepcluster._fitted import last_step, latent_rows, searched
 from skdeepcluster._labels import is_noise
 from skdeepcluster._rows import check_counts, known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _safe_indexing
-from skdeepcluster._terms import term_weights, text_labels, top_terms
+from skdeepcluster._terms import as_texts, term_weights, text_labels, topic_table
 from skdeepcluster.oddness import Columns
+from skdeepcluster.topics import TopicClustering
 
 __all__ = [
     "cluster_effects",
@@ -330,23 +331,29 @@ def describe_topics(
     *,
     labels: Any = None,
     vectorizer: Any = None,
+    embeddings: Any = None,
     n_terms: int = 8,
     n_texts: int = 3,
 ) -> Any:
-    """Size, terms and typical texts of every cluster of texts.
+    """Name, size, terms and typical texts of every cluster of texts.
 
     Parameters
     ----------
-    pipeline : Pipeline or None
+    pipeline : Pipeline, TopicClustering or None
         Fitted; it takes texts, by word weights or by embeddings, and ends in a
         clusterer. A search over such pipelines as well. None with ``labels``.
-    X : iterable of str
-        Texts.
+    X : array-like of str
+        Texts; None and NaN are missing ones.
     labels : array-like of shape (n_samples,), default=None
         Clusters of the texts; negative numbers are noise. None takes those of the
         pipeline.
     vectorizer : transformer or None, default=None
         What makes terms of texts, as in :func:`skdeepcluster.plotting.top_terms`.
+    embeddings : {array-like, sparse matrix} of shape (n_samples, n_features), \
+default=None
+        Rows of the texts, in which typical ones are looked for. A
+        :class:`~skdeepcluster.topics.TopicClustering` that was fitted to embeddings
+        predicts from them as well.
     n_terms : int, default=8
         Terms of a cluster, at most.
     n_texts : int, default=3
@@ -355,10 +362,11 @@ def describe_topics(
     Returns
     -------
     pandas.DataFrame
-        A row for each cluster, with its number of texts ``size`` and their ``share``,
-        its ``terms``, best first, and the positions in ``X`` of its ``typical_texts``:
-        those nearest to its mean, in the space where the pipeline looked for clusters
-        or, for labels alone, in that of term weights.
+        A row for each cluster, with its ``name``, which shares no term with another,
+        its number of texts ``size`` and their ``share``, its ``terms``, best first, its
+        ``typical_texts`` and their positions in ``X``, ``typical_rows``. Typical texts
+        are those nearest to its mean: among the ``embeddings``, or in the space where
+        the pipeline looked for clusters or, for labels alone, in that of term weights.
 
     Raises
     ------
@@ -367,39 +375,47 @@ def describe_topics(
     TypeError
         If there is neither a pipeline that ends in a clusterer nor labels.
     ValueError
-        If the texts are not as many as the labels, or all of them are noise.
+        If the texts are not as many as the labels or the embeddings, or all of them are
+        noise.
 
     Examples
     --------
     >>> from skdeepcluster.explain import describe_topics
     >>> texts = ["red apple", "apple pie", "an apple", "fast car", "car race", "a car"]
     >>> table = describe_topics(None, texts, labels=[0, 0, 0, 1, 1, 1], n_texts=1)
-    >>> [terms[0] for terms in table["terms"]]
-    ['apple', 'car']
-    >>> [texts[row] for (row,) in table["typical_texts"]]
-    ['an apple', 'a car']
+    >>> table["name"].tolist()
+    ['apple, pie, red', 'car, fast, race']
+    >>> table["typical_texts"].tolist()
+    [['an apple'], ['a car']]
     """
-    pandas = import_extra("pandas", "compare", "describe_topics")
     check_counts(n_terms=n_terms, n_texts=n_texts)
-    texts = X if hasattr(X, "__getitem__") else list(X)
-    labels = text_labels(searched(pipeline), texts, labels)
-    terms = top_terms(pipeline, n_terms, texts, labels=labels, vectorizer=vectorizer)
-    if pipeline is None:
-        space = normalize(term_weights(None, texts, vectorizer)[0])
+    pipeline = searched(pipeline)
+    topics = pipeline if isinstance(pipeline, TopicClustering) else None
+    if topics is not None:
+        texts = as_texts(X)
+        labels = topics.predict(X, embeddings=embeddings) if labels is None else labels
+        if embeddings is None:
+            embeddings = topics._embedded(texts)
     else:
-        space = check_array(latent_rows(searched(pipeline), texts), accept_sparse="csr")
-    records = []
-    for cluster, words in terms.items():
-        members = np.flatnonzero(labels == cluster)
-        records.append(
-            {
-                "size": len(members),
-                "share": len(members) / len(labels),
-                "terms": words,
-                "typical_texts": typical(space, members, n_texts),
-            }
-        )
-    return pandas.DataFrame(records, index=pandas.Index(terms, name="cluster"))
+        texts = X if hasattr(X, "__getitem__") else list(X)
+    labels = text_labels(pipeline, texts, labels)
+    weights, terms = term_weights(pipeline, texts, vectorizer)
+    if embeddings is not None:
+        space = check_array(embeddings, accept_sparse="csr")
+        if space.shape[0] != len(labels):
+            raise ValueError(
+                f"embeddings has {space.shape[0]} rows and X {len(labels)} texts: give "
+                "a row for each text."
+            )
+    elif pipeline is None or topics is not None:
+        space = normalize(weights)
+    else:
+        space = check_array(latent_rows(pipeline, texts), accept_sparse="csr")
+    shape = getattr(texts, "shape", ())
+    if len(shape) > 1 and shape[1] > 1:
+        # A pipeline may take its terms from a column of a table.
+        texts = [", ".join(map(str, row)) for row in np.asarray(texts)]
+    return topic_table(as_texts(texts), labels, weights, terms, space, n_terms, n_texts)
 
 
 def keeps_columns(step: Any) -> bool:

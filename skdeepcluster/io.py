@@ -55,6 +55,7 @@ TRUSTED_TYPES = (
     "skdeepcluster.scores.negative_davies_bouldin",
     "skdeepcluster.scores.silhouette",
     "skdeepcluster.model_selection._split.AllData",
+    "skdeepcluster.topics.TopicClustering",
     "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.model_selection._split.KFold",
@@ -102,7 +103,9 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     functions = {
         f"{name}={value.__qualname__}": value
         for name, value in estimator.get_params().items()
+        # Topics leave theirs out of the file themselves.
         if isinstance(value, FunctionType | MethodType)
+        and name.rpartition("__")[2] != "embedder"
     }
     for name in functions:
         if "<" in name:

@@ -145,6 +145,8 @@ def test_every_parameter_is_constrained(cls):
         "metrics",
         "model_selection",
         "plotting",
+        "tables",
+        "topics",
     ],
 )
 def test_every_public_name_is_in_the_reference(name):

@@ -306,14 +306,37 @@ def test_topics_of_embeddings_and_of_labels(given):
     assert table["share"].tolist() == [0.5, 0.5]
     assert table.loc[labels[0], "terms"] == ["apple"]
     assert table.loc[labels[3], "terms"] == ["car"]
-    for label, rows in table["typical_texts"].items():
-        assert (labels[rows] == label).all()
+    firsts = {texts[0] for texts in table["typical_texts"]}
+    for label, row in table.iterrows():
+        assert [TEXTS[place] for place in row["typical_rows"]] == row["typical_texts"]
+        assert (labels[row["typical_rows"]] == label).all()
+        assert len({*row["typical_texts"]}) == 2
     if given:
         # The bare word is nearest to the mean; two equal texts are one.
-        assert {TEXTS[rows[0]] for rows in table["typical_texts"]} == {"apple", "car"}
+        assert firsts == {"apple", "car"}
     else:
         # Of (0 or 10, 1 or 2), what most texts are.
-        assert {len(TEXTS[rows[0]].split()) for rows in table["typical_texts"]} == {2}
+        assert {len(text.split()) for text in firsts} == {2}
+
+
+def test_typical_texts_among_embeddings():
+    labels = [0, 0, 0, 1, 1, 1] * 2
+    rows = np.array([[0.0], [1.0], [5.0], [0.0], [1.0], [5.0]] * 2)
+    table = describe_topics(None, TEXTS, labels=labels, embeddings=rows, n_texts=1)
+    assert table["typical_texts"].tolist() == [["apple pie"], ["car race"]]
+    with pytest.raises(ValueError, match="embeddings has 3 rows and X 12 texts"):
+        describe_topics(None, TEXTS, labels=labels, embeddings=rows[:3])
+
+
+def test_names_share_no_term():
+    texts = ["game engine", "game board", "board", "engine", "oil engine", "oil"]
+    table = describe_topics(None, texts, labels=[0, 0, 0, 1, 1, 2])
+    words = [word for name in table["name"] for word in name.split(", ")]
+    assert sorted(words) == ["board", "engine", "game", "oil"]
+    assert table["name"].tolist() == ["board, game", "engine", "oil"]
+    # What has no term of its own is still told from the others.
+    table = describe_topics(None, ["oil", "oil", "fish"], labels=[0, 1, 2])
+    assert table["name"].tolist() == ["oil", "topic 1", "fish"]
 
 
 def test_topics_of_word_weights_in_a_search():

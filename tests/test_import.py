@@ -22,8 +22,8 @@ def loaded_by(statement):
         "import skdeepcluster; dir(skdeepcluster)",
         "from skdeepcluster.graph import GraphClustering; "
         "GraphClustering(2, n_init=1).fit_predict([[0], [1], [8], [9]])",
-        "from skdeepcluster import cleaning, images, metrics, model_selection; "
-        "from skdeepcluster import plotting",
+        "from skdeepcluster import cleaning, explain, images, metrics, plotting; "
+        "from skdeepcluster import model_selection, tables, topics",
     ],
 )
 def test_torch_is_not_loaded_for_what_needs_no_network(statement):

@@ -46,6 +46,7 @@ from skdeepcluster.graph import GraphClustering
 from skdeepcluster.io import TRUSTED_TYPES, load, save
 from skdeepcluster.labelling import ClusterThenLabelClassifier
 from skdeepcluster.model_selection import AllData, clustering_scorer
+from skdeepcluster.topics import TopicClustering
 
 pytestmark = pytest.mark.usefixtures("short_teaching")
 
@@ -132,6 +133,8 @@ def test_the_trusted_types_are_complete_and_needed(X):
     ]
     for graph in graphs:
         needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(graph)))
+    topics = TopicClustering(2, no_topic=None, random_state=0).fit(TEXTS)
+    needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(topics)))
     for name, pipeline in {**PIPELINES, **AROUND}.items():
         data = skops.io.dumps(fit(pipeline, *ROWS_OF.get(name, (X,))))
         needed |= set(skops.io.get_untrusted_types(data=data))

@@ -2,11 +2,12 @@
 Topics of texts
 ===============
 
-From raw texts to topics with names: read, cluster, name, look at the tree of topics,
-ask how far to trust it, tell the topic of a new text, and save. The texts are the
-documentation of 1,200 functions and classes of SciPy, which every installation of
-scikit-learn brings. The part of SciPy that a text is from, such as ``fft`` or
-``stats``, is known. It is used on this page only to see whether topics mean something.
+From raw texts to topics with names: find them, look at them, join and part them by
+hand, count them over time, tell the topic of a new text or that it has none, and save.
+The texts are the documentation of 1,200 functions and classes of SciPy, which every
+installation of scikit-learn brings. The part of SciPy that a text is from, such as
+``fft`` or ``stats``, is known. It is used on this page only to see whether topics mean
+something.
 """
 
 import importlib
@@ -16,17 +17,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import joblib
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.pipeline import make_pipeline
 
-from skdeepcluster.explain import describe_topics
-from skdeepcluster.graph import GraphClustering
-from skdeepcluster.plotting import ClusterTreeDisplay, TopTermsDisplay, top_terms
+from skdeepcluster.io import save
+from skdeepcluster.plotting import TopTermsDisplay, top_terms
+from skdeepcluster.topics import TopicClustering
 
 # %%
 # Texts
@@ -56,149 +54,145 @@ print(texts[0][:200])
 # Topics
 # ------
 #
-# ``TfidfVectorizer`` makes a sparse row of word weights of each text: words in more
-# than three in ten texts say nothing of the subject, and words in one or two texts say
-# nothing of others. ``GraphClustering`` ties each text to the 15 that are nearest to it
-# and looks for groups with many ties. It needs no network and takes about a second.
-#
-# Texts are compared by the cosine of their rows, so that a long text is near a short
-# one of the same words: the vectorizer makes all rows of length one, and of such rows
-# the nearest are those with the largest cosine. Put a ``Normalizer`` between other
-# vectors, such as those of ``TruncatedSVD``, and the clusterer.
+# ``TopicClustering`` takes the texts as they are. It makes a sparse row of word weights
+# of each, which needs no language model, and looks for clusters of the rows. Here the
+# vectorizer is one of our own, for words in more than three in ten texts say nothing of
+# the subject, and those in one or two say nothing of others.
 
 vectorizer = TfidfVectorizer(
-    max_features=2000,
     max_df=0.3,
     min_df=3,
     sublinear_tf=True,
     stop_words="english",
     token_pattern="[a-z]{3,}",
 )
-pipeline = make_pipeline(vectorizer, GraphClustering(16, random_state=0))
-topics = pipeline.fit_predict(texts)
+model = TopicClustering(16, vectorizer=vectorizer, random_state=0).fit(texts)
+model.topics_[["name", "size"]]
 
 # %%
-# One table has the size of each topic, the terms that set it apart from the others, and
-# its most typical texts.
+# A name is made of the terms that have most weight in the topic beyond the mean of all
+# topics, and no term is in two names. The table has more terms, and the most typical
+# texts themselves.
 
-table = describe_topics(pipeline, texts, n_terms=4, n_texts=2)
-for topic, row in table.iterrows():
-    typical = ", ".join(names[text] for text in row["typical_texts"])
-    print(f"{topic:2d}: {row['size']:3d} texts, {', '.join(row['terms'])}")
-    print(f"    as {typical}")
+for topic, row in model.topics_.head(4).iterrows():
+    print(f"{topic}: {row['name']}")
+    for text in row["typical_texts"][:2]:
+        print(f"    {text.splitlines()[0]}")
 
 # %%
 
-TopTermsDisplay.from_estimator(pipeline, texts, n=5)
+TopTermsDisplay.from_estimator(model, texts, n=5)
 plt.show()
 
 # %%
-# The tree of topics
-# ------------------
-#
-# One fit holds every number of topics. The tree shows which are close, and ``cut``
-# joins them in milliseconds: here to ten wider topics. Two topics of signals are among
-# the first to join. Topics are numbered by size, and the wider ones by the first that
-# is in them.
+# Rows are topics, columns parts of SciPy. ``special`` and ``stats``, the largest parts,
+# fill several topics each. A few texts are unlike all others and have no topic, the
+# label -1: a share ``no_topic`` of them, the last row.
 
-ClusterTreeDisplay.from_estimator(pipeline)
+kinds, code = np.unique(subjects, return_inverse=True)
+counts = np.zeros((17, len(kinds)), dtype=int)
+np.add.at(counts, (model.labels_, code), 1)
+order = counts[:-1].argmax(axis=1).argsort(kind="stable")
+counts = counts[[*order, -1]]
+figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
+ax.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues", aspect="auto")
+ax.set_xticks(range(len(kinds)), kinds, rotation=60, ha="right")
+ax.set_yticks(range(17), [*(model.topic_names_[topic] for topic in order), "no topic"])
+ax.set_title("Where the texts of each topic are from")
 plt.show()
-
-# %%
-
-graph = pipeline[-1]
-wide = graph.cut(10)
-for each, terms in top_terms(None, n=4, X=texts, labels=wide).items():
-    inside = np.unique(topics[wide == each]).tolist()
-    print(f"{each}: topics {inside}: {', '.join(terms)}")
 
 # %%
 # How far to trust it
 # -------------------
 #
-# The starts of the search agree on these topics: 1 would be the same topics in each,
-# and .5 is little. The topics also agree with the parts of SciPy, which the pipeline
-# never saw, but no better than those of k-means do. With word weights, the graph
-# brings a tree of topics and a measure of its own doubts, and no more accuracy. Without
-# ``n_clusters`` it counts fewer topics: one word occurs in many subjects, and no empty
-# space is between most of them.
+# The topics agree with the parts of SciPy, which the model never saw, about as those of
+# k-means do: with word weights, clusters of the graph are taken only where they explain
+# clearly more. Without ``n_clusters``, fewer topics are found: one word occurs in
+# many subjects, and no empty space is between most of them.
 
-X = pipeline[:-1].transform(texts)
-kmeans = KMeans(16, n_init=5, random_state=0).fit(X)
-print(f"agreement of the starts: {graph.agreement_:.2f}")
-for name, labels in {"graph": topics, "k-means": kmeans.labels_}.items():
-    print(f"{name}, NMI: {normalized_mutual_info_score(subjects, labels):.2f}")
-print(f"number found: {GraphClustering(random_state=0).fit(X).n_clusters_}")
+score = normalized_mutual_info_score(subjects, model.labels_)
+found = TopicClustering(vectorizer=vectorizer, random_state=0).fit(texts)
+print(f"NMI: {score:.2f}, number found: {found.n_clusters_}")
 
 # %%
-# Rows are topics, columns parts of SciPy. ``special`` and ``stats``, the largest parts,
-# fill several topics each, and ``fft`` shares one with some of ``special``. Topic 0,
-# the largest, is a row of what fits nowhere else, with texts of most parts.
+# Joined and parted by hand
+# -------------------------
+#
+# What a person knows better is said in a line: two topics are one, or one is two.
+# Labels, names, predictions and saved files follow.
 
-kinds, code = np.unique(subjects, return_inverse=True)
-counts = np.zeros((16, len(kinds)), dtype=int)
-np.add.at(counts, (topics, code), 1)
-counts = counts[counts.argmax(axis=1).argsort(kind="stable")]
-figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-ax.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues", aspect="auto")
-ax.set_xticks(range(len(kinds)), kinds, rotation=60, ha="right")
-ax.set(
-    ylabel="topics, sorted", yticks=[], title="Where the texts of each topic are from"
-)
-plt.show()
+about = dict(zip(names, model.labels_.tolist(), strict=True))
+signals = [about["signal.firwin"], about["signal.lti"]]
+print("two:", [model.topic_names_[topic] for topic in signals])
+model.merge_topics(signals)
+print("one:", model.topic_names_[min(signals)])
+largest = int(np.bincount(model.labels_[model.labels_ >= 0]).argmax())
+print("one:", model.topic_names_[largest])
+model.split_topic(largest, n_topics=3)
+parts = [largest, model.n_clusters_ - 2, model.n_clusters_ - 1]
+print("three:", [model.topic_names_[part] for part in parts])
 
 # %%
+# Over time
+# ---------
+#
+# These texts have no date. Where yours have one, count the texts of each topic in each
+# month, or their share::
+#
+#     shares = model.topics_over_time(table["date"], freq="M", normalize=True)
+#     shares.set_axis(model.topic_names_).T.plot.area()
+#
 # A text that is new
 # ------------------
 #
-# The pipeline tells its topic, by the votes of the texts nearest to it, of one text as
-# of many. Each text gets a topic, also one about something else; the shares of the
-# votes tell how sure that is.
+# The training texts nearest to a text tell its topic. A text farther from them than all
+# but a few of them are from each other has none: here it is told by words that no
+# documentation of SciPy holds.
 
 new = [
     "Design a low-pass filter that damps frequencies above a threshold.",
     "Multiply two sparse matrices that are stored by rows.",
     "A soup of carrots and onions.",
 ]
-shares = pipeline.predict_proba(new).max(axis=1)
-for text, topic, share in zip(new, pipeline.predict(new), shares, strict=True):
+shares = model.predict_proba(new).max(axis=1)
+for text, topic, share in zip(new, model.predict(new), shares, strict=True):
     print(text)
-    print(f"    {share:.0%} for topic {topic}: {', '.join(table['terms'][topic])}")
+    name = "no topic" if topic < 0 else model.topic_names_[topic]
+    print(f"    {share:.0%}: {name}")
 
 # %%
 # Saved and loaded
 # ----------------
 #
-# Vectorizer and graph are one object in one file, which any other process can load:
-# here a new one, for one text. Load a joblib file only from a source that you trust;
-# :func:`skdeepcluster.io.save` and :func:`skdeepcluster.io.load` are for the others.
+# The file holds the vectorizer, the texts and their topics. It runs no code when it is
+# loaded, by any other process: here a new one, for one text.
 
-program = "import joblib, sys; print(joblib.load(sys.argv[1]).predict([sys.argv[2]]))"
+program = (
+    "import sys; from skdeepcluster.io import load; "
+    "print(load(sys.argv[1]).predict([sys.argv[2]]))"
+)
 with tempfile.TemporaryDirectory() as folder:
-    file = Path(folder, "topics.joblib")
-    joblib.dump(pipeline, file)
+    file = Path(folder, "topics.skops")
+    save(model, file)
     command = [sys.executable, "-c", program, file, new[0]]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-print("here:", pipeline.predict(new[:1]), "there:", done.stdout)
+print("here:", model.predict(new[:1]), "there:", done.stdout)
 
 # %%
 # Other vectors, other labels
 # ---------------------------
 #
 # Sentence embeddings tell more of short texts than word weights do, and hold no words.
-# The same functions name their clusters by the texts::
+# Any model makes them, once or within; the file then holds no language model::
 #
-#     from embeddings import encode  # of a file of yours: see Text in the user guide
+#     TopicClustering(8, embedder=SentenceTransformer("all-MiniLM-L6-v2")).fit(texts)
+#     TopicClustering(8).fit(texts, embeddings=rows)
 #
-#     pipeline = make_pipeline(FunctionTransformer(encode), GraphClustering(8))
-#     labels = pipeline.fit_predict(texts)
-#     describe_topics(pipeline, texts)
-#
-# So they do for clusters of any origin, with labels in place of the pipeline, and with
-# a vectorizer of your own: here one of pairs of words.
+# Clusters of any origin are described by
+# :func:`~skdeepcluster.explain.describe_topics`, with labels in place of the model, and
+# named with a vectorizer of your own: here one of pairs of words.
 
 pairs = TfidfVectorizer(ngram_range=(2, 2), min_df=3, stop_words="english")
-for topic, terms in top_terms(
-    None, n=3, X=texts, labels=kmeans.labels_, vectorizer=pairs
-).items():
+named = top_terms(None, n=3, X=texts, labels=model.labels_, vectorizer=pairs)
+for topic, terms in named.items():
     print(f"{topic}: {', '.join(terms)}")
