@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # Extras for users, without those of this file.
-EXTRAS := compare,graph,interactive,manifold,plot,save,scale
+EXTRAS := compare,graph,interactive,manifold,plot,save,scale,tables
 
 # Several processes, each with a thread: see tests/conftest.py.
 PYTEST := -m pytest -n auto --maxprocesses 4 --dist worksteal

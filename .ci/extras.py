@@ -8,7 +8,16 @@ from skdeepcluster._extras import import_extra
 
 # Names of modules that differ from those of their packages.
 MODULES = {"umap-learn": "umap"}
-EXTRAS = ("compare", "graph", "interactive", "manifold", "plot", "save", "scale")
+EXTRAS = (
+    "compare",
+    "graph",
+    "interactive",
+    "manifold",
+    "plot",
+    "save",
+    "scale",
+    "tables",
+)
 
 found = {}
 for requirement in requires("skdeepcluster") or []:

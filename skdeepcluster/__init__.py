@@ -63,6 +63,7 @@ _SUBMODULES = (
     "model_selection",
     "plotting",
     "streams",
+    "tables",
     "topics",
 )
 

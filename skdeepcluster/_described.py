@@ -7,20 +7,22 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.stats import rankdata
 from sklearn.base import is_outlier_detector
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 from sklearn.utils.extmath import row_norms
 
-from skdeepcluster._fitted import fitted_labels, last_step, latent_rows, searched
+from skdeepcluster._columns import Feature, is_readable, read_table
+from skdeepcluster._fitted import (
+    first_table,
+    fitted_labels,
+    last_step,
+    latent_rows,
+    searched,
+)
 from skdeepcluster._labels import check_labels, is_noise
 from skdeepcluster._rows import (
     known_rows,
-    mean_and_variance,
     plain_settings,
-    refuse_dates,
-    refuse_holders,
-    refuse_nested,
 )
 from skdeepcluster._sklearn import _num_samples
 
@@ -35,9 +37,9 @@ class Described:
     Parameters
     ----------
     rows : {ndarray, csr_array} of shape (n_samples, n_features)
-        Finite numbers.
-    names : ndarray of shape (n_features,)
-        Names of the columns.
+        Numbers; NaN where nothing is known.
+    features : list of Feature of length n_features
+        What the columns say.
     labels : ndarray of shape (n_samples,)
         Cluster of each row; negative numbers are noise.
     found : ndarray of shape (n_clusters,)
@@ -45,7 +47,7 @@ class Described:
     """
 
     rows: Any
-    names: np.ndarray
+    features: list[Feature]
     labels: np.ndarray
     found: np.ndarray
 
@@ -69,7 +71,7 @@ def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Descri
     X = known_rows(X)
     whole = searched(estimator)
     # It says what to do about rows that are none, which a clusterer may not.
-    rows, names = table_of(whole, X, feature_names)
+    rows, features = table_of(whole, X, feature_names)
     if labels is None:
         if is_outlier_detector(whole):
             raise TypeError(
@@ -81,31 +83,22 @@ def described(estimator: Any, X: Any, feature_names: Any, labels: Any) -> Descri
     found = np.unique(labels[~is_noise(labels)])
     if len(found) == 0:
         raise ValueError("Every row is noise: there is no cluster to describe.")
-    return Described(rows, names, labels, found)
+    return Described(rows, features, labels, found)
 
 
-def table_of(whole: Any, X: Any, feature_names: Any) -> tuple[Any, np.ndarray]:
-    """First table of finite numbers on the way to the final step, and its names."""
-    n_steps = len(whole) - 1 if isinstance(whole, Pipeline) else 0
-    rows = X
-    for step in range(n_steps + 1):
-        if step:
-            rows = whole[step - 1 : step].transform(rows)
-        try:
-            refuse_holders(rows)
-            refuse_dates(rows)
-            refuse_nested(rows)
-            table = check_array(rows, accept_sparse="csr", dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            if step == n_steps:
-                raise ValueError(
-                    "X is no table of finite numbers, and no step before the clusterer "
-                    "makes one of it: give a pipeline that does, as one that starts "
-                    f"with a ColumnTransformer, or such a table as X. {error}"
-                ) from error
-        else:
-            break
-    return table, names_of(rows, table.shape[1], feature_names, whole, step)
+def table_of(whole: Any, X: Any, feature_names: Any) -> tuple[Any, list[Feature]]:
+    """Return what is known of rows in the words of the user, and what it says.
+
+    That is what the columns of a data frame say, or the first table of finite numbers
+    on the way to the final step.
+    """
+    if feature_names is None and is_readable(X):
+        return read_table(X)
+    rows, table, step = first_table(whole, X)
+    names = names_of(rows, table.shape[1], feature_names, whole, step)
+    return table.astype(np.float64), [
+        Feature(name, str(name), "number") for name in names
+    ]
 
 
 def names_of(
@@ -137,7 +130,8 @@ def names_of(
 def effects_and_steps(it: Described) -> tuple[np.ndarray, np.ndarray]:
     """Cliff's delta of each column for each cluster, and differences of means.
 
-    The latter are in standard deviations of the column.
+    The latter are in standard deviations of the column. Where nothing is known of a
+    row, it doesn't count.
 
     Returns
     -------
@@ -146,24 +140,51 @@ def effects_and_steps(it: Described) -> tuple[np.ndarray, np.ndarray]:
     rows, n_samples = it.rows, len(it.labels)
     # A row for each cluster, with a one for each of its rows.
     member = (it.labels == it.found[:, None]).astype(np.float64)
-    sizes = member.sum(1)[:, None]
-    others = n_samples - sizes
-    pairs = np.maximum(sizes * others, 1)
-    effects = np.zeros((len(it.found), rows.shape[1]))
+    effects, steps = np.zeros((2, len(it.found), rows.shape[1]))
     if sp.issparse(rows):
         rows = rows.tocsc()
     width = max(1, BLOCK_ENTRIES // n_samples)
     for first in range(0, rows.shape[1], width):
         block = rows[:, first : first + width]
-        ranks = rankdata(block.toarray() if sp.issparse(block) else block, axis=0)
+        block = block.toarray() if sp.issparse(block) else block
+        known = ~np.isnan(block)
+        sizes, n_known = member @ known, known.sum(0)
+        others = n_known - sizes
+        # What isn't known has the last ranks, and the others keep theirs.
+        ranks = np.where(known, rankdata(np.where(known, block, np.inf), axis=0), 0)
         wins = member @ ranks - sizes * (sizes + 1) / 2
-        effects[:, first : first + width] = (2 * wins - sizes * others) / pairs
-    with np.errstate(all="ignore"):
-        mean, variance = mean_and_variance(rows)
-        # The mean of the others is that of all the rows, less the cluster's part.
-        away = member @ rows / sizes - mean
-        steps = away * n_samples / np.maximum(others, 1) / np.sqrt(variance)
+        effect = (2 * wins - sizes * others) / np.maximum(sizes * others, 1)
+        effects[:, first : first + width] = effect
+        with np.errstate(all="ignore"):
+            away = np.nan_to_num(block - np.nansum(block, axis=0) / n_known)
+            spread = np.sqrt((away**2).sum(0) / n_known)
+            # The mean of the others is that of all the rows, less the cluster's part.
+            step = member @ away / sizes * n_known / np.maximum(others, 1) / spread
+        steps[:, first : first + width] = step
     return effects, np.nan_to_num(steps)
+
+
+def strongest(
+    it: Described, effects: np.ndarray, steps: np.ndarray, n_features: int
+) -> list[int]:
+    """Features that set a cluster apart, each column's strongest, best first."""
+    # Steps decide between columns that are all the way apart, and between the values of
+    # a category that has two, the one that the cluster has.
+    best = np.lexsort((effects < 0, -np.abs(steps).round(9), -np.abs(effects)))
+    chosen: dict[Any, int] = {}
+    for place in best:
+        if effects[place] == 0 or len(chosen) == n_features:
+            break
+        chosen.setdefault(it.features[place].column, int(place))
+    return [*chosen.values()]
+
+
+def reason(it: Described, cluster: Any, place: int) -> str:
+    """Tell what a cluster has in a column, and what all other rows have."""
+    column = it.rows[:, [place]]
+    column = (column.toarray() if sp.issparse(column) else column).ravel()
+    inside = it.labels == cluster
+    return it.features[place].told(column[inside], column[~inside])
 
 
 def space_of(estimator: Any, X: Any, it: Described) -> Any:
@@ -172,7 +193,8 @@ def space_of(estimator: Any, X: Any, it: Described) -> Any:
         X = known_rows(X)
         return check_array(latent_rows(searched(estimator), X), accept_sparse="csr")
     with plain_settings():
-        return StandardScaler(with_mean=False).fit_transform(it.rows)
+        rows = StandardScaler(with_mean=False).fit_transform(it.rows)
+    return rows if sp.issparse(rows) else np.nan_to_num(rows)
 
 
 def typical(space: Any, members: np.ndarray, n_rows: int) -> list[int]:

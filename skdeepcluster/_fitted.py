@@ -13,7 +13,12 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._labels import one_noise
-from skdeepcluster._rows import known_rows, refuse_holders, refuse_nested
+from skdeepcluster._rows import (
+    known_rows,
+    refuse_dates,
+    refuse_holders,
+    refuse_nested,
+)
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 
 
@@ -146,18 +151,54 @@ def latent_rows(estimator: Any, X: Any) -> Any:
     return Z
 
 
-def reference_rows(space: Any, X: Any) -> Any:
-    """Rows of ``X`` in a reference space."""
-    if space is None:
-        Z = X
-    elif hasattr(space, "transform"):
-        Z = space.transform(X)
-    else:
-        Z = space(X)
+def first_table(whole: Any, X: Any) -> tuple[Any, Any, int]:
+    """Return the first table of finite numbers on the way to the final step.
+
+    Returns
+    -------
+    rows : object
+        What the steps made.
+    table : {ndarray, csr_array}
+        The same as an array.
+    n_steps : int
+        Steps that made it.
+    """
+    n_steps = len(whole) - 1 if isinstance(whole, Pipeline) else 0
+    rows, step = X, 0
+    while True:
+        try:
+            return rows, table_of_numbers(rows), step
+        except (TypeError, ValueError) as error:
+            if step == n_steps:
+                raise ValueError(
+                    "X is no table of finite numbers, and no step before the clusterer "
+                    "makes one of it: give a pipeline that does, as one that starts "
+                    "with a TableEncoder or a ColumnTransformer, or such a table as X. "
+                    f"{error}"
+                ) from error
+        rows = whole[step : step + 1].transform(rows)
+        step += 1
+
+
+def table_of_numbers(rows: Any) -> Any:
+    """Return rows as finite numbers, or refuse them."""
+    refuse_holders(rows)
+    refuse_dates(rows)
+    refuse_nested(rows)
+    return check_array(rows, accept_sparse="csr", dtype=[np.float64, np.float32])
+
+
+def reference_rows(space: Any, X: Any, estimator: Any = None) -> Any:
+    """Rows of ``X`` in a reference space.
+
+    Without a space, that is ``X``, or else the first table of finite numbers that the
+    estimator makes of it.
+    """
     try:
-        refuse_holders(Z)
-        refuse_nested(Z)
-        return check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
+        if space is None:
+            return first_table(searched(estimator), X)[1]
+        make = space.transform if hasattr(space, "transform") else space
+        return table_of_numbers(make(X))
     except (TypeError, ValueError) as error:
         raise ValueError(
             "The reference space does not hold rows of finite numbers: give space= a "

@@ -18,6 +18,7 @@ TRUSTED_TYPES = (
     "functools.partial",
     "numpy.dtype",
     "scipy.sparse._csr.csr_array",
+    "skdeepcluster._columns.Column",
     "skdeepcluster.estimators._autoencoder.Autoencoder",
     "skdeepcluster.estimators._autoencoder_gmm.AutoencoderGMM",
     "skdeepcluster.estimators._autoencoder_kmeans.AutoencoderKMeans",
@@ -56,9 +57,18 @@ TRUSTED_TYPES = (
     "skdeepcluster.scores.silhouette",
     "skdeepcluster.model_selection._split.AllData",
     "skdeepcluster.topics.TopicClustering",
+    "skdeepcluster.tables.CategoryPart",
+    "skdeepcluster.tables.DatePart",
+    "skdeepcluster.tables.EncodedColumn",
+    "skdeepcluster.tables.NumberPart",
+    "skdeepcluster.tables.TableEncoder",
+    "skdeepcluster.tables.TextPart",
     "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.model_selection._split.KFold",
+    "skrub._string_encoder.StringEncoder",
+    "skrub._to_datetime.ToDatetime",
+    "skrub._to_str.ToStr",
 )
 
 INSTEAD = (

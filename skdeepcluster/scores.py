@@ -179,7 +179,8 @@ class ClusteringScorer:
         labels = fitted_labels(estimator, X, rows)
         sample = _safe_indexing(X, rows)
         scores = [
-            self._score(reference_rows(space, sample), labels) for space in self.spaces
+            self._score(reference_rows(space, sample, estimator), labels)
+            for space in self.spaces
         ]
         return float(np.mean(scores))
 
@@ -238,7 +239,9 @@ def clustering_scorer(
         index, and "davies_bouldin" the *negative* of that index.
     space : None, fitted transformer, callable, or list of these, default=None
         Reference space. None is that of the data given to the search: with a pipeline,
-        its untouched input. With a list, the score is the mean over the spaces.
+        its untouched input or, where that holds words, dates or gaps, the first table
+        of finite numbers that its steps make. Give a space where a search changes these
+        steps. With a list, the score is the mean over the spaces.
     metric : {"euclidean", "cosine"}, default="euclidean"
         Distance in the reference space; for the two indices, "cosine" scores rows of
         unit length.

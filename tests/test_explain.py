@@ -130,7 +130,13 @@ def test_means_decide_between_columns_that_are_all_the_way_apart():
 def test_sizes_shares_and_columns_of_a_frame(iris, kmeans):
     table = describe_clusters(kmeans, iris)
     labels = kmeans.predict(iris)
-    assert list(table.columns) == ["size", "share", "typical_rows", "features"]
+    assert list(table.columns) == [
+        "size",
+        "share",
+        "typical_rows",
+        "features",
+        "reasons",
+    ]
     assert table.index.name == "cluster"
     assert table["size"].tolist() == np.bincount(labels).tolist()
     np.testing.assert_allclose(table["share"], np.bincount(labels) / 150)
@@ -224,16 +230,18 @@ def test_columns_of_a_frame_whatever_comes_after(iris):
     assert set(table["features"][0]) <= set(iris.columns)
 
 
-def test_strings_and_missing_values_are_told_by_what_is_made_of_them(mixed):
+def test_words_and_gaps_are_told_in_the_columns_of_the_table(mixed):
     pipeline = make_pipeline(preparing(), PCA(2), KMeans(2, random_state=0))
     table = describe_clusters(pipeline.fit(mixed), mixed, n_features=3)
     red = pipeline.predict(mixed)[0]
     features = table["features"][red]
-    assert features["color_red"] == 1
-    assert features["color_blue"] == -1
+    assert features["color = red"] == 1
     assert features["size"] > 0.9
+    assert len(features) <= 3
+    assert "color = red: 100 % here, 0 % elsewhere" in table["reasons"][red]
     effects = cluster_effects(pipeline, mixed)
-    assert list(effects.columns) == ["size", "noise", "color_blue", "color_red"]
+    expected = ["size", "size = missing", "color = blue", "color = red", "noise"]
+    assert list(effects.columns) == expected
 
 
 def test_terms_of_texts():
@@ -245,10 +253,11 @@ def test_terms_of_texts():
 
 
 def test_steps_that_name_nothing(mixed):
-    strings = FunctionTransformer(lambda X: X[["size", "noise"]].fillna(0).to_numpy())
-    pipeline = make_pipeline(strings, KMeans(2, random_state=0)).fit(mixed)
-    assert list(cluster_effects(pipeline, mixed).columns) == ["x0", "x1"]
-    named = cluster_effects(pipeline, mixed, ["how large", "how noisy"])
+    X = mixed[["size", "noise"]].to_numpy()
+    strings = FunctionTransformer(lambda X: np.nan_to_num(X))
+    pipeline = make_pipeline(strings, KMeans(2, random_state=0)).fit(X)
+    assert list(cluster_effects(pipeline, X).columns) == ["x0", "x1"]
+    named = cluster_effects(pipeline, X, ["how large", "how noisy"])
     assert list(named.columns) == ["how large", "how noisy"]
 
 
@@ -365,7 +374,7 @@ def test_what_cannot_be_described_is_refused(iris, kmeans, mixed, monkeypatch):
     with pytest.raises(ValueError, match="Every row is noise"):
         describe_clusters(None, iris, labels=np.full(150, -1))
     with pytest.raises(ValueError, match="ColumnTransformer"):
-        describe_clusters(None, mixed, labels=np.zeros(60))
+        describe_clusters(None, mixed.to_numpy(), labels=np.zeros(60))
     with pytest.raises(ValueError, match="n_rows=0 must be an integer"):
         describe_clusters(kmeans, iris, n_rows=0)
     with pytest.raises(ValueError, match=r"n_features=2\.5 must be an integer"):

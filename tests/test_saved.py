@@ -46,6 +46,7 @@ from skdeepcluster.graph import GraphClustering
 from skdeepcluster.io import TRUSTED_TYPES, load, save
 from skdeepcluster.labelling import ClusterThenLabelClassifier
 from skdeepcluster.model_selection import AllData, clustering_scorer
+from skdeepcluster.tables import TableEncoder
 from skdeepcluster.topics import TopicClustering
 
 pytestmark = pytest.mark.usefixtures("short_teaching")
@@ -149,6 +150,10 @@ TABLE = pd.DataFrame(
     {"length": np.arange(45.0) % 7, "word": ["oak", "elm", "ash"] * 15}
 )
 TABLE.loc[3, "length"] = np.nan
+RAW = TABLE.assign(
+    day=pd.date_range("2024-05-01", periods=45).astype(str),
+    remark=[f"an {it} of row {i}" for i, it in enumerate(TABLE["word"])],
+)
 GRAPH = GraphClustering(2, n_init=1, random_state=0)
 COLUMNS = make_column_transformer(
     (
@@ -186,9 +191,11 @@ PIPELINES = {
 PIPELINES["texts"] = make_pipeline(
     TfidfVectorizer(), TruncatedSVD(3), Normalizer(), tiny(DECClustering, n_clusters=2)
 )
+PIPELINES["table"] = make_pipeline(TableEncoder(random_state=0), GRAPH)
 PIPELINES["k-means"] = make_pipeline(tiny_autoencoder(), KMeans(2, n_init=1))
 ROWS_OF = {
     "ColumnTransformer": (TABLE,),
+    "table": (RAW,),
     **dict.fromkeys(["TfidfVectorizer", "CountVectorizer", "texts"], (TEXTS,)),
 }
 

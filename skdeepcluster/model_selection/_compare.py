@@ -18,7 +18,12 @@ from skdeepcluster._reference import Reference
 from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _name_estimators, _num_samples, _safe_indexing
 from skdeepcluster._warnings import warn
-from skdeepcluster.model_selection._fits import CandidateFit, as_text, fit_candidate
+from skdeepcluster.model_selection._fits import (
+    CandidateFit,
+    as_text,
+    common_preparation,
+    fit_candidate,
+)
 from skdeepcluster.model_selection._report import MEANINGS, html_report, plot_table
 from skdeepcluster.model_selection._scored import (
     add_references,
@@ -162,7 +167,9 @@ def compare_clusterers(
     y : array-like of shape (n_samples,), default=None
         Classes to judge by; no candidate sees them.
     space : None, fitted transformer or callable, default=None
-        Reference space of the scores; None is that of ``X``.
+        Reference space of the scores; None is that of ``X`` or, where that holds words,
+        dates or gaps, what the first steps that all the pipelines have in common make
+        of it.
     metric : {"euclidean", "cosine"}, default="euclidean"
         Distance in all the spaces.
     n_runs : int, default=3
@@ -240,6 +247,8 @@ def compare_clusterers(
         y = check_labels(y, "y")
         check_consistent_length(X, y)
     rows = sample_rows(_num_samples(X), sample_size, random_state)
+    if space is None:
+        space = common_preparation(candidates.values(), X, random_state)
     sample = reference_rows(space, _safe_indexing(X, rows))
 
     records: dict[str, dict[str, Any]] = {}

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -14,8 +14,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import Pipeline
 
-from skdeepcluster._fitted import fitted_labels, last_step
+from skdeepcluster._fitted import fitted_labels, last_step, table_of_numbers, thawed
 from skdeepcluster._rows import sample_rows
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
 
@@ -171,6 +172,32 @@ def seeded(estimator: Any, seed: int, only_unset: bool = False) -> Any:
     # That of a FrozenEstimator returns nothing.
     copied.set_params(**states)
     return copied
+
+
+def common_preparation(candidates: Iterable[Any], X: Any, seed: int) -> Any:
+    """Fit the first steps that pipelines have in common, where rows are no numbers."""
+    try:
+        table_of_numbers(X)
+    except (TypeError, ValueError):
+        pass
+    else:
+        return None
+    inside = [thawed(getattr(each, "estimator", each)) for each in candidates]
+    chains = [each.steps[:-1] for each in inside if isinstance(each, Pipeline)]
+    shared = []
+    for steps in zip(*chains, strict=False):
+        parts = [step for _, step in steps]
+        if any(not_same(parts[0], part) for part in parts[1:]):
+            break
+        shared.append(steps[0])
+    return seeded(Pipeline(shared), seed, only_unset=True).fit(X) if shared else None
+
+
+def not_same(a: Any, b: Any) -> bool:
+    """Whether steps of pipelines differ, fitted or not."""
+    if not hasattr(a, "get_params") or type(a) is not type(b):
+        return bool(a != b)
+    return repr(a.get_params()) != repr(b.get_params())
 
 
 def agreement(runs: list[tuple[np.ndarray, np.ndarray]]) -> float:

@@ -137,7 +137,8 @@ def select_n_clusters(
         reference space, was the best guide in the benchmark of the user guide. "gap"
         is how far that sum is above its reference. "bic" is for mixtures.
     space : None, fitted transformer or callable, default=None
-        Reference space of the scores; None is that of ``X``.
+        Reference space of the scores; None is that of ``X`` or, where that holds words,
+        dates or gaps, what the steps before the clusterer make of it.
     metric : {"euclidean", "cosine"}, default="euclidean"
         Distance in all the spaces.
     n_runs : int, default=3

@@ -32,6 +32,9 @@ th:first-child { text-align: left; }
 tr.best { background: #eaf4ea; font-weight: bold; }
 img { max-width: 100%; }
 dt { font-weight: bold; }
+section { border-top: 1px solid #ccc; margin-top: 1.5rem; max-width: 60rem; }
+blockquote { margin: .5rem 0; padding-left: .8rem; border-left: 3px solid #ccc;
+  overflow-wrap: anywhere; }
 """
 
 # Columns of the table in their order, but for the errors, and what they mean.
@@ -116,6 +119,21 @@ def plot_table(table: Any, ax: Any) -> Any:
 
 def html_report(comparison: Any) -> str:
     """Page with the table, the bars and pictures of every candidate."""
+    return html_page("Comparison of clusterers", comparison_parts(comparison))
+
+
+def html_page(title: str, body: str) -> str:
+    """Page that needs no other file and no network."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>"
+        f"<h1>{html.escape(title)}</h1>{body}</body></html>"
+    )
+
+
+def comparison_parts(comparison: Any) -> str:
+    """Table, bars and pictures of every candidate, and how to read them."""
     purpose = "ClustererComparison.to_html"
     Figure = import_extra("matplotlib.figure", "compare", purpose).Figure
     # Imported here: scoring needs no pictures.
@@ -164,12 +182,7 @@ def html_report(comparison: Any) -> str:
     meanings += "".join(
         f"<dt>{html.escape(sign)}</dt><dd>{text}</dd>" for sign, text in SIGNS.items()
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>Comparison of clusterers</title><style>{STYLE}</style></head><body>"
-        f"<h1>Comparison of clusterers</h1>{''.join(parts)}"
-        f"<h2>How to read the table</h2><dl>{meanings}</dl></body></html>"
-    )
+    return f"{''.join(parts)}<h2>How to read the table</h2><dl>{meanings}</dl>"
 
 
 def html_table(comparison: Any) -> str:

@@ -84,7 +84,7 @@ class SilhouetteDisplay(Display):
         X = known_rows(X)
         rows = sample_rows(_num_samples(X), sample_size, random_state)
         return cls.from_predictions(
-            reference_rows(space, _safe_indexing(X, rows)),
+            reference_rows(space, _safe_indexing(X, rows), estimator),
             fitted_labels(estimator, X, rows),
             metric=metric,
             sample_size=None,
