@@ -1,4 +1,4 @@
-"""A first look at a table or at images: ``python -m skdeepcluster data.csv``."""
+"""Raw files to named clusters: ``python -m skdeepcluster data.csv``."""
 
 import argparse
 import csv
@@ -6,21 +6,35 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 
 import skdeepcluster
 from skdeepcluster import graph
 from skdeepcluster import images as image_files
+from skdeepcluster._columns import Column
 from skdeepcluster._extras import import_extra
+from skdeepcluster._fitted import last_step
+from skdeepcluster._page import (
+    Cluster,
+    bullets,
+    clusters_of,
+    clusters_part,
+    images_of_clusters,
+    over_time,
+    summary,
+    verdict,
+    what_next,
+)
+from skdeepcluster._raw import SUFFIXES, Choice, Data, read_file
+from skdeepcluster.tables import TableEncoder
+from skdeepcluster.topics import TopicClustering
 
 # By name: torch, which takes seconds to load, is for those that are chosen.
 ESTIMATORS = [
@@ -28,41 +42,9 @@ ESTIMATORS = [
     *(
         name
         for name in skdeepcluster.__all__
-        if name not in ("Autoencoder", "DeepOutlierDetector")
+        if name not in ("Autoencoder", "DeepOutlierDetector", "Training")
     ),
 ]
-
-SUFFIXES = ".csv, .parquet, .npy or .npz"
-
-# Text that differs in more than this share of the rows names rows and describes none.
-MOST_VALUES = 0.5
-
-# Pixels a side of the images in a report, and images of a cluster.
-SHOWN_SIDE, SHOWN_IMAGES = 64, 12
-
-
-@dataclass
-class Data:
-    """What was read.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_rows, n_columns)
-    told : str
-        What it is, in words.
-    left_out : dict of str to str, default=<factory>
-        What of it was left out, with the reason.
-    files : list of str or None, default=None
-        Names of the files that the rows were made of.
-    images : list of ndarray of shape (height, width, 3), default=<factory>
-        What these hold.
-    """
-
-    X: Any
-    told: str
-    left_out: dict[str, str] = field(default_factory=dict)
-    files: list[str] | None = None
-    images: list[Any] = field(default_factory=list)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,19 +74,42 @@ def parser() -> argparse.ArgumentParser:
     """Make the parser of the command's arguments."""
     command = argparse.ArgumentParser(
         prog="python -m skdeepcluster",
-        description="Cluster the rows of a file or the images in a folder, print what "
-        "was found and how sure it is, and write a table of labels and a report.",
+        description="Cluster the rows of a table, the texts in it, or the images in a "
+        "folder; print what was found and how sure it is, and write a table of labels "
+        "and a page with names, reasons and examples.",
     )
     command.add_argument(
         "data",
         type=Path,
         help=f"a table or an array, {SUFFIXES}, or a folder of images",
     )
+    columns = command.add_argument_group("columns of a table")
+    several: dict[str, Any] = {"nargs": "+", "default": [], "metavar": "COLUMN"}
+    columns.add_argument("--columns", **several, help="cluster by these (default: all)")
+    columns.add_argument("--drop", **several, help="leave these out")
+    columns.add_argument(
+        "--id",
+        **several,
+        help="these name the rows: they aren't clustered, and are kept in what is "
+        "written (columns that number or name rows are found)",
+    )
+    columns.add_argument(
+        "--text",
+        **several,
+        help="cluster the texts in these columns (found where one column of texts is "
+        "most of what is written in the table)",
+    )
+    columns.add_argument(
+        "--no-scale",
+        action="store_true",
+        help="leave numbers as they are, as where all columns have one unit (default: "
+        "every column counts the same)",
+    )
     command.add_argument(
         "--features",
         help="module:name of a scikit-learn transformer or a function that makes rows "
-        "of a list of images, arrays of shape (height, width, 3) of bytes (default: "
-        "the pixels of images of 32 x 32)",
+        "of a list of images, arrays of shape (height, width, 3) of bytes, or of texts "
+        "(default: pixels of 32 x 32, weights of words)",
     )
     command.add_argument(
         "--background",
@@ -116,13 +121,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--output",
         type=Path,
-        help="labels go to OUTPUT.csv, the report to OUTPUT.html (default: the name of "
+        help="labels go to OUTPUT.csv, the page to OUTPUT.html (default: the name of "
         "the data and -clusters, in the current folder)",
     )
     command.add_argument("--random-state", type=int, default=0)
-    command.add_argument(
-        "--no-report", action="store_true", help="skip the comparison with k-means"
-    )
+    command.add_argument("--no-report", action="store_true", help="write no page")
     return command
 
 
@@ -137,45 +140,110 @@ def positive(text: str) -> int:
 def look(options: argparse.Namespace) -> None:
     """Cluster, print and write, as the options say."""
     output = options.output or Path(f"{options.data.stem}-clusters")
-    labels_path, report_path = (
-        output.with_name(f"{output.name}.{suffix}") for suffix in ("csv", "html")
+    labels_path, report_path, cache = (
+        output.with_name(f"{output.name}{end}")
+        for end in (".csv", ".html", "-features.npz")
     )
     if labels_path.resolve() == options.data.resolve():
         raise ValueError(f"{labels_path} is the data: give another --output.")
+    choice = Choice(options.columns, options.drop, options.id, options.text)
     if options.data.is_dir():
-        cache = output.with_name(f"{output.name}-features.npz")
+        choice.refuse(options.data)
         data = rows_of_images(options, cache)
     else:
-        data = read(options.data, options.features)
-    for name, reason in data.left_out.items():
-        print(f"Note: {name} is left out: {reason}.")
-    X = data.X
+        data = read_file(options.data, choice)
+    for note in data.notes:
+        print(f"Note: {note}.")
     print(f"{options.data}: {data.told}")
 
-    estimator = make(options)
+    estimator = make(options, data)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        labels = np.asarray(estimator.fit_predict(X))
+        labels = np.asarray(estimator.fit_predict(data.X))
     seconds = time.perf_counter() - start
     for message in dict.fromkeys(str(each.message) for each in caught):
         print(f"Note: {' '.join(message.split())}")
-    sure = sureness(estimator, X)
-    print("\n".join(summary(options.estimator, estimator, labels, sure)))
+    sure = sureness(estimator, data.X, labels)
+    clusters = clusters_of(data, estimator, labels, sure)
+    found = [
+        verdict(options.n_clusters, estimator, clusters),
+        what_next(options, data, estimator, clusters),
+    ]
+    steps = [f"Next: {step}" for step in found[1]]
+    print("\n".join([*found[0], *summary(clusters), *steps]))
 
-    with open(labels_path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file" if data.files else "row", "cluster", "sureness"])
-        names = data.files or range(len(labels))
-        for name, label, share in zip(names, labels, sure, strict=True):
-            writer.writerow([name, label, f"{share:.3f}"])
+    write_labels(labels_path, data, clusters, labels, sure)
     print(f"Labels: {labels_path}")
     if not options.no_report:
-        write_report(report_path, options, data, estimator, seconds)
+        write_report(report_path, options, data, estimator, clusters, found, seconds)
 
 
-def make(options: argparse.Namespace) -> Any:
-    """Make the estimator that the options name."""
+def rows_of_images(options: argparse.Namespace, cache: Path) -> Data:
+    """Rows of the images in a folder, by their features or else their pixels."""
+    background, features = options.background, options.features
+    found = image_files.read(options.data, background=background)
+    images = found.images
+    notes = [f"{name} is left out: {why}" for name, why in found.left_out.items()]
+    if found.transparent:
+        notes.append(
+            f"transparent images, {len(found.transparent)} of {len(images)}, are "
+            f"pasted on {background}; --background takes another colour"
+        )
+    if features is None:
+        X = image_files.pixels(images, background=background)
+        made = "pixels of 32 x 32, for want of --features"
+    else:
+        X = image_files.features(images, features, cache=cache)
+        made = f"{X.shape[1]} features by {features}, kept in {cache}"
+    told = f"{len(images)} images, {made}"
+    return Data("images", X, told, notes, {"file": found.names}, images)
+
+
+def make(options: argparse.Namespace, data: Data) -> Any:
+    """Make the estimator that the options name, with what prepares the data."""
+    seed = options.random_state
+    if data.kind not in ("texts", "images") and options.features is not None:
+        raise ValueError(
+            f"{options.data} holds neither images nor texts: leave out --features."
+        )
+    if data.kind == "texts":
+        embedder = options.features and image_files.imported(options.features)
+        if options.estimator == "GraphClustering":
+            return TopicClustering(
+                options.n_clusters, embedder=embedder, random_state=seed
+            )
+        vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english")
+        if embedder is not None:
+            raise ValueError(
+                "--features of texts are for topics: leave out --estimator."
+            )
+        return make_pipeline(vectorizer, clusterer(options))
+    if data.kind != "table":
+        return clusterer(options)
+    encoder = TableEncoder(random_state=seed)
+    if options.no_scale:
+        data.X = numbers_of(data.X)
+        # Warnings then name the columns.
+        fill = SimpleImputer(strategy="median").set_output(transform="pandas")
+        return make_pipeline(fill, clusterer(options))
+    return make_pipeline(encoder, clusterer(options))
+
+
+def numbers_of(frame: Any) -> Any:
+    """Numbers of a table as they are."""
+    kinds = TableEncoder().fit(frame).columns_
+    others = [repr(name) for name, kind in kinds.items() if kind != "number"]
+    if others:
+        raise ValueError(
+            f"--no-scale takes numbers alone, and {', '.join(others)} hold others: "
+            "--drop them, or leave out --no-scale."
+        )
+    return frame.apply(lambda column: Column(column.name, "number").read(column))
+
+
+def clusterer(options: argparse.Namespace) -> Any:
+    """Make the clusterer that the options name."""
     settings: dict[str, Any] = {"random_state": options.random_state}
     name = options.estimator
     cls: Any = getattr(graph if name == "GraphClustering" else skdeepcluster, name)
@@ -195,162 +263,52 @@ def counts(cls: Any) -> bool:
     return None in cls._parameter_constraints["n_clusters"]
 
 
-def read(path: Path, features: str | None = None) -> Data:
-    """Rows of a file as numbers."""
-    if features is not None:
-        raise ValueError(f"{path} is no folder of images: leave out --features.")
-    X, left_out = read_table(path)
-    return Data(
-        X,
-        f"{X.shape[0]} rows, {X.shape[1]} columns",
-        {f"column {name!r}": reason for name, reason in left_out.items()},
-    )
-
-
-def rows_of_images(options: argparse.Namespace, cache: Path) -> Data:
-    """Rows of the images in a folder, by their features or else their pixels."""
-    background, features = options.background, options.features
-    found = image_files.read(options.data, background=background)
-    images = found.images
-    if found.transparent:
-        print(
-            f"Note: transparent images, {len(found.transparent)} of {len(images)}, are "
-            f"pasted on {background}; --background takes another colour."
-        )
-    if features is None:
-        X = image_files.pixels(images, background=background)
-        made = (
-            "pixels of 32 x 32, for want of --features; those of a pretrained network "
-            "tell photographs apart much better"
-        )
-    else:
-        X = image_files.features(images, features, cache=cache)
-        made = f"{X.shape[1]} features by {features}, kept in {cache}"
-    return Data(X, f"{len(images)} images, {made}", found.left_out, found.names, images)
-
-
-def read_table(path: Path) -> tuple[Any, dict[str, str]]:
-    """Rows of a file as numbers, and columns that were left out with the reason."""
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist.")
-    suffix = path.suffix.lower()
-    if suffix in (".npy", ".npz"):
-        return array_of(path), {}
-    if suffix not in (".csv", ".parquet"):
-        raise ValueError(f"{path} has the suffix {suffix!r}: give {SUFFIXES}.")
-    pandas = import_extra("pandas", "compare", "Reading a table")
-    if suffix == ".csv":
-        return numbers_of(pandas, pandas.read_csv(path))
-    try:
-        frame = pandas.read_parquet(path)
-    except ImportError as error:
-        raise ImportError("Reading .parquet needs pyarrow: pip install pyarrow") from (
-            error
-        )
-    return numbers_of(pandas, frame)
-
-
-def array_of(path: Path) -> np.ndarray:
-    """Rows in an array, or in the array ``X`` of several."""
-    found = np.load(path, allow_pickle=False)
-    if not isinstance(found, np.ndarray):
-        with found as arrays:
-            names = list(arrays)
-            if len(names) > 1 and "X" not in names:
-                raise ValueError(
-                    f"{path} holds the arrays {', '.join(names)}: name the one to "
-                    "cluster X."
-                )
-            found = arrays["X" if "X" in names else names[0]]
-    if found.ndim != 2:
-        raise ValueError(
-            f"{path} holds an array of shape {found.shape}: give rows and columns, as "
-            "X.reshape(len(X), -1) makes them."
-        )
-    return found
-
-
-def numbers_of(pandas: Any, frame: Any) -> tuple[Any, dict[str, str]]:
-    """Numbers as they are, other columns one-hot; what is missing is filled in."""
-    types = pandas.api.types
-    left_out: dict[str, str] = {}
-    numeric, other = [], []
-    for name in frame.columns:
-        column = frame[name]
-        if column.isna().all():
-            left_out[name] = "it is empty"
-        elif types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(
-            column
-        ):
-            left_out[name] = "it holds dates or time spans, which have no unit"
-        elif types.is_numeric_dtype(column):
-            numeric.append(name)
-        elif column.nunique() > max(MOST_VALUES * len(column), 2):
-            left_out[name] = "nearly every row has text of its own there"
-        else:
-            other.append(name)
-    if not numeric and not other:
-        raise ValueError("The table has no column to cluster by.")
-    frame = frame.copy()
-    frame[numeric] = frame[numeric].astype(float)
-    # Missing values of pandas' own types are unknown to scikit-learn.
-    frame[other] = frame[other].astype(object).where(frame[other].notna(), np.nan)
-    prepare = ColumnTransformer(
-        [
-            ("numbers", SimpleImputer(strategy="median"), numeric),
-            (
-                "others",
-                make_pipeline(
-                    SimpleImputer(strategy="most_frequent"),
-                    OneHotEncoder(sparse_output=False),
-                ),
-                other,
-            ),
-        ]
-    )
-    return prepare.fit_transform(frame), left_out
-
-
-def sureness(estimator: Any, X: Any) -> np.ndarray:
+def sureness(estimator: Any, X: Any, labels: np.ndarray) -> np.ndarray:
     """How sure each row's cluster is: by agreement of starts, or its probability."""
-    if hasattr(estimator, "row_agreement_"):
-        return estimator.row_agreement_
-    if hasattr(estimator, "predict_proba"):
-        return estimator.predict_proba(X).max(1)
-    return np.full(X.shape[0], np.nan)
+    final = last_step(estimator)
+    sure = np.full(len(labels), np.nan)
+    if len(np.unique(labels[labels >= 0])) < 2:
+        return sure
+    if hasattr(final, "row_agreement_"):
+        sure = final.row_agreement_.copy()
+    elif hasattr(estimator, "predict_proba"):
+        sure = estimator.predict_proba(X).max(1)
+    sure[labels < 0] = np.nan
+    return sure
 
 
-def summary(
-    name: str, estimator: Any, labels: np.ndarray, sure: np.ndarray
-) -> list[str]:
-    """Lines that tell what was found."""
-    clusters, sizes = np.unique(labels, return_counts=True)
-    n_found = int((clusters >= 0).sum())
-    lines = [f"{name}: {n_found} cluster{'s' * (n_found != 1)}"]
-    if n_found == 1:
-        lines.append("Nothing shows that there are more clusters than one.")
-        others = [str(k) for k in getattr(estimator, "layers_", []) if k > 1]
-        if others:
-            lines.append(f"Others to try with --n-clusters: {', '.join(others)}")
-    elif hasattr(estimator, "agreement_"):
-        agreement = estimator.agreement_
-        verdict = "sure" if agreement >= 0.8 else "fair" if agreement >= 0.5 else "poor"
-        lines.append(
-            f"Starts agree by {agreement:.2f} (adjusted Rand index): {verdict}"
-        )
-    lines.append(f"{'cluster':>8} {'rows':>8} {'share':>7} {'sureness':>9}")
-    for cluster, size in zip(clusters, sizes, strict=True):
-        mean = sure[labels == cluster].mean()
-        told = "" if np.isnan(mean) else f"{mean:.2f}"
-        shown = "noise" if cluster < 0 else str(cluster)
-        lines.append(f"{shown:>8} {size:>8} {size / len(labels):>7.1%} {told:>9}")
-    return lines
+def write_labels(
+    path: Path,
+    data: Data,
+    clusters: list[Cluster],
+    labels: np.ndarray,
+    sure: np.ndarray,
+) -> None:
+    """Write cluster, name and sureness of each row, beside what names it."""
+    rows = {} if data.kind == "images" else {"row": range(len(labels))}
+    ids = rows | data.ids
+    names = {each.label: each.name for each in clusters}
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        name = "name of cluster" if "name" in ids else "name"
+        writer.writerow([*ids, "cluster", "sureness", name])
+        for *row, label, share in zip(
+            *ids.values(), labels.tolist(), sure.tolist(), strict=True
+        ):
+            told = "" if np.isnan(share) else f"{share:.3f}"
+            writer.writerow([*row, label, told, names[label]])
 
 
 def write_report(
-    path: Path, options: argparse.Namespace, data: Data, estimator: Any, seconds: float
+    path: Path,
+    options: argparse.Namespace,
+    data: Data,
+    estimator: Any,
+    clusters: list[Cluster],
+    found: list[list[str]],
+    seconds: float,
 ) -> None:
-    """Write the report of a comparison with k-means, where its extra is installed."""
+    """Write the page, where what draws its pictures is installed."""
     try:
         for module in ("pandas", "matplotlib"):
             import_extra(module, "compare", "The report")
@@ -359,41 +317,36 @@ def write_report(
         return
     from skdeepcluster.model_selection import compare_clusterers
     from skdeepcluster.model_selection._fits import AlreadyFitted
+    from skdeepcluster.model_selection._report import comparison_parts, html_page
 
-    labels = estimator.labels_
+    labels = last_step(estimator).labels_
     n_clusters = len(np.unique(labels[labels >= 0]))
-    kmeans = KMeans(max(n_clusters, 1), n_init=5, random_state=options.random_state)
+    seed = options.random_state
+    kmeans: Any = KMeans(max(n_clusters, 1), n_init=5, random_state=seed)
+    if data.kind == "texts":
+        kmeans = make_pipeline(TfidfVectorizer(stop_words="english"), kmeans)
+    elif data.kind == "table":
+        kmeans = make_pipeline(*estimator[:-1], kmeans)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         comparison = compare_clusterers(
             {options.estimator: AlreadyFitted(estimator, seconds), "k-means": kmeans},
             data.X,
-            random_state=options.random_state,
+            random_state=seed,
             progress=False,
         )
-        page = comparison.to_html()
-    if data.images:
-        shown = images_of_clusters(data.images, labels)
-        page = page.replace("</h1>", f"</h1>{shown}", 1)
+        beside = comparison_parts(comparison)
+    picture = images_of_clusters(data.images, labels) if data.images else ""
+    told = [f"{options.data}: {data.told}", *(f"Note: {it}." for it in data.notes)]
+    body = clusters_part([*told, *found[0]], clusters, picture)
+    if data.dates is not None and hasattr(estimator, "topics_over_time"):
+        body += over_time(estimator, data.dates)
+    page = html_page(
+        f"Clusters of {options.data.name}",
+        f"{body}<h2>What next</h2>{bullets(found[1])}<h2>Beside k-means</h2>{beside}",
+    )
     path.write_text(page, encoding="utf-8")
     print(f"Report: {path}")
-
-
-def images_of_clusters(images: list[Any], labels: np.ndarray) -> str:
-    """Part of a page: a line of images for each cluster."""
-    from matplotlib.figure import Figure
-
-    from skdeepcluster.model_selection._report import to_image
-    from skdeepcluster.plotting import ClusterImagesDisplay
-
-    figure = Figure(figsize=(12, 1 + len(np.unique(labels))), layout="constrained")
-    ClusterImagesDisplay.from_predictions(
-        image_files.squares(images, SHOWN_SIDE),
-        labels,
-        n_images=SHOWN_IMAGES,
-        ax=figure.subplots(),
-    )
-    return f"<h2>Images</h2>{to_image(figure, 'Images of each cluster')}"
 
 
 if __name__ == "__main__":

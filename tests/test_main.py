@@ -12,12 +12,14 @@ import pytest
 from PIL import Image
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
+from sklearn.pipeline import make_pipeline
 
-from skdeepcluster.__main__ import ESTIMATORS, main, numbers_of
+from skdeepcluster.__main__ import ESTIMATORS, main
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection import compare_clusterers
 from skdeepcluster.model_selection._fits import AlreadyFitted
+from skdeepcluster.tables import TableEncoder
 
 
 @pytest.fixture
@@ -42,7 +44,8 @@ def test_a_table(blobs, capsys):
     told = capsys.readouterr().out
     assert "data.csv: 150 rows, 2 columns" in told
     assert "GraphClustering: 3 clusters" in told
-    assert "Starts agree by 1.00" in told
+    assert "find the same clusters by 1.00" in told
+    assert "high a" in told
     assert clustering_accuracy(y, labels_in("data-clusters.csv")) == 1
     report = Path("data-clusters.html").read_text()
     assert "GraphClustering" in report
@@ -84,43 +87,170 @@ def test_as_a_module(blobs):
     assert refused.stderr.count("\n") == 1
 
 
-def test_mixed_columns():
-    frame = pd.DataFrame(
-        {
-            "size": [1.0, np.nan, 3.0, 5.0],
-            "count": pd.array([1, None, 3, 3], dtype="Int64"),
-            "flag": [True, False, True, True],
-            "color": ["red", None, "red", "blue"],
-            "name": ["ann", "bob", "cid", "dan"],
-            "empty": [None] * 4,
-            "when": pd.date_range("2020", periods=4),
-        }
-    )
-    X, left_out = numbers_of(pd, frame)
-    assert list(left_out) == ["name", "empty", "when"]
-    expected = [
-        [1, 1, 1, 0, 1],
-        [3, 3, 0, 0, 1],
-        [3, 3, 1, 0, 1],
-        [5, 3, 1, 1, 0],
-    ]
-    np.testing.assert_array_equal(X, expected)
-
-
 def test_mixed_table(blobs, capsys):
     X, y = blobs
     frame = pd.DataFrame(
-        {"a": X[:, 0], "b": X[:, 1], "kind": np.array(["u", "v"])[y % 2]}
+        {"a": X[:, 0], "b": X[:, 1], "kind": np.array(["u", "v", "w"])[y]}
     )
-    frame["id"] = [f"row {i}" for i in range(len(frame))]
+    frame["name"] = [f"name {i}" for i in range(len(frame))]
     frame.loc[3, "a"] = None
     frame.loc[4, "kind"] = None
     frame.to_csv("data.csv", index=False)
-    assert main(["data.csv", "--no-report"]) == 0
+    assert main(["data.csv"]) == 0
     told = capsys.readouterr().out
-    assert "column 'id' is left out" in told
-    assert "150 rows, 4 columns" in told
+    assert "Note: column 'name' is left out" in told
+    assert "150 rows, 3 columns (2 numbers, 1 category)" in told
     assert clustering_accuracy(y, labels_in("data-clusters.csv")) > 0.98
+    kept = pd.read_csv("data-clusters.csv")
+    assert list(kept) == ["row", "name", "cluster", "sureness", "name of cluster"]
+    assert kept["name"].tolist() == frame["name"].tolist()
+    page = Path("data-clusters.html").read_text()
+    assert "kind = w: 100 % here, 0 % elsewhere" in page
+    assert "typical: name " in page
+
+
+def test_numbers_are_scaled_unless_they_are_not_to_be(blobs, capsys):
+    """Three groups in two columns, beside one noisy column of large values."""
+    X, y = blobs
+    income = np.random.default_rng(0).normal(0, 1e5, len(X))
+    pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "income": income}).to_csv(
+        "data.csv", index=False
+    )
+    assert main(["data.csv", "--no-report"]) == 0
+    assert clustering_accuracy(y, labels_in("data-clusters.csv")) == 1
+    assert main(["data.csv", "--no-report", "--no-scale"]) == 0
+    assert "Note: Column 2 (income) holds" in capsys.readouterr().out
+    assert clustering_accuracy(y, labels_in("data-clusters.csv")) < 0.9
+
+
+def test_columns_are_chosen(blobs, capsys):
+    X, y = blobs
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(150, 5)), columns=[*"pqrst"])
+    frame = frame.assign(a=X[:, 0], b=X[:, 1], code=rng.integers(0, 9, 150))
+    frame.to_csv("data.csv", index=False)
+    for choice in (["--columns", "a", "b"], ["--drop", *"pqrst", "--id", "code"]):
+        assert main(["data.csv", *choice, "--no-report"]) == 0
+        assert "150 rows, 2 columns (2 numbers)" in capsys.readouterr().out
+        assert clustering_accuracy(y, labels_in("data-clusters.csv")) == 1
+    kept = pd.read_csv("data-clusters.csv")
+    assert kept["code"].tolist() == frame["code"].tolist()
+    assert main(["data.csv", "--drop", "z"]) == 1
+    assert "--drop names the column 'z', which the table" in capsys.readouterr().err
+    frame["word"] = "u"
+    frame.loc[:9, "word"] = "v"
+    frame.to_csv("data.csv", index=False)
+    assert main(["data.csv", "--no-scale"]) == 1
+    assert "--no-scale takes numbers alone, and 'word'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def letters(tmp_path, monkeypatch):
+    """Texts on two subjects, with what else a file of texts has."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    words = {
+        "food": "soup bread butter apple cheese onion pepper salt kitchen oven".split(),
+        "cars": "engine wheel brake tyre motor road driver fuel garage speed".split(),
+    }
+    kinds = rng.choice([*words], 120)
+    frame = pd.DataFrame(
+        {
+            "id": rng.permutation(10**5)[:120],
+            "written": pd.date_range("2024-01-30", periods=120).astype(str),
+            "lang": rng.choice(["en", "de"], 120),
+            "body": [" ".join(rng.choice(words[kind], 9)) for kind in kinds],
+        }
+    )
+    frame.to_csv("letters.csv", index=False)
+    return frame, kinds
+
+
+def test_a_csv_of_texts_is_found(letters, capsys):
+    frame, kinds = letters
+    assert main(["letters.csv", "--n-clusters", "2"]) == 0
+    told = capsys.readouterr().out
+    assert "letters.csv: 120 texts in 'body'" in told
+    assert "clustered without 'written', 'lang'" in told
+    assert "TopicClustering: 2 clusters" in told
+    kept = pd.read_csv("letters-clusters.csv")
+    assert kept["id"].tolist() == frame["id"].tolist()
+    placed = kept["cluster"].to_numpy() >= 0
+    assert placed.mean() > 0.9
+    assert clustering_accuracy(kinds[placed], kept["cluster"][placed]) > 0.95
+    page = Path("letters-clusters.html").read_text()
+    assert frame["body"][kept["cluster"] == 0].map(page.__contains__).any()
+    assert "Over time" in page
+    assert "2024-03" in page
+
+
+def test_texts_are_named_or_left_to_the_others(letters, capsys):
+    frame, _ = letters
+    frame = frame.assign(title=frame["body"] + " again")
+    frame.to_csv("letters.csv", index=False)
+    options = ["--no-report", "--n-clusters", "2"]
+    assert main(["letters.csv", "--text", "title", *options]) == 0
+    assert "120 texts in 'title'\n" in capsys.readouterr().out
+    assert main(["letters.csv", "--text", "title", "body", *options]) == 0
+    assert "120 texts in 'title', 'body'" in capsys.readouterr().out
+    assert main(["letters.csv", "--columns", "written", "lang", *options]) == 0
+    assert "120 rows, 2 columns (1 category, 1 date)" in capsys.readouterr().out
+    options += ["--text", "body", "--estimator", "AutoencoderKMeans"]
+    assert main(["letters.csv", *options]) == 0
+    assert "AutoencoderKMeans: 2 clusters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("separator", "encoding", "suffix", "decimal"),
+    [
+        (",", "utf-8", "csv", "."),
+        (";", "utf-8-sig", "csv", ","),
+        ("\t", "utf-8", "tsv", "."),
+        ("|", "cp1252", "csv", "."),
+    ],
+)
+def test_files_as_programs_write_them(
+    blobs, capsys, separator, encoding, suffix, decimal
+):
+    X, y = blobs
+    frame = pd.DataFrame(X, columns=["breite", "höhe"])
+    frame["zip"] = [f"{i % 7:05}" for i in range(150)]
+    frame.to_csv(
+        f"data.{suffix}", index=False, sep=separator, encoding=encoding, decimal=decimal
+    )
+    assert main([f"data.{suffix}", "--drop", "zip", "--no-report"]) == 0
+    told = capsys.readouterr().out
+    assert "150 rows, 2 columns (2 numbers)" in told
+    assert ("Windows-1252" in told) == (encoding == "cp1252")
+    assert "höhe" in told
+    assert clustering_accuracy(y, labels_in("data-clusters.csv")) == 1
+    assert main([f"data.{suffix}", "--no-report"]) == 0
+    assert "(2 numbers, 1 category)" in capsys.readouterr().out
+
+
+def test_one_cluster_is_said_to_be_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    pd.DataFrame(rows, columns=["a", "b"]).to_csv("data.csv", index=False)
+    assert main(["data.csv"]) == 0
+    told = capsys.readouterr().out
+    assert "One cluster was found: nothing shows that the rows fall into" in told
+    assert ": sure" not in told
+    assert pd.read_csv("data-clusters.csv")["sureness"].isna().all()
+    page = Path("data-clusters.html").read_text()
+    assert "One cluster was found" in page
+    assert "sure (" not in page
+
+
+def test_the_shell_and_python_prepare_the_same(blobs):
+    X, _ = blobs
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1] * 1e4, "kind": [*"uvw"] * 50})
+    frame.to_csv("data.csv", index=False)
+    assert main(["data.csv", "--no-report"]) == 0
+    graph = GraphClustering(random_state=0)
+    pipeline = make_pipeline(TableEncoder(random_state=0), graph)
+    expected = pipeline.fit_predict(pd.read_csv("data.csv"))
+    np.testing.assert_array_equal(labels_in("data-clusters.csv"), expected)
 
 
 def test_other_estimators(blobs, capsys):
@@ -143,8 +273,8 @@ def test_other_estimators(blobs, capsys):
         ("none.csv", None, "none.csv does not exist"),
         ("data.txt", b"1 2", "suffix '.txt': give .csv"),
         ("data.csv", b"", "No columns"),
-        ("data.csv", b"when\n", "no column to cluster"),
-        ("data.csv", b"a\n1\n", "minimum of 2"),
+        ("data.csv", b"when\n", "no column to cluster by in 0 rows"),
+        ("data.csv", b"a\n1\n", "no column to cluster by in 1 rows: column 'a'"),
         ("data.npy", b"junk", "pickle"),
     ],
 )
@@ -197,7 +327,7 @@ def pictures(tmp_path, monkeypatch):
 def clusters_of_files(path):
     with open(path) as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["file", "cluster", "sureness"]
+    assert list(rows[0]) == ["file", "cluster", "sureness", "name"]
     classes = [row["file"].split("/")[0] for row in rows]
     return classes, [int(row["cluster"]) for row in rows], [row["file"] for row in rows]
 
@@ -294,7 +424,7 @@ def test_unusable_features_are_named(pictures, features, message, capsys):
 def test_features_of_a_table_are_refused(blobs, capsys):
     np.save("data.npy", blobs[0])
     assert main(["data.npy", "--features", "builtins:len"]) == 1
-    assert "no folder of images" in capsys.readouterr().err
+    assert "neither images nor texts" in capsys.readouterr().err
 
 
 def test_the_report_is_of_the_fit_at_hand(blobs, monkeypatch):
