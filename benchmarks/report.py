@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from _results import HERE, read
 
-PAGES = ["README.md", "selection.md", "tried.md"]
+PAGES = ["README.md", "selection.md", "tried.md", "../docs/user_guide.md"]
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 KEY = ["data", "kind", "method", "parameters"]
 NONE = "Not measured yet."
@@ -353,6 +353,23 @@ def outliers():
     return markdown([*heads, "worst task AUC", "seconds", "commit"], lines)
 
 
+def mixed():
+    """Means over the tables, and in how many a method is the best of all."""
+    table = summary(read("tables"))
+    scores = table.pivot(index="data", columns="method", values="ari")
+    best = scores.eq(scores.max(axis=1), axis=0).sum()
+    lines = [
+        [
+            *(method, len(own), *(shown(own[s].mean()) for s in ("accuracy", "nmi"))),
+            *(shown(own["ari"].mean()), best[method]),
+            *(count(own["cpu_seconds"].mean()), said(own["commit"])),
+        ]
+        for method, own in table.groupby("method", sort=False)
+    ]
+    heads = ["way", "tables", "accuracy", "NMI", "ARI", "best in", "processor s"]
+    return markdown([*heads, "commit"], lines)
+
+
 def labelling():
     frame = read("labelling")
     table = summary(frame, key=["data", "method", "parameters", "answers"])
@@ -517,6 +534,7 @@ TABLES = {
     "peers": peers,
     "outliers": outliers,
     "labelling": labelling,
+    "mixed": mixed,
     "selection-settings": selection_settings,
     "selection-number": selection_number,
     "selection-any": selection_any,
