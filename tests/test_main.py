@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.cluster import KMeans
-from sklearn.datasets import make_blobs
+from sklearn.datasets import load_wine, make_blobs
+from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 
 from skdeepcluster.__main__ import ESTIMATORS, main
@@ -121,6 +122,19 @@ def test_numbers_are_scaled_unless_they_are_not_to_be(blobs, capsys):
     assert main(["data.csv", "--no-report", "--no-scale"]) == 0
     assert "Note: Column 2 (income) holds" in capsys.readouterr().out
     assert clustering_accuracy(y, labels_in("data-clusters.csv")) < 0.9
+
+
+def test_units_of_a_real_table_do_not_decide(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    wine = load_wine(as_frame=True)
+    wine.data.to_csv("wine.csv", index=False)
+    assert main(["wine.csv"]) == 0
+    told = capsys.readouterr().out
+    assert "GraphClustering: 3 clusters" in told
+    assert "flavanoids" in told
+    found = labels_in("wine-clusters.csv")
+    assert adjusted_rand_score(wine.target, found) > 0.8
+    assert "proline: median 1," in Path("wine-clusters.html").read_text()
 
 
 def test_columns_are_chosen(blobs, capsys):
