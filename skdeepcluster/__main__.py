@@ -124,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
         help="labels go to OUTPUT.csv, the page to OUTPUT.html (default: the name of "
         "the data and -clusters, in the current folder)",
     )
-    command.add_argument("--random-state", type=int, default=0)
+    command.add_argument("--random-state", type=seed, default=0)
     command.add_argument("--no-report", action="store_true", help="write no page")
     return command
 
@@ -137,6 +137,13 @@ def positive(text: str) -> int:
     return number
 
 
+def seed(text: str) -> int:
+    """Read a whole number of 0 at least."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number >= 0")
+    return int(text)
+
+
 def look(options: argparse.Namespace) -> None:
     """Cluster, print and write, as the options say."""
     output = options.output or Path(f"{options.data.stem}-clusters")
@@ -146,6 +153,8 @@ def look(options: argparse.Namespace) -> None:
     )
     if labels_path.resolve() == options.data.resolve():
         raise ValueError(f"{labels_path} is the data: give another --output.")
+    if not labels_path.parent.is_dir():
+        raise ValueError(f"--output: there is no folder {str(labels_path.parent)!r}.")
     choice = Choice(options.columns, options.drop, options.id, options.text)
     if options.data.is_dir():
         choice.refuse(options.data)
@@ -163,7 +172,8 @@ def look(options: argparse.Namespace) -> None:
         labels = np.asarray(estimator.fit_predict(data.X))
     seconds = time.perf_counter() - start
     for message in dict.fromkeys(str(each.message) for each in caught):
-        print(f"Note: {' '.join(message.split())}")
+        told = " ".join(message.split()).replace("Give n_clusters", "Give --n-clusters")
+        print(f"Note: {told}")
     sure = sureness(estimator, data.X, labels)
     clusters = clusters_of(data, estimator, labels, sure)
     found = [
@@ -286,12 +296,13 @@ def write_labels(
 ) -> None:
     """Write cluster, name and sureness of each row, beside what names it."""
     rows = {} if data.kind == "images" else {"row": range(len(labels))}
-    ids = rows | data.ids
+    ours = {"row", "file", "cluster", "sureness", "name"}
+    theirs = {f"{it} (data)" if it in ours else it: v for it, v in data.ids.items()}
+    ids = rows | (data.ids if data.kind == "images" else theirs)
     names = {each.label: each.name for each in clusters}
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        name = "name of cluster" if "name" in ids else "name"
-        writer.writerow([*ids, "cluster", "sureness", name])
+        writer.writerow([*ids, "cluster", "sureness", "name"])
         for *row, label, share in zip(
             *ids.values(), labels.tolist(), sure.tolist(), strict=True
         ):
@@ -315,14 +326,32 @@ def write_report(
     except ImportError as error:
         print(f"No report: {error}")
         return
-    from skdeepcluster.model_selection import compare_clusterers
-    from skdeepcluster.model_selection._fits import AlreadyFitted
-    from skdeepcluster.model_selection._report import comparison_parts, html_page
+    from skdeepcluster.model_selection._report import html_page
 
     labels = last_step(estimator).labels_
-    n_clusters = len(np.unique(labels[labels >= 0]))
-    seed = options.random_state
-    kmeans: Any = KMeans(max(n_clusters, 1), n_init=5, random_state=seed)
+    picture = images_of_clusters(data.images, labels) if data.images else ""
+    told = [f"{options.data}: {data.told}", *(f"Note: {it}." for it in data.notes)]
+    body = clusters_part([*told, *found[0]], clusters, picture)
+    if data.dates is not None and hasattr(estimator, "topics_over_time"):
+        body += over_time(estimator, data.dates)
+    body += f"<h2>What next</h2>{bullets(found[1])}" * bool(found[1])
+    if sum(each.label >= 0 for each in clusters) > 1:
+        body += beside_kmeans(options, data, estimator, seconds)
+    page = html_page(f"Clusters of {options.data.name}", body)
+    path.write_text(page, encoding="utf-8")
+    print(f"Report: {path}")
+
+
+def beside_kmeans(
+    options: argparse.Namespace, data: Data, estimator: Any, seconds: float
+) -> str:
+    """Part of a page: the clusters beside as many of k-means."""
+    from skdeepcluster.model_selection import compare_clusterers
+    from skdeepcluster.model_selection._fits import AlreadyFitted
+    from skdeepcluster.model_selection._report import comparison_parts
+
+    n_clusters = int(last_step(estimator).labels_.max()) + 1
+    kmeans: Any = KMeans(n_clusters, n_init=5, random_state=options.random_state)
     if data.kind == "texts":
         kmeans = make_pipeline(TfidfVectorizer(stop_words="english"), kmeans)
     elif data.kind == "table":
@@ -332,21 +361,11 @@ def write_report(
         comparison = compare_clusterers(
             {options.estimator: AlreadyFitted(estimator, seconds), "k-means": kmeans},
             data.X,
-            random_state=seed,
+            random_state=options.random_state,
+            n_references=0,
             progress=False,
         )
-        beside = comparison_parts(comparison)
-    picture = images_of_clusters(data.images, labels) if data.images else ""
-    told = [f"{options.data}: {data.told}", *(f"Note: {it}." for it in data.notes)]
-    body = clusters_part([*told, *found[0]], clusters, picture)
-    if data.dates is not None and hasattr(estimator, "topics_over_time"):
-        body += over_time(estimator, data.dates)
-    page = html_page(
-        f"Clusters of {options.data.name}",
-        f"{body}<h2>What next</h2>{bullets(found[1])}<h2>Beside k-means</h2>{beside}",
-    )
-    path.write_text(page, encoding="utf-8")
-    print(f"Report: {path}")
+        return f"<h2>Beside k-means</h2>{comparison_parts(comparison)}"
 
 
 if __name__ == "__main__":

@@ -1,42 +1,31 @@
 """Columns of a table as people have it: what kind each is, and what it holds."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import CountVectorizer
 
 from skdeepcluster._extras import import_extra
-
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+from skdeepcluster._rows import refuse_nested
+from skdeepcluster._values import GAPS, dates_in, format_of, numbers_in
 
 KINDS = ("number", "category", "date", "text")
-
-# Texts in place of a value, in lower case.
-GAPS = frozenset("|?|-|--|.|..|...|na|n/a|#n/a|<na>|nan|nat|nil|none|null".split("|"))
 
 # Strings that differ in more than this share of the rows name rows, unless they are
 # texts, of this many words on average at least.
 MOST_VALUES, FEWEST_WORDS = 0.5, 4
 
-# Values of a category, and terms of a text, that clusters are described by, at most.
-MOST_LEVELS, MOST_TERMS = 30, 200
+# Columns of which fewer rows have a value say nothing of the others.
+LEAST_KNOWN = 0.05
 
-# A number with a sign of a currency before it or a unit after it, with a point or else
-# a comma before its decimals.
-NUMBERS = [
-    re.compile(
-        rf"([$€£¥]?)\s*([+-]?(?:{digits})(?:[eE][+-]?\d+)?)\s*([^\d\s.,][^\d]*)?"
-    )
-    for digits in (r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+", r"[\d.]*\d,\d+")
-]
-CODE = re.compile(r"[^\d]*0\d")
+# Of a column of more numbers than a category has, so many strings must be numbers; the
+# others count as gaps, and the user is told.
+LEAST_NUMBERS, FEWEST_NUMBERS = 0.9, 20
 
 # Names that numbers of rows go by, where each row has one of its own.
 ROW_NAMES = re.compile(
-    r"(.*[_\W])?(id|ids|uuid|guid|index|rowid|rownames?)|unnamed: \d+"
+    r"(.*[_\W])?(id|ids|uuid|guid|index|rowid|rownames?|no\.?|nr\.?|key)|unnamed: \d+"
 )
 
 
@@ -48,16 +37,27 @@ class Column:
     ----------
     name : object
     kind : {"number", "category", "date", "text"}
-    dates : skrub.ToDatetime or None, default=None
-        What reads dates from strings.
-    unit : str, default=""
-        What stands after each number, or before it.
+    way : str, default=""
+        Format of dates in strings.
+    units : tuple of str, default=("",)
+        What may stand before or after a number.
+    loose : bool, default=False
+        Whether strings that are no numbers are gaps.
+    note : str, default=""
+        What the user should know of how it is read.
     """
 
     name: Any
     kind: str
-    dates: Any = None
-    unit: str = ""
+    way: str = ""
+    units: tuple[str, ...] = ("",)
+    loose: bool = False
+    note: str = ""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the numbers."""
+        return max(self.units, key=len)
 
     def read(self, values: Any) -> np.ndarray:
         """Read values of a column that is like the one that was looked at.
@@ -88,15 +88,12 @@ class Column:
             numbers = values.to_numpy(np.float64, na_value=np.nan)
         else:
             known = known_values(values)
-            found, _ = parsed(values[known])
-            if found is None:
-                wrong = next(it for it in values[known] if parsed([it])[0] is None)
-                raise ValueError(
-                    f"Column {self.name!r} holds {wrong!r}, and numbers where the "
-                    "table was fitted: mend the value, or leave it empty."
-                )
+            found = numbers_in(values[known])
             numbers = np.full(len(values), np.nan)
-            numbers[known.to_numpy()] = found
+            numbers[known.to_numpy()] = found.values
+            units = found.units <= {"", *self.units}
+            if not units or (found.share < 1 and not self.loose and known.any()):
+                self._refuse(values[known], "numbers")
         if np.isinf(numbers).any():
             raise ValueError(
                 f"Column {self.name!r} holds infinite values: replace them, as by the "
@@ -104,48 +101,76 @@ class Column:
             )
         return numbers
 
+    def _refuse(self, values: Any, what: str) -> None:
+        """Refuse the first value that can't be read."""
+        for each in values:
+            one = numbers_in([each])
+            if what == "dates" or one.share < 1 or not one.units <= {"", *self.units}:
+                unit = f" in {self.unit!r}" if self.unit else ""
+                raise ValueError(
+                    f"Column {self.name!r} holds {each!r}, and {what}{unit} where the "
+                    "table was fitted: mend the value, or leave it empty."
+                )
+
     def _dates(self, values: Any) -> np.ndarray:
         if str(values.dtype).startswith("period"):
             values = values.dt.to_timestamp()
+        elif self.way:
+            known = known_values(values)
+            texts = values.where(known, None)
+            values = dates_in(texts, self.way)
+            self._refuse(texts[known & values.isna()], "dates")
         elif is_text(values):
-            values = values.astype(object).where(known_values(values), None)
-            if self.dates is None:
-                pandas = import_extra("pandas", "tables", "Reading dates")
-                values = pandas.to_datetime(values)
-            else:
-                values = self.dates.transform(values)
+            pandas = import_extra("pandas", "tables", "Reading dates")
+            values = pandas.to_datetime(values)
         if not str(values.dtype).startswith("datetime64"):
             raise ValueError(
                 f"Column {self.name!r} holds {values.dtype}, and dates where the table "
                 "was fitted: give dates, as pandas.to_datetime makes them."
             )
-        if values.dt.tz is not None:
-            values = values.dt.tz_convert(None)
-        return values.to_numpy("datetime64[us]")
+        # What the clocks showed: hours and weekdays are those of the place.
+        return values.dt.tz_localize(None).to_numpy("datetime64[us]")
 
 
 def as_frame(X: Any) -> Any:
     """Table of any library, or array, as a frame of pandas."""
     pandas = import_extra("pandas", "tables", "Reading a table")
+    refuse_nested(X)
     if isinstance(X, pandas.DataFrame):
         frame = X
     elif hasattr(X, "columns"):
         # Frames of other libraries need no further one for this.
-        columns = {name: np.asarray(X[name]) for name in X.columns}
-        frame = pandas.DataFrame(columns)
+        frame = pandas.DataFrame({name: np.asarray(X[name]) for name in X.columns})
     else:
         array = np.asarray(X)
         if array.ndim != 2:
             raise ValueError(
                 f"X has the shape {array.shape}: give a table of rows and columns."
             )
-        frame = pandas.DataFrame(
-            array, columns=[f"x{i}" for i in range(array.shape[1])]
-        )
+        names = [f"x{column}" for column in range(array.shape[1])]
+        frame = pandas.DataFrame(array, columns=names)
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise ValueError(f"X has several columns named {twice!r}: rename all but one.")
-    return frame.infer_objects()
+    if frame.columns.nlevels > 1:
+        raise ValueError(
+            "X has columns of several levels: make one name of each, as X.columns.map("
+            "'_'.join) does."
+        )
+    frame = frame.infer_objects()
+    of_arrow = [name for name in frame if str(frame[name].dtype).endswith("[pyarrow]")]
+    return frame.assign(**{str(name): of_numpy(frame[name]) for name in of_arrow})
+
+
+def of_numpy(values: Any) -> Any:
+    """Column of pyarrow's as one of numpy's."""
+    if values.dtype.kind in "iuf":
+        return values.astype("float64")
+    if re.match("timestamp|date", str(values.dtype)):
+        return values.astype("datetime64[us]")
+    if values.dtype.kind == "m":
+        return values.astype("timedelta64[us]")
+    return values.astype(object).where(values.notna(), None)
 
 
 def is_numeric(values: Any) -> bool:
@@ -176,21 +201,6 @@ def known_values(values: Any) -> Any:
     return known
 
 
-def parsed(values: Any) -> tuple[np.ndarray | None, set[str]]:
-    """Numbers of strings and their units; None where any of them is none."""
-    texts = [str(it).strip() for it in values]
-    if not any(CODE.match(it) for it in texts):
-        for pattern, point in zip(NUMBERS, ".,", strict=True):
-            found = [it for it in map(pattern.fullmatch, texts) if it]
-            if found and len(found) == len(texts):
-                thousands = "," if point == "." else "."
-                digits = [it[2].replace(thousands, "") for it in found]
-                numbers = [float(it.replace(point, ".")) for it in digits]
-                units = {(it[1] + (it[3] or "")).strip().lower() for it in found}
-                return np.array(numbers), units
-    return None, set()
-
-
 def looked_at(values: Any, name: Any, kind: str | None = None) -> Column | str:
     """Tell of which kind a column is, or why it is left out.
 
@@ -206,237 +216,100 @@ def looked_at(values: Any, name: Any, kind: str | None = None) -> Column | str:
         return "it is empty"
     if isinstance(known.iloc[0], list | tuple | dict | set | np.ndarray):
         return f"its cells hold a {type(known.iloc[0]).__name__}"
-    found = Guess("category")
-    if is_time_span(values) or is_numeric(values):
-        found = Guess("number", numbers_rows=numbers_rows(known, name, len(values)))
+    if kind is None and len(known) < LEAST_KNOWN * len(values):
+        return f"{len(known)} of its {len(values)} rows have a value"
+    reason = ""
+    column = Column(name, "category")
+    if is_time_span(values):
+        column = Column(name, "number", units=("s",))
+    elif is_numeric(values):
+        column, reason = of_numbers(known, name, len(values), kind)
     elif re.match("datetime|period", str(values.dtype)):
-        found = Guess("date")
+        column = Column(name, "date")
     elif is_text(values) and str(values.dtype) != "category":
-        found = of_objects(known, name, len(values))
-    if kind in ("number", "date") and found.kind != kind:
+        column, reason = of_objects(known, name, len(values))
+    if kind in ("number", "date") and column.kind != kind:
         raise ValueError(
             f"kinds says that column {name!r} is a {kind}, and it holds "
             f"{known.iloc[0]}: leave it out of kinds, or give what is one."
         )
-    if kind is None and found.reason:
-        return found.reason
-    kind = kind or found.kind
-    if kind != "text" and known.nunique() == 1 and len(known) == len(values):
+    if kind is None and reason:
+        return reason
+    if kind in ("category", "text"):
+        column = Column(name, kind)
+    if kind is None and known.nunique() == 1 and len(known) == len(values):
         return "it has one value"
-    return Column(name, kind, found.dates, found.unit)
+    return column
 
 
-@dataclass
-class Guess:
-    """What a column seems to be.
-
-    Parameters
-    ----------
-    kind : str
-    dates, unit
-        As of a column.
-    reason : str, default=""
-        Why it is left out unless its kind is given.
-    numbers_rows : bool, default=False
-        Whether that is because it numbers the rows.
-    """
-
-    kind: str
-    dates: Any = None
-    unit: str = ""
-    reason: str = ""
-    numbers_rows: bool = False
-
-    def __post_init__(self) -> None:
-        if self.numbers_rows:
-            self.reason = "it numbers the rows"
+def of_numbers(
+    known: Any, name: Any, n_rows: int, kind: str | None
+) -> tuple[Column, str]:
+    """Tell what a column of numbers holds, and why it is left out."""
+    if known.between(1900_01_01, 2100_12_31).all() and (known % 1 == 0).all():
+        # As 20240131 for a day.
+        found = format_of(known.astype("int64").astype(str).drop_duplicates())
+        if found is not None and (kind == "date" or known.nunique() > 1):
+            return Column(name, "date", found[0]), ""
+    reason = "it numbers the rows" if numbers_rows(known, name, n_rows) else ""
+    return Column(name, "number"), reason
 
 
-def of_objects(known: Any, name: Any, n_rows: int) -> Guess:
-    """Tell what a column of strings or other objects holds."""
+def of_objects(known: Any, name: Any, n_rows: int) -> tuple[Column, str]:
+    """Tell what a column of strings or other objects holds, and why it is left out."""
     pandas = import_extra("pandas", "tables", "Reading a table")
     inside = pandas.api.types.infer_dtype(known, skipna=True)
     if inside in ("date", "datetime", "datetime64"):
-        return Guess("date")
+        return Column(name, "date"), ""
+    category = Column(name, "category")
     if inside == "boolean":
-        return Guess("category")
-    distinct = known.astype(str).str.strip().drop_duplicates()
-    numbers, units = parsed(distinct)
+        return category, ""
+    texts = known.astype(str).str.strip()
+    distinct = texts.drop_duplicates()
     several = len(distinct) > max(MOST_VALUES * len(known), 2)
-    if numbers is not None and len(units) == 1:
-        rows = len(distinct) == len(known) and numbers_rows(
-            pandas.Series(numbers), name, n_rows
+    found = numbers_in(distinct)
+    if found.share == 1 or (
+        found.share >= LEAST_NUMBERS and len(distinct) >= FEWEST_NUMBERS
+    ):
+        dated = format_of(distinct) if distinct.str.fullmatch(r"\d{8}").all() else None
+        if dated is not None:
+            return Column(name, "date", dated[0]), ""
+        if len(found.units) == 1:
+            numbers = pandas.Series(found.values)
+            whole = len(distinct) == len(known) and numbers_rows(numbers, name, n_rows)
+            note = ""
+            if found.share < 1:
+                odd = distinct[np.isnan(found.values)].iloc[0]
+                note = (
+                    f"column {name!r} is of numbers, and {odd!r} in it counts as a gap"
+                )
+            column = Column(
+                name, "number", "", tuple(found.units), found.share < 1, note
+            )
+            return column, "it numbers the rows" if whole else ""
+        if several:
+            some = ", ".join(repr(it) for it in sorted(found.units)[:3])
+            return category, f"its numbers have several units: {some}"
+    dated = format_of(distinct)
+    if dated is not None:
+        note = (
+            f"dates in column {name!r} are read as month, day, year, and might be day, "
+            "month, year"
         )
-        return Guess("number", unit=units.pop(), numbers_rows=rows)
-    if numbers is not None and several:
-        some = ", ".join(repr(it) for it in sorted(units)[:3])
-        return Guess("category", reason=f"its numbers have several units: {some}")
-    dates = reader_of_dates(distinct)
-    if dates is not None:
-        return Guess("date", dates)
+        return Column(name, "date", dated[0], note=note * dated[1]), ""
     if not several:
-        return Guess("category")
+        return category, ""
     if distinct.str.split().str.len().mean() >= FEWEST_WORDS:
-        return Guess("text")
-    return Guess("category", reason="nearly every row has a value of its own there")
-
-
-def reader_of_dates(distinct: Any) -> Any:
-    """Return what reads dates of strings, or None where they are none."""
-    # What has no digit, or nothing between two, is no date.
-    if not distinct.str.contains(r"\d.*[-/.:, ].*\d").all():
-        return None
-    skrub: Any = import_extra("skrub", "tables", "Reading dates")
-    reader = skrub.ToDatetime()
-    try:
-        reader.fit(distinct.astype(object))
-    except ValueError:
-        return None
-    return reader
+        return Column(name, "text"), ""
+    return category, "nearly every row has a value of its own there"
 
 
 def numbers_rows(known: Any, name: Any, n_rows: int) -> bool:
     """Whether numbers are those of rows: all differ, without gaps or by their name."""
-    if len(known) < max(n_rows, 3) or not known.is_unique or is_time_span(known):
+    if len(known) < max(n_rows, 3) or not known.is_unique:
         return False
-    if ROW_NAMES.fullmatch(str(name).strip().lower()):
-        return True
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name).strip()).lower()
     whole = (known % 1 == 0).all()
+    if whole and ROW_NAMES.fullmatch(words):
+        return True
     return bool(whole and known.max() - known.min() == n_rows - 1)
-
-
-@dataclass(frozen=True)
-class Feature:
-    """Something that a column says of a row, as a number.
-
-    Parameters
-    ----------
-    column : object
-        The column.
-    name : str
-        As ``weight``, ``color = red`` or ``hour of date``.
-    kind : {"number", "date", "share"}
-        What is told of many rows: a median, as a number or a date, or the share of
-        those of which it holds.
-    unit : str, default=""
-        That of numbers.
-    """
-
-    column: Any
-    name: str
-    kind: str
-    unit: str = ""
-
-    def told(self, here: np.ndarray, elsewhere: np.ndarray) -> str:
-        """Tell what rows of a cluster have, and what all others have."""
-        here, elsewhere = (it[~np.isnan(it)] for it in (here, elsewhere))
-        if self.kind == "share":
-            shares = (
-                f"{100 * np.mean(it):.0f} %" if len(it) else "none"
-                for it in (here, elsewhere)
-            )
-            return "{}: {} here, {} elsewhere".format(self.name, *shares)
-        middle = "median", np.median
-        if self.kind == "number" and len(here) and len(elsewhere):
-            # Of whole numbers, medians may be equal and yet most values larger.
-            if np.median(here) == np.median(elsewhere):
-                middle = "mean", np.mean
-        values = (
-            self._in_words(float(middle[1](it))) if len(it) else "none"
-            for it in (here, elsewhere)
-        )
-        return "{}: {} {} here, {} elsewhere".format(self.name, middle[0], *values)
-
-    def named(self, effect: float) -> str:
-        """Name rows by what they have more or less of than others."""
-        if self.kind == "share":
-            return self.name if effect > 0 else self.name.replace(" = ", " is not ", 1)
-        more, less = ("later", "earlier") if self.kind == "date" else ("high", "low")
-        return f"{more if effect > 0 else less} {self.name}"
-
-    def _in_words(self, value: float) -> str:
-        if self.kind == "date":
-            date = np.datetime64(round(value), "s")
-            day = date.astype("datetime64[D]")
-            return str(day if day == date else date.astype("datetime64[m]")).replace(
-                "T", " "
-            )
-        digits = f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-        if "$€£¥".find(self.unit[:1] or " ") >= 0:
-            return self.unit + digits
-        return f"{digits} {self.unit}".strip()
-
-
-def is_readable(X: Any) -> bool:
-    """Whether rows are a table with words, dates or gaps."""
-    if not hasattr(X, "columns"):
-        return False
-    frame = as_frame(X)
-    return any(
-        not is_numeric(frame[name]) or frame[name].isna().any() for name in frame
-    )
-
-
-def read_table(X: Any) -> tuple[np.ndarray, list[Feature]]:
-    """Return what columns say, as numbers, with NaN where nothing is known."""
-    frame = as_frame(X)
-    rows, features = [], []
-    for name in frame.columns:
-        column = looked_at(frame[name], name)
-        if isinstance(column, str):
-            continue
-        for feature, values in said_by(column, column.read(frame[name])):
-            features.append(feature)
-            rows.append(values)
-    if not features:
-        raise ValueError(
-            "X has no column that describes clusters: columns that number or name the "
-            "rows, or have one value, tell nothing."
-        )
-    return np.column_stack(rows), features
-
-
-def said_by(column: Column, values: np.ndarray) -> Iterator[tuple[Feature, np.ndarray]]:
-    """Yield what a column says of each row."""
-    name = column.name
-    if column.kind == "text":
-        yield from terms_of(name, values)
-        return
-    if column.kind == "category":
-        gaps = np.array([it is None for it in values])
-        levels, counts = np.unique(values[~gaps], return_counts=True)
-        for level in levels[np.argsort(-counts, kind="stable")[:MOST_LEVELS]]:
-            yield Feature(name, f"{name} = {level}", "share"), (values == level) * 1.0
-    elif column.kind == "date":
-        gaps = np.isnat(values)
-        seconds = np.where(gaps, np.nan, values.astype("datetime64[s]").astype(float))
-        yield Feature(name, str(name), "date"), seconds
-        days = np.floor(seconds / 86_400)
-        if np.nanmax(seconds - 86_400 * days) > 0:
-            yield Feature(name, f"hour of {name}", "number"), seconds % 86_400 / 3600
-        # The first day of 1970 was a Thursday.
-        weekdays = np.where(gaps, -1, np.nan_to_num(days) + 3) % 7
-        if len(np.unique(days[~gaps])) > 2:
-            for place, day in enumerate(WEEKDAYS):
-                on = np.where(gaps, 0.0, weekdays == place)
-                yield Feature(name, f"weekday of {name} = {day}", "share"), on
-    else:
-        gaps = np.isnan(values)
-        yield Feature(name, str(name), "number", column.unit), values
-    if gaps.any():
-        yield Feature(name, f"{name} = missing", "share"), gaps * 1.0
-
-
-def terms_of(name: Any, values: np.ndarray) -> Iterator[tuple[Feature, np.ndarray]]:
-    """Terms that the texts of a column have."""
-    vectorizer = CountVectorizer(
-        binary=True, max_features=MOST_TERMS, stop_words="english", dtype=np.float64
-    )
-    texts = ["" if it is None else it for it in values]
-    try:
-        found = vectorizer.fit_transform(texts).toarray()
-    except ValueError:
-        # There is no word but stop words.
-        return
-    for place, term in enumerate(vectorizer.get_feature_names_out()):
-        yield Feature(name, f"{name} has {term!r}", "share"), found[:, place]

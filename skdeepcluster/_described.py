@@ -11,7 +11,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 from sklearn.utils.extmath import row_norms
 
-from skdeepcluster._columns import Feature, is_readable, read_table
 from skdeepcluster._fitted import (
     first_table,
     fitted_labels,
@@ -24,6 +23,7 @@ from skdeepcluster._rows import (
     known_rows,
     plain_settings,
 )
+from skdeepcluster._said import Feature, is_readable, read_table
 from skdeepcluster._sklearn import _num_samples
 
 # Entries of a sparse matrix that are made dense at once, to be ranked.

@@ -23,6 +23,9 @@ SHOWN_SIDE, SHOWN_IMAGES = 64, 12
 # Reasons, and typical rows or texts, of a cluster.
 SHOWN_REASONS, SHOWN_ROWS = 5, 3
 
+# Numbers of clusters that are offered, and effects that are told.
+MOST_OFFERED, LEAST_EFFECT = 20, 0.1
+
 # A cluster with more than this share of the rows is worth a word.
 LARGE = 0.8
 
@@ -33,9 +36,9 @@ MOST_PERIODS = 36
 SHOWN_TEXT = 400
 
 ONE_CLUSTER = (
-    "One cluster was found: nothing shows that the rows fall into groups. All of them "
-    "are in it, so there is nothing to be sure or unsure of. That is a result, and no "
-    "proof: groups that touch everywhere look like one."
+    "One cluster was found: nothing shows that the rows fall into groups, and there is "
+    "nothing to be sure or unsure of. That is a result, and no proof: groups that "
+    "touch everywhere look like one."
 )
 
 
@@ -134,7 +137,14 @@ def clusters_of(
             # Single pixels and features of a network tell a person nothing.
             if data.kind != "images":
                 cluster.name = row["name"]
-                cluster.reasons[:0] = row.get("reasons", [])
+                effects = [*row.get("features", {}).values()]
+                cluster.reasons[:0] = [
+                    reason
+                    for reason, effect in zip(
+                        row.get("reasons", []), effects, strict=True
+                    )
+                    if abs(effect) >= LEAST_EFFECT
+                ]
         clusters.append(cluster)
     return clusters
 
@@ -199,11 +209,13 @@ def what_next(
         )
     found = sum(each.label >= 0 for each in clusters)
     layers = getattr(last_step(estimator), "layers_", [])
-    others = [str(k) for k in layers if k not in (1, found)][:4]
+    others = [str(k) for k in layers if 1 < k <= MOST_OFFERED and k != found][:4]
     if others and options.n_clusters is None:
+        many = ", ".join(others)
         lines.append(
-            "other numbers of clusters hold over a wide range as well: "
-            f"--n-clusters {', '.join(others)}."
+            f"if parts are wanted all the same: --n-clusters {many}."
+            if found == 1
+            else f"other numbers that hold over a wide range: --n-clusters {many}."
         )
     return lines
 

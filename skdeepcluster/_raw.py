@@ -1,6 +1,8 @@
 """Files as people have them, read for the shell command."""
 
+import codecs
 import csv
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 
 from skdeepcluster._columns import Column, looked_at
 from skdeepcluster._extras import import_extra
+from skdeepcluster._values import numbers_in
 
 SUFFIXES = ".csv, .tsv, .parquet, .npy or .npz"
 
@@ -113,36 +116,69 @@ def frame_of(path: Path) -> tuple[Any, list[str]]:
                 "Reading .parquet needs pyarrow: pip install pyarrow"
             ) from error
     notes = []
-    encoding = "utf-8-sig"
-    try:
-        with open(path, encoding=encoding, newline="") as file:
-            start = file.read(SNIFFED)
-            while file.read(SNIFFED):
-                pass
-    except UnicodeDecodeError:
-        encoding = "cp1252"
+    encoding = encoding_of(path)
+    if encoding == "cp1252":
         notes.append("the file is not in UTF-8, and is read as Windows-1252")
-        start = path.read_bytes()[:SNIFFED].decode(encoding, errors="replace")
+    with open(path, encoding=encoding, errors="replace", newline="") as file:
+        start = file.read(SNIFFED)
+    if "\0" in start:
+        raise ValueError(f"{path} is no text: give {SUFFIXES}.")
+    if not start.strip():
+        raise ValueError(
+            f"{path} is empty: give a line of names, and one for each row."
+        )
     try:
         parted_by = csv.Sniffer().sniff(start, delimiters=",;\t|").delimiter
     except csv.Error:
         # A single column, or texts that confuse it.
         parted_by = "\t" if path.suffix.lower() == ".tsv" else ","
     # As strings, so that codes such as 01234 and dates stay what they are.
-    frame = pandas.read_csv(
-        path,
-        sep=parted_by,
-        encoding=encoding,
-        encoding_errors="replace",
-        dtype=str,
-        skipinitialspace=True,
-    )
+    try:
+        frame = pandas.read_csv(
+            path,
+            sep=parted_by,
+            encoding=encoding,
+            encoding_errors="replace",
+            dtype=str,
+            skipinitialspace=True,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is no table of one line of names and as many values in each row, "
+            f"parted by {parted_by!r}: {error}"
+        ) from error
+    named = [str(name) for name in frame.columns]
+    if numbers_in(named).share > 0.5:
+        notes.append("the names of the columns are numbers: is there a line of names?")
+    if sum(name.startswith("Unnamed:") for name in named) > 1:
+        notes.append(
+            "several columns have no name: the line of names has to be the first"
+        )
     return frame, notes
+
+
+def encoding_of(path: Path) -> str:
+    """Tell the encoding of a file of text."""
+    with open(path, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            while file.read(SNIFFED):
+                pass
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
 
 
 def array_of(path: Path) -> np.ndarray:
     """Rows in an array, or in the array ``X`` of several."""
-    found = np.load(path, allow_pickle=False)
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} holds no array of numbers, as numpy.save writes it."
+        ) from error
     if not isinstance(found, np.ndarray):
         with found as arrays:
             names = list(arrays)
@@ -175,9 +211,10 @@ def table_of(frame: Any, choice: Choice) -> Data:
                 columns.append(column)
             continue
         kept = column.startswith(("it numbers", "nearly every"))
+        kept &= name not in choice.text
         if kept:
             ids[str(name)] = frame[name].tolist()
-        if wanted:
+        if wanted and name not in choice.text:
             words = ", and is kept beside the clusters" * kept
             notes.append(f"column {name!r} is left out: {column}{words}")
     kinds = {column.name: column.kind for column in columns}

@@ -194,6 +194,14 @@ def in_colour(image: Any) -> np.ndarray:
     return array
 
 
+def refuse_one(images: Any) -> None:
+    """Refuse a single image where several are wanted, and none."""
+    if getattr(images, "ndim", 4) == 3 or hasattr(images, "convert"):
+        raise ValueError("images is a single image: give a list of images.")
+    if len(images) == 0:
+        raise ValueError("images holds no image.")
+
+
 def squares(images: Sequence[Any], side: int, background: Any = "white") -> np.ndarray:
     """Images in one array of bytes, padded to squares and not squashed.
 
@@ -211,6 +219,7 @@ def squares(images: Sequence[Any], side: int, background: Any = "white") -> np.n
     ImageOps: Any = import_extra("PIL.ImageOps", "plot", "Images of one size")
     check_counts(side=side)
     color = checked_color(background)
+    refuse_one(images)
     padded = np.empty((len(images), side, side, 3), dtype=np.uint8)
     for place, image in enumerate(images):
         image = Image.fromarray(in_colour(image))
@@ -386,6 +395,11 @@ def rows_by(make: Callable[[list[np.ndarray]], Any], images: list[Any]) -> np.nd
     rows = make(images)
     # What leaves a network may still be one of torch's.
     rows = np.asarray(rows.detach().cpu() if hasattr(rows, "detach") else rows)
+    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        raise ValueError(
+            "extract gives numbers that are missing or infinite: mend it, or leave out "
+            "the images that it can't describe."
+        )
     if rows.ndim != 2 or len(rows) != len(images) or rows.dtype.kind not in "fiub":
         raise ValueError(
             f"extract gives an array of shape {rows.shape} and type {rows.dtype} for "

@@ -67,7 +67,6 @@ TRUSTED_TYPES = (
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.model_selection._split.KFold",
     "skrub._string_encoder.StringEncoder",
-    "skrub._to_datetime.ToDatetime",
     "skrub._to_str.ToStr",
 )
 

@@ -17,8 +17,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdeepcluster._columns import KINDS, Column, as_frame, looked_at
 from skdeepcluster._extras import import_extra
 from skdeepcluster._rows import plain_settings, refuse_holders, refuse_images
+from skdeepcluster._warnings import warn
 
 __all__ = ["TableEncoder"]
+
+# Columns of less variance have less weight: of two values, one is rarer than 1 in 20,
+# and would put its few rows too far from all others to be of their groups.
+RARE = 0.095
 
 # What numbers come near to at most, in robust standard deviations.
 FAR = 3.0
@@ -142,7 +147,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ----------
         X : {data frame, array-like} of shape (n_samples, n_columns)
             Table, of pandas or another library.
-        y : None
+        y : object, default=None
             Ignored.
 
         Returns
@@ -169,7 +174,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ----------
         X : {data frame, array-like} of shape (n_samples, n_columns)
             Table, of pandas or another library.
-        y : None
+        y : object, default=None
             Ignored.
         **fit_params
             There are none.
@@ -193,6 +198,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             if isinstance(column, str):
                 self.left_out_[name] = column
                 continue
+            if column.note:
+                warn(f"{column.note[0].upper()}{column.note[1:]}.")
             encoded = EncodedColumn(column, self._part(column, rng), weight)
             blocks.append(encoded.fit_transform(frame[name]))
             self._encoded.append(encoded)
@@ -320,6 +327,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _checked(self, frame: Any) -> tuple[dict[Any, str], dict[Any, float]]:
         """Kinds and weights, after all parameters are checked."""
+        for parameter in ("kinds", "weights"):
+            if not isinstance(given := getattr(self, parameter), Mapping | None):
+                raise TypeError(
+                    f"{parameter}={given!r} must be a dictionary from columns, or None."
+                )
         kinds, weights = dict(self.kinds or {}), dict(self.weights or {})
         for parameter, values in (("kinds", kinds), ("weights", weights)):
             for name in values:
@@ -386,7 +398,8 @@ class EncodedColumn:
         usual = drawn_in(block, FAR) if far else block
         self.shift = usual.mean(0)
         total = usual.var(0).sum()
-        self.scale = float(np.sqrt(self.weight / total)) if total > 0 else 0.0
+        total = max(total, RARE) if total > 0 else np.inf
+        self.scale = float(np.sqrt(self.weight / total))
         return (block - self.shift) * self.scale
 
     def transform(self, values: Any) -> np.ndarray:

@@ -24,6 +24,7 @@ from sklearn.utils import check_array
 from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._columns import looked_at
 from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import take_over
@@ -192,6 +193,11 @@ default=None
         ValueError
             If a parameter is unusable, ``X`` is a table, or no text has a word.
         """
+        if isinstance(self.embedder, str):
+            raise TypeError(
+                f"embedder={self.embedder!r} is a name: give the model itself, as "
+                f"SentenceTransformer({self.embedder!r})."
+            )
         # Not a copy: that would leave the language model out.
         model = type(self)(**self.get_params(deep=False))
         with plain_settings():
@@ -346,7 +352,12 @@ default=None
         if embeddings is None:
             rows = self._embedded([text for text in texts if text])
         rows = normalize(
-            check_array(rows, accept_sparse="csr", dtype=[np.float64, np.float32])
+            check_array(
+                rows,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                input_name="embeddings",
+            )
         )
         if hasattr(self, "_rows") and rows.shape[1] != self._rows.shape[1]:
             raise ValueError(
@@ -486,6 +497,8 @@ default=None
         ValueError
             If there are fewer than two topics, or one isn't among those found.
         """
+        if isinstance(topics, Integral | str):
+            raise ValueError(f"topics={topics!r} must be a sequence of topics.")
         merged = sorted({self._checked(topic) for topic in topics})
         if len(merged) < 2:
             raise ValueError(
@@ -524,6 +537,11 @@ default=None
         ):
             raise ValueError(f"n_topics={n_topics!r} must be an integer >= 2, or None.")
         members = np.flatnonzero(self._topics == topic)
+        if n_topics is not None and n_topics > len(members):
+            raise ValueError(
+                f"n_topics={n_topics} is more than topic {topic} has texts, "
+                f"{len(members)}."
+            )
         with plain_settings():
             parts = self._parts(members, n_topics)
         if not parts.any():
@@ -577,28 +595,31 @@ default=None
         """
         check_is_fitted(self)
         pandas: Any = import_extra("pandas", "compare", "topics_over_time")
-        dates = list(dates)
+        dates = pandas.Series([*dates]).infer_objects()
         numbers = [it for it in dates if isinstance(it, Real) and it == it]
         if numbers:
             raise ValueError(
                 f"dates holds numbers, as {numbers[0]!r}, which may count anything: of "
                 "years, give pandas.to_datetime(years, format='%Y')."
             )
+        if len(dates) != len(self.labels_):
+            raise ValueError(
+                f"There are {len(dates)} dates and {len(self.labels_)} texts in fit: "
+                "give the date of each."
+            )
         try:
-            read = pandas.Series(pandas.to_datetime(dates))
-            if read.dt.tz is not None:
-                read = read.dt.tz_localize(None)
+            column = looked_at(dates, "dates", "date")
+            if isinstance(column, str):
+                raise ValueError(f"dates can't be read: {column}.")
+            read = pandas.Series(column.read(dates))
             periods = read.dt.to_period(freq)
         except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(
-                f"dates or freq={freq!r} can't be read: give dates that "
-                f"pandas.to_datetime takes. {error}"
+                f"dates or freq={freq!r} can't be read: give dates in one format, or "
+                f"those of pandas. {error}"
             ) from error
-        if len(periods) != len(self.labels_):
-            raise ValueError(
-                f"There are {len(periods)} dates and {len(self.labels_)} texts in fit: "
-                "give the date of each."
-            )
+        if column.note:
+            warn(f"{column.note}.")
         dated = periods.notna().to_numpy()
         if not dated.any():
             raise ValueError("dates has no date: all are missing.")

@@ -131,6 +131,7 @@ def test_sizes_shares_and_columns_of_a_frame(iris, kmeans):
     table = describe_clusters(kmeans, iris)
     labels = kmeans.predict(iris)
     assert list(table.columns) == [
+        "name",
         "size",
         "share",
         "typical_rows",

@@ -103,8 +103,8 @@ def test_mixed_table(blobs, capsys):
     assert "150 rows, 3 columns (2 numbers, 1 category)" in told
     assert clustering_accuracy(y, labels_in("data-clusters.csv")) > 0.98
     kept = pd.read_csv("data-clusters.csv")
-    assert list(kept) == ["row", "name", "cluster", "sureness", "name of cluster"]
-    assert kept["name"].tolist() == frame["name"].tolist()
+    assert list(kept) == ["row", "name (data)", "cluster", "sureness", "name"]
+    assert kept["name (data)"].tolist() == frame["name"].tolist()
     page = Path("data-clusters.html").read_text()
     assert "kind = w: 100 % here, 0 % elsewhere" in page
     assert "typical: name " in page
@@ -134,7 +134,7 @@ def test_units_of_a_real_table_do_not_decide(tmp_path, monkeypatch, capsys):
     assert "flavanoids" in told
     found = labels_in("wine-clusters.csv")
     assert adjusted_rand_score(wine.target, found) > 0.8
-    assert "proline: median 1," in Path("wine-clusters.html").read_text()
+    assert "proline: median 1" in Path("wine-clusters.html").read_text()
 
 
 def test_columns_are_chosen(blobs, capsys):
@@ -242,6 +242,23 @@ def test_files_as_programs_write_them(
     assert "(2 numbers, 1 category)" in capsys.readouterr().out
 
 
+def test_files_of_spreadsheets_in_utf_16(blobs):
+    X, y = blobs
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    frame.to_csv("data.csv", index=False, sep="\t", encoding="utf-16")
+    assert main(["data.csv", "--no-report"]) == 0
+    assert clustering_accuracy(y, labels_in("data-clusters.csv")) == 1
+
+
+def test_a_missing_line_of_names_is_told(blobs, capsys):
+    X, _ = blobs
+    pd.DataFrame(X).to_csv("data.csv", index=False, header=False)
+    assert main(["data.csv", "--no-report"]) == 0
+    assert "Note: the names of the columns are numbers" in capsys.readouterr().out
+    assert main(["data.csv", "--output", "no/such"]) == 1
+    assert "--output: there is no folder 'no'" in capsys.readouterr().err
+
+
 def test_one_cluster_is_said_to_be_one(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rows = np.random.default_rng(0).normal(size=(300, 2))
@@ -253,6 +270,7 @@ def test_one_cluster_is_said_to_be_one(tmp_path, monkeypatch, capsys):
     assert pd.read_csv("data-clusters.csv")["sureness"].isna().all()
     page = Path("data-clusters.html").read_text()
     assert "One cluster was found" in page
+    assert "k-means" not in page
     assert "sure (" not in page
 
 
@@ -286,10 +304,12 @@ def test_other_estimators(blobs, capsys):
     [
         ("none.csv", None, "none.csv does not exist"),
         ("data.txt", b"1 2", "suffix '.txt': give .csv"),
-        ("data.csv", b"", "No columns"),
+        ("data.csv", b"", "data.csv is empty: give a line"),
         ("data.csv", b"when\n", "no column to cluster by in 0 rows"),
         ("data.csv", b"a\n1\n", "no column to cluster by in 1 rows: column 'a'"),
-        ("data.npy", b"junk", "pickle"),
+        ("data.npy", b"junk", "data.npy holds no array of numbers"),
+        ("data.csv", b"a,b\n1,2\n1,2,3\n", "as many values in each row"),
+        ("data.csv", b"a\0b,c\0", "data.csv is no text"),
     ],
 )
 def test_unusable_files_are_named(

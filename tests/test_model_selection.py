@@ -446,14 +446,16 @@ def test_comparison_takes_lists_frames_and_sparse_rows(blobs):
         assert (result.table["error"] == "").all()
 
 
-def test_texts_are_compared_in_a_given_space():
+def test_texts_are_compared_in_a_given_space_or_what_makes_rows_of_them():
     texts = ["red apple", "apple pie", "green apple", "fast car", "car race", "a car"]
     space = TfidfVectorizer().fit(texts)
     pipeline = make_pipeline(TfidfVectorizer(), KMeans(2))
     result = compare_clusterers({"it": pipeline}, texts, space=space, subsample=0.9)
     assert result.table.loc["it", "error"] == ""
+    common = compare_clusterers({"it": pipeline}, texts, subsample=0.9)
+    assert common.table.loc["it", "modularity"] == result.table.loc["it", "modularity"]
     with pytest.raises(ValueError, match="give space="):
-        compare_clusterers({"it": pipeline}, texts)
+        compare_clusterers([KMeans(2)], texts)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepcluster.io
 from skdeepcluster import DeepOutlierDetector
+from skdeepcluster._columns import looked_at
 from skdeepcluster.explain import cluster_effects, describe_clusters, describe_outliers
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
@@ -261,7 +262,9 @@ def test_tables_that_cannot_be_encoded_are_named(trips, monkeypatch):
     encoder = TableEncoder(random_state=0).fit(trips)
     with pytest.raises(ValueError, match="X has no column 'price'"):
         encoder.transform(trips.drop(columns="price"))
-    with pytest.raises(ValueError, match="'price' holds 'cheap', and numbers where"):
+    with pytest.raises(
+        ValueError, match=r"'price' holds 'cheap', and numbers in '\$' where"
+    ):
         encoder.transform(trips.replace({"price": {trips["price"][5]: "cheap"}}))
     with pytest.raises(ValueError, match="several columns named 'zip'"):
         encoder.fit(trips[["zip", "zip"]])
@@ -401,3 +404,132 @@ def test_a_csv_as_it_is_written(trips):
         **TableEncoder(random_state=0).fit(trips).columns_,
         "zip": "number",
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers"),
+    [
+        (["300 €", "1.500 €", "40.000 €"], [300, 1500, 40000]),
+        (["8.048.515", "1.000", "5"], [8048515, 1000, 5]),
+        (["1.234", "2.345", "9.876"], [1.234, 2.345, 9.876]),
+        (["0,123", "0,456", "1,5"], [0.123, 0.456, 1.5]),
+        (["$(55.30)", "$2", "$7"], [-55.3, 2, 7]),
+        (["(1,781.89)", "-55.30", "\N{MINUS SIGN}7"], [-1781.89, -55.3, -7]),
+        (["1500.00-", "3.00", "7.5"], [-1500, 3, 7.5]),
+        (["-$46.47", "$2", "$-3"], [-46.47, 2, -3]),
+        (["1 358", "7\N{NO-BREAK SPACE}222", "15"], [1358, 7222, 15]),
+        (["CHF 1'004.70", "CHF 5.20", "CHF 7"], [1004.7, 5.2, 7]),
+        (["$2.9M", "$1.8K", "$7"], [2.9e6, 1800, 7]),
+        (["12 m", "3 m", "7 m"], [12, 3, 7]),
+    ],
+)
+def test_numbers_as_programs_write_them(values, numbers):
+    column = looked_at(pandas.Series(values * 4), "a")
+    assert column.read(pandas.Series(values)).tolist() == pytest.approx(numbers)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%d.%m.%y", "%m/%d/%y"),
+        *("%m/%d/%Y %I:%M %p", "%a, %d %b %Y %H:%M:%S +0000", "%Y%m%d", "%Y/%m/%d"),
+        *("%Y-%m-%dT%H:%M:%S+01:00", "%Y-%m-%d %H:%M:%S.%f", "%d.%m.%Y %H:%M"),
+    ],
+)
+def test_dates_as_programs_write_them(way):
+    days = pandas.date_range("2022-01-04 13:00", periods=40, freq="26h")
+    written = pandas.Series(days.strftime(way))
+    column = looked_at(written, "a")
+    assert column.kind == "date"
+    shown = days if "H" in way or "I" in way else days.normalize()
+    assert (column.read(written) == shown.to_numpy()).all()
+
+
+def test_days_come_before_months_where_points_do():
+    months = pandas.date_range("2019-01-01", periods=60, freq="MS")
+    table = pandas.DataFrame({"month": months.strftime("%d.%m.%Y")})
+    assert "month month sin" in TableEncoder().fit(table).get_feature_names_out()
+    open_ = pandas.DataFrame({"day": months.strftime("%d/%m/%Y")})
+    with pytest.warns(
+        UserWarning, match="Dates in column 'day' are read as month, day"
+    ):
+        TableEncoder().fit(open_)
+
+
+def test_hours_are_those_that_the_clocks_showed():
+    times = pandas.date_range(
+        "2024-01-01 00:30", periods=9, freq="7D", tz="Europe/Rome"
+    )
+    for values in (times, times.strftime("%Y-%m-%dT%H:%M:%S%z"), [*map(str, times)]):
+        table = pandas.DataFrame({"t": values, "a": range(5, 14)})
+        effects = cluster_effects(None, table, labels=[0] * 4 + [1] * 5)
+        (reasons,) = describe_clusters(None, table, labels=[0] * 4 + [-1] * 5)[
+            "reasons"
+        ]
+        assert "weekday of t = Mon" in effects
+        assert not any("Sun" in it for it in reasons)
+    clocks = pandas.DataFrame({"t": ["23:45", "08:10", "23:50", "08:15"] * 3})
+    (reasons, _) = describe_clusters(None, clocks, labels=[0, 1] * 6)["reasons"]
+    assert "t: median 23:47 here, 08:12 elsewhere" in reasons
+
+
+def test_an_odd_cell_is_a_gap_and_is_told():
+    values = [f"{1.37 * i:.2f}" for i in range(200)]
+    values[5], values[7] = "n.a.", "see below"
+    with pytest.warns(UserWarning, match="'v' is of numbers, and 'see below' in it"):
+        encoder = TableEncoder().fit(pandas.DataFrame({"v": values}))
+    assert encoder.columns_ == {"v": "number"}
+    values[5] = values[7] = None
+    values[9] = "inf"
+    with pytest.raises(ValueError, match="'v' holds infinite values"):
+        TableEncoder().fit(pandas.DataFrame({"v": values}))
+
+
+def test_values_of_another_unit_or_format_are_refused():
+    table = pandas.DataFrame(
+        {"p": ["$10.5", "$7", "$8"], "d": ["2024-01-05"] * 2 + [None]}
+    )
+    encoder = TableEncoder().fit(table)
+    for name, value in {"p": "€10", "d": "tomorrow"}.items():
+        with pytest.raises(ValueError, match=f"'{name}' holds '{value}'"):
+            encoder.transform(table.assign(**{name: value}))
+
+
+def test_names_of_ids_in_any_case():
+    numbers = np.random.default_rng(0).permutation(90)[:30]
+    for name in ("CustomerID", "userId", "order_id", "customer id", "No.", "key"):
+        assert looked_at(pandas.Series(numbers), name) == "it numbers the rows"
+    assert looked_at(pandas.Series(numbers), "paid").kind == "number"
+
+
+def test_columns_of_pyarrow():
+    pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(0)
+    table = pandas.DataFrame(
+        {
+            "x": rng.normal(size=50),
+            "n": rng.integers(0, 9, 50),
+            "word": rng.choice(["oak", "elm"], 50),
+            "t": pandas.date_range("2024-01-01", periods=50),
+        }
+    )
+    table.loc[3, ["x", "word"]] = None
+    arrow = table.convert_dtypes(dtype_backend="pyarrow")
+    expected = TableEncoder().fit(table)
+    encoder = TableEncoder().fit(arrow)
+    assert encoder.columns_ == expected.columns_
+    np.testing.assert_allclose(encoder.transform(arrow), expected.transform(table))
+    describe_clusters(None, arrow, labels=[0, 1] * 25)
+
+
+def test_what_few_rows_have_does_not_decide():
+    rng = np.random.default_rng(0)
+    x = np.repeat([0, 50, 100], 100) + rng.normal(size=300)
+    gap = np.full(300, np.nan)
+    gap[[5, 150, 250]] = [1, 2, 3]
+    for other in (gap, gap > 0):
+        table = pandas.DataFrame({"x": x, "other": other})
+        graph = GraphClustering(random_state=0)
+        assert len(set(make_pipeline(TableEncoder(), graph).fit_predict(table))) == 3
+    encoder = TableEncoder().fit(table.assign(gap=gap))
+    assert encoder.left_out_ == {"gap": "3 of its 300 rows have a value"}
