@@ -46,7 +46,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
               they have one unit
     category  a one for the value that a row has, a gap being a value; the rarest of
               more than ``max_categories`` share one
-    date      the time to the second, and its place on the circles in which it varies:
+    date      the time as a clock showed it, and its place on the circles in which it varies:
               the day, the week, and the year if there is more than one
     text      components of character n-grams [2]_; strings are texts where most of
               them differ and they have four words or more on average
