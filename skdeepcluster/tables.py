@@ -37,24 +37,26 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     A table is taken as it comes: numbers, words, dates, texts and gaps. Each of its
     columns becomes a block of numbers, and all blocks have the same total variance, so
     that a category of thirty values or a text of thirty components counts no more than
-    a single number.
+    a single number. Only columns that hardly vary, as a mark of fewer than 1 in 20
+    rows, have less, lest these rows are far from all others.
 
     ========  ==========================================================================
     number    the distance from the median in robust standard deviations [1]_, drawn in
               beyond ``max_absolute_value``, and whether there is a gap. Strings are
-              numbers if all of them are: ``1,200``, ``$5`` and ``3 kg`` as well, if
-              they have one unit
+              numbers, such as ``1,200``, ``$5``, ``3 kg`` and ``1.5M``, if they have
+              one unit; where a few of many are none, a warning tells of them, and they
+              are gaps
     category  a one for the value that a row has, a gap being a value; the rarest of
               more than ``max_categories`` share one
-    date      the time as a clock showed it, and its place on the circles in which it varies:
-              the day, the week, and the year if there is more than one
+    date      the time as a clock showed it, and its place on the circles in which it
+              varies: the day, the week, and the year if there is more than one
     text      components of character n-grams [2]_; strings are texts where most of
               them differ and they have four words or more on average
     ========  ==========================================================================
 
-    Columns are left out, with the reason in ``left_out_``, that are empty, have one
-    value, number the rows, as ``id`` or 0, 1, 2, or name them: strings that are no
-    texts and differ in more than half of the rows.
+    Columns are left out, with the reason in ``left_out_``, that are empty in more than
+    19 of 20 rows, have one value, number the rows, as ``id`` or 0, 1, 2, or name them:
+    strings that are no texts and differ in more than half of the rows.
 
     Parameters
     ----------
@@ -163,6 +165,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             If a parameter is out of range or names a column that isn't there, a column
             isn't of the kind that is said, a number is infinite, or nothing is left to
             encode.
+
+        Warns
+        -----
+        UserWarning
+            If cells of a column of numbers are none, or dates may be read in two ways.
         """
         self.fit_transform(X)
         return self
