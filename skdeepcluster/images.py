@@ -323,6 +323,7 @@ def features(
     array([[  0.,   0.,   0.],
            [255., 255., 255.]])
     """
+    refuse_one(images)
     images = [in_colour(image) for image in images]
     if isinstance(extract, str):
         extract = imported(extract)

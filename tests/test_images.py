@@ -449,3 +449,14 @@ def test_a_folder_a_grid_and_ten_answers(tmp_path):
     assert (classes[:60] == np.array(["bar", "disc"])[y]).all()
     display = ClusterImagesDisplay.from_predictions(found.images, classes, n_images=61)
     assert display.images[0].shape[1:] == (64, 64, 3)
+
+
+def test_single_images_and_gaps_in_features_are_refused():
+    image = np.zeros((8, 6, 3), np.uint8)
+    for wrong, message in [(image, "a single image"), ([], "holds no image")]:
+        with pytest.raises(ValueError, match=message):
+            pixels(wrong)
+        with pytest.raises(ValueError, match=message):
+            features(wrong, lambda images: [it.mean((0, 1)) for it in images])
+    with pytest.raises(ValueError, match="missing or infinite"):
+        features([image] * 3, lambda images: np.full((len(images), 2), np.nan))
