@@ -88,7 +88,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Why the others are not.
     sources_ : ndarray of shape (n_features_out,)
         For each column that is made, the column of the table that it is made of.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Columns of the table, where it has names that are strings.
     n_features_in_ : int
         Columns of the table.
