@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 import skdeepcluster
 from skdeepcluster import graph
 from skdeepcluster import images as image_files
-from skdeepcluster._columns import Column
+from skdeepcluster._columns import looked_at
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import last_step
 from skdeepcluster._page import (
@@ -242,14 +242,14 @@ def make(options: argparse.Namespace, data: Data) -> Any:
 
 def numbers_of(frame: Any) -> Any:
     """Numbers of a table as they are."""
-    kinds = TableEncoder().fit(frame).columns_
-    others = [repr(name) for name, kind in kinds.items() if kind != "number"]
+    columns: list[Any] = [looked_at(frame[name], name) for name in frame]
+    others = [repr(it.name) for it in columns if it.kind != "number"]
     if others:
         raise ValueError(
             f"--no-scale takes numbers alone, and {', '.join(others)} hold others: "
             "--drop them, or leave out --no-scale."
         )
-    return frame.apply(lambda column: Column(column.name, "number").read(column))
+    return frame.assign(**{str(it.name): it.read(frame[it.name]) for it in columns})
 
 
 def clusterer(options: argparse.Namespace) -> Any:

@@ -229,9 +229,10 @@ def table_of(frame: Any, choice: Choice) -> Data:
         kept = frame[text].fillna("").astype(str)
         texts = kept.agg("\n".join, axis=1).str.strip().tolist()
         told = f"{len(texts)} texts in {', '.join(map(repr, text))}"
-        dates = [it.read(frame[it.name]) for it in columns if it.kind == "date"]
-        dated = dates[0] if len(dates) == 1 else None
-        return Data("texts", texts, told, notes, ids, dates=dated)
+        dated = [column for column in columns if column.kind == "date"]
+        dates = dated[0].read(frame[dated[0].name]) if len(dated) == 1 else None
+        notes += [column.note for column in dated if column.note]
+        return Data("texts", texts, told, notes, ids, dates=dates)
     if not kinds:
         raise ValueError(
             f"The table has no column to cluster by in {len(frame)} rows: "

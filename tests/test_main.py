@@ -114,9 +114,9 @@ def test_numbers_are_scaled_unless_they_are_not_to_be(blobs, capsys):
     """Three groups in two columns, beside one noisy column of large values."""
     X, y = blobs
     income = np.random.default_rng(0).normal(0, 1e5, len(X))
-    pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "income": income}).to_csv(
-        "data.csv", index=False
-    )
+    told = [f"${it:,.2f}" for it in income]
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "income": told})
+    frame.to_csv("data.csv", index=False)
     assert main(["data.csv", "--no-report"]) == 0
     assert clustering_accuracy(y, labels_in("data-clusters.csv")) == 1
     assert main(["data.csv", "--no-report", "--no-scale"]) == 0
