@@ -117,7 +117,9 @@ def read(folder: Any, *, background: Any = "white", side: int = 256) -> ImageFol
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         hidden = any(part.startswith(".") for part in name.split("/"))
-        if hidden or path.suffix.lower() not in suffixes or not path.is_file():
+        # A link to nothing is told of; a pipe would never end.
+        readable = path.is_file() or path.is_symlink()
+        if hidden or path.suffix.lower() not in suffixes or not readable:
             continue
         try:
             with Image.open(path) as file:

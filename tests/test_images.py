@@ -460,3 +460,11 @@ def test_single_images_and_gaps_in_features_are_refused():
             features(wrong, lambda images: [it.mean((0, 1)) for it in images])
     with pytest.raises(ValueError, match="missing or infinite"):
         features([image] * 3, lambda images: np.full((len(images), 2), np.nan))
+
+
+def test_links_to_nothing_are_told_of(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "gone.png")
+    found = read(tmp_path)
+    assert found.names == ["a.png"]
+    assert found.left_out == {"b.png": "Pillow can't read it"}
