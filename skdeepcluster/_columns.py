@@ -159,7 +159,11 @@ def as_frame(X: Any) -> Any:
         )
     frame = frame.infer_objects()
     of_arrow = [name for name in frame if str(frame[name].dtype).endswith("[pyarrow]")]
-    return frame.assign(**{str(name): of_numpy(frame[name]) for name in of_arrow})
+    if of_arrow:
+        frame = frame.copy()
+    for name in of_arrow:
+        frame[name] = of_numpy(frame[name])
+    return frame
 
 
 def of_numpy(values: Any) -> Any:

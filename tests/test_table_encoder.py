@@ -520,6 +520,9 @@ def test_columns_of_pyarrow():
     assert encoder.columns_ == expected.columns_
     np.testing.assert_allclose(encoder.transform(arrow), expected.transform(table))
     describe_clusters(None, arrow, labels=[0, 1] * 25)
+    numbered = arrow.set_axis(range(4), axis=1)
+    assert [*TableEncoder().fit(numbered).columns_] == [0, 1, 2, 3]
+    assert (numbered.dtypes == arrow.dtypes.to_numpy()).all()
 
 
 def test_what_few_rows_have_does_not_decide():
