@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,9 @@ def parser() -> argparse.ArgumentParser:
         default="white",
         help="colour that is seen where an image is transparent (default: white)",
     )
-    command.add_argument("--n-clusters", type=positive, help="found if it is not given")
+    command.add_argument(
+        "--n-clusters", type=partial(whole, least=1), help="found if it is not given"
+    )
     command.add_argument("--estimator", choices=ESTIMATORS, default="GraphClustering")
     command.add_argument(
         "--output",
@@ -124,23 +127,15 @@ def parser() -> argparse.ArgumentParser:
         help="labels go to OUTPUT.csv, the page to OUTPUT.html (default: the name of "
         "the data and -clusters, in the current folder)",
     )
-    command.add_argument("--random-state", type=seed, default=0)
+    command.add_argument("--random-state", type=partial(whole, least=0), default=0)
     command.add_argument("--no-report", action="store_true", help="write no page")
     return command
 
 
-def positive(text: str) -> int:
-    """Read a whole number of 1 at least."""
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number >= 1")
-    return number
-
-
-def seed(text: str) -> int:
-    """Read a whole number of 0 at least."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number >= 0")
+def whole(text: str, least: int) -> int:
+    """Read a whole number that is so large at least."""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number >= {least}")
     return int(text)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from skdeepcluster._extras import import_extra
 from skdeepcluster._rows import refuse_nested
-from skdeepcluster._values import GAPS, dates_in, format_of, numbers_in
+from skdeepcluster._values import GAPS, Numbers, dates_in, format_of, numbers_in
 
 KINDS = ("number", "category", "date", "text")
 
@@ -22,6 +22,10 @@ LEAST_KNOWN = 0.05
 # Of a column of more numbers than a category has, so many strings must be numbers; the
 # others count as gaps, and the user is told.
 LEAST_NUMBERS, FEWEST_NUMBERS = 0.9, 20
+
+# Why columns that tell rows apart, and nothing of them, are left out.
+NUMBERS_ROWS = "it numbers the rows"
+NAMES_ROWS = "nearly every row has a value of its own there"
 
 # Names that numbers of rows go by, where each row has one of its own.
 ROW_NAMES = re.compile(
@@ -39,8 +43,8 @@ class Column:
     kind : {"number", "category", "date", "text"}
     way : str, default=""
         Format of dates in strings.
-    units : tuple of str, default=("",)
-        What may stand before or after a number.
+    unit : str, default=""
+        What stands before or after each number.
     loose : bool, default=False
         Whether strings that are no numbers are gaps.
     note : str, default=""
@@ -50,14 +54,9 @@ class Column:
     name: Any
     kind: str
     way: str = ""
-    units: tuple[str, ...] = ("",)
+    unit: str = ""
     loose: bool = False
     note: str = ""
-
-    @property
-    def unit(self) -> str:
-        """Unit of the numbers."""
-        return max(self.units, key=len)
 
     def read(self, values: Any) -> np.ndarray:
         """Read values of a column that is like the one that was looked at.
@@ -91,9 +90,10 @@ class Column:
             found = numbers_in(values[known])
             numbers = np.full(len(values), np.nan)
             numbers[known.to_numpy()] = found.values
-            units = found.units <= {"", *self.units}
-            if not units or (found.share < 1 and not self.loose and known.any()):
-                self._refuse(values[known], "numbers")
+            if known.any() and not self._fits(found):
+                wrong = (it for it in values[known] if not self._fits(numbers_in([it])))
+                # Each may be a number by itself, and yet written in another way.
+                self._refuse(next(wrong, values[known].iloc[0]), "numbers")
         if np.isinf(numbers).any():
             raise ValueError(
                 f"Column {self.name!r} holds infinite values: replace them, as by the "
@@ -101,16 +101,17 @@ class Column:
             )
         return numbers
 
-    def _refuse(self, values: Any, what: str) -> None:
-        """Refuse the first value that can't be read."""
-        for each in values:
-            one = numbers_in([each])
-            if what == "dates" or one.share < 1 or not one.units <= {"", *self.units}:
-                unit = f" in {self.unit!r}" if self.unit else ""
-                raise ValueError(
-                    f"Column {self.name!r} holds {each!r}, and {what}{unit} where the "
-                    "table was fitted: mend the value, or leave it empty."
-                )
+    def _fits(self, found: Numbers) -> bool:
+        """Whether strings are numbers in the unit of the column."""
+        return found.units <= {"", self.unit} and (self.loose or found.share == 1)
+
+    def _refuse(self, value: Any, what: str) -> None:
+        """Refuse a value that can't be read."""
+        unit = f" in {self.unit!r}" if self.unit else ""
+        raise ValueError(
+            f"Column {self.name!r} holds {value!r}, and {what}{unit} where the table "
+            "was fitted: mend the value, or leave it empty."
+        )
 
     def _dates(self, values: Any) -> np.ndarray:
         if str(values.dtype).startswith("period"):
@@ -119,7 +120,9 @@ class Column:
             known = known_values(values)
             texts = values.where(known, None)
             values = dates_in(texts, self.way)
-            self._refuse(texts[known & values.isna()], "dates")
+            wrong = texts[known & values.isna()]
+            if len(wrong):
+                self._refuse(wrong.iloc[0], "dates")
         elif is_text(values):
             pandas = import_extra("pandas", "tables", "Reading dates")
             values = pandas.to_datetime(values)
@@ -225,7 +228,7 @@ def looked_at(values: Any, name: Any, kind: str | None = None) -> Column | str:
     reason = ""
     column = Column(name, "category")
     if is_time_span(values):
-        column = Column(name, "number", units=("s",))
+        column = Column(name, "number", unit="s")
     elif is_numeric(values):
         column, reason = of_numbers(known, name, len(values), kind)
     elif re.match("datetime|period", str(values.dtype)):
@@ -255,7 +258,7 @@ def of_numbers(
         found = format_of(known.astype("int64").astype(str).drop_duplicates())
         if found is not None and (kind == "date" or known.nunique() > 1):
             return Column(name, "date", found[0]), ""
-    reason = "it numbers the rows" if numbers_rows(known, name, n_rows) else ""
+    reason = NUMBERS_ROWS if numbers_rows(known, name, n_rows) else ""
     return Column(name, "number"), reason
 
 
@@ -287,10 +290,9 @@ def of_objects(known: Any, name: Any, n_rows: int) -> tuple[Column, str]:
                 note = (
                     f"column {name!r} is of numbers, and {odd!r} in it counts as a gap"
                 )
-            column = Column(
-                name, "number", "", tuple(found.units), found.share < 1, note
-            )
-            return column, "it numbers the rows" if whole else ""
+            (unit,) = found.units
+            column = Column(name, "number", "", unit, found.share < 1, note)
+            return column, NUMBERS_ROWS if whole else ""
         if several:
             some = ", ".join(repr(it) for it in sorted(found.units)[:3])
             return category, f"its numbers have several units: {some}"
@@ -305,7 +307,7 @@ def of_objects(known: Any, name: Any, n_rows: int) -> tuple[Column, str]:
         return category, ""
     if distinct.str.split().str.len().mean() >= FEWEST_WORDS:
         return Column(name, "text"), ""
-    return category, "nearly every row has a value of its own there"
+    return category, NAMES_ROWS
 
 
 def numbers_rows(known: Any, name: Any, n_rows: int) -> bool:

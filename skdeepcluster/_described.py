@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 from sklearn.utils.extmath import row_norms
 
+from skdeepcluster._columns import as_frame
 from skdeepcluster._fitted import (
     first_table,
     fitted_labels,
@@ -19,11 +20,8 @@ from skdeepcluster._fitted import (
     searched,
 )
 from skdeepcluster._labels import check_labels, is_noise
-from skdeepcluster._rows import (
-    known_rows,
-    plain_settings,
-)
-from skdeepcluster._said import Feature, is_readable, read_table
+from skdeepcluster._rows import known_rows, plain_settings
+from skdeepcluster._said import Feature, is_wordy, read_table
 from skdeepcluster._sklearn import _num_samples
 
 # Entries of a sparse matrix that are made dense at once, to be ranked.
@@ -92,11 +90,13 @@ def table_of(whole: Any, X: Any, feature_names: Any) -> tuple[Any, list[Feature]
     That is what the columns of a data frame say, or the first table of finite numbers
     on the way to the final step.
     """
-    if feature_names is None and is_readable(X):
-        return read_table(X)
+    if feature_names is None and hasattr(X, "columns"):
+        frame = as_frame(X)
+        if is_wordy(frame):
+            return read_table(frame)
     rows, table, step = first_table(whole, X)
     names = names_of(rows, table.shape[1], feature_names, whole, step)
-    return table.astype(np.float64), [
+    return table.astype(np.float64, copy=False), [
         Feature(name, str(name), "number") for name in names
     ]
 

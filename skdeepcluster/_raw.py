@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skdeepcluster._columns import Column, looked_at
+from skdeepcluster._columns import NAMES_ROWS, NUMBERS_ROWS, Column, looked_at
 from skdeepcluster._extras import import_extra
 from skdeepcluster._values import numbers_in
 
@@ -210,8 +210,7 @@ def table_of(frame: Any, choice: Choice) -> Data:
             if wanted:
                 columns.append(column)
             continue
-        kept = column.startswith(("it numbers", "nearly every"))
-        kept &= name not in choice.text
+        kept = column in (NUMBERS_ROWS, NAMES_ROWS) and name not in choice.text
         if kept:
             ids[str(name)] = frame[name].tolist()
         if wanted and name not in choice.text:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 
-from skdeepcluster._columns import Column, as_frame, is_numeric, looked_at
+from skdeepcluster._columns import Column, is_numeric, looked_at
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -88,19 +88,15 @@ class Feature:
         return f"{digits} {self.unit}".strip()
 
 
-def is_readable(X: Any) -> bool:
-    """Whether rows are a table with words, dates or gaps."""
-    if not hasattr(X, "columns"):
-        return False
-    frame = as_frame(X)
+def is_wordy(frame: Any) -> bool:
+    """Whether a table has words, dates or gaps."""
     return any(
         not is_numeric(frame[name]) or frame[name].isna().any() for name in frame
     )
 
 
-def read_table(X: Any) -> tuple[np.ndarray, list[Feature]]:
+def read_table(frame: Any) -> tuple[np.ndarray, list[Feature]]:
     """Return what columns say, as numbers, with NaN where nothing is known."""
-    frame = as_frame(X)
     rows, features = [], []
     for name in frame.columns:
         column = looked_at(frame[name], name)

@@ -136,7 +136,7 @@ def format_of(strings: Any) -> tuple[str, bool] | None:
     strings : pandas.Series
         Distinct ones.
     """
-    strings = strings.str.replace(ZONE, "", regex=True).str.strip()
+    strings = without_zone(strings)
     some = strings.head(5).tolist()
     for way in FORMATS:
         if all(fits(it, way) for it in some) and dates_in(strings, way).notna().all():
@@ -160,5 +160,10 @@ def fits(text: str, way: str) -> bool:
 def dates_in(strings: Any, way: str) -> Any:
     """Read dates in one format, those with a zone as the clock showed them."""
     pandas = import_extra("pandas", "tables", "Reading dates")
-    strings = strings.astype("string").str.replace(ZONE, "", regex=True).str.strip()
+    strings = without_zone(strings.astype("string"))
     return pandas.to_datetime(strings, format=way, errors="coerce")
+
+
+def without_zone(strings: Any) -> Any:
+    """Leave out the zone at the end of times."""
+    return strings.str.replace(ZONE, "", regex=True).str.strip()
