@@ -1,7 +1,9 @@
 """Run the benchmarks of the folder `measured` without asv, which can run them too.
 
-Every measurement is made in a process of its own. Without the name of a file the
-results are printed; with one that is there, beside its earlier results.
+Every measurement is made in a process of its own. Seconds are divided by those of a
+bare loop of torch in the same process, so that results of other machines and hours
+compare. Without the name of a file the results are printed; with one that is there,
+beside its earlier results.
 """
 
 import argparse
@@ -51,7 +53,7 @@ def measure(name):
         start = benchmark.timer()
         call(*values)
         spent.append(benchmark.timer() - start)
-    return min(spent)
+    return min(spent) / fits.bare_seconds()
 
 
 def peak_megabytes():

@@ -20,12 +20,23 @@ from skdeepcluster._rows import plain_settings
 # activations stay within a few megabytes and one row alone is a matter of milliseconds.
 INFERENCE_ROWS = 256
 
+# Of a GPU's free memory, for the rows of a training.
+RESIDENT_SHARE = 0.25
+
 
 class BatchDataset(Dataset):
     """Rows of an array or CSR matrix, handed out as dense batches with their index."""
 
     def __init__(self, X: Any, y: Any = None) -> None:
         self.X = X
+        self.resident: Tensor | None = None
+
+    def bring_to(self, device: torch.device) -> None:
+        """Copy dense rows to a GPU, once, if they leave most of its memory free."""
+        if device.type != "cuda" or sp.issparse(self.X):
+            return
+        if self.X.nbytes < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+            self.resident = torch.tensor(self.X, device=device)
 
     def __len__(self) -> int:
         return self.X.shape[0]
@@ -35,6 +46,8 @@ class BatchDataset(Dataset):
 
     def rows(self, index: Any) -> Tensor:
         """Dense copy of the rows at an index or slice."""
+        if self.resident is not None:
+            return self.resident[torch.as_tensor(index, device=self.resident.device)]
         rows = self.X[index]
         if sp.issparse(rows):
             rows = rows.toarray()

@@ -1,15 +1,14 @@
 """Training through skorch: the lean loop, stopping, seeds, devices."""
 
 import contextlib
+import importlib
 import math
+import sys
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-
-# The first optimizer loads it otherwise, for a second, within a fit: a Ctrl-C in that
-# moment would leave half of it, which no later fit can use.
-import torch._dynamo
 from skorch import NeuralNet
 from skorch.callbacks import (
     Callback,
@@ -69,6 +68,11 @@ class Net(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the optimizer, which loads torch's compiler, for seconds."""
+        load_whole("torch._dynamo")
+        return super().initialize_optimizer(*args, **kwargs)
+
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Tell all the callbacks; one that raises an interruption ends the training.
 
@@ -101,6 +105,8 @@ class Net(NeuralNet):
     def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **kwargs: Any) -> Any:
         """Run epochs until the last, or until something sets ``stopping``."""
         data, held_out = self.get_split_datasets(X, y)
+        if isinstance(data, BatchDataset):
+            data.bring_to(torch.device(self.device))
         told = {"dataset_train": data, "dataset_valid": held_out}
         iterator = self.get_iterator(data, training=True)
         validation = held_out and self.get_iterator(held_out, training=False)
@@ -295,6 +301,17 @@ class Trained:
 
     history: list[dict[str, Any]]
     interrupted: bool
+
+
+def load_whole(name: str) -> None:
+    """Import a module in a thread of its own, which no Ctrl-C stops half-way.
+
+    Nothing can use what is half loaded, now or later.
+    """
+    if name not in sys.modules:
+        thread = threading.Thread(target=importlib.import_module, args=(name,))
+        thread.start()
+        thread.join()
 
 
 def train(net: Net, X: Any, seed: int, page: Page) -> Trained:

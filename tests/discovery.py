@@ -41,7 +41,7 @@ def brief_teaching():
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_joint, "TEACHING_EPOCHS", 1)
-        patch.setattr(_joint, "TEACHING_STEPS_OF_FEW", 20)
+        patch.setattr(_joint, "TEACHING_STEPS", 20)
         yield
 
 

@@ -1,5 +1,7 @@
 """Initial clusters of a graph, and a network that is taught to tell them apart."""
 
+import math
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -24,6 +26,7 @@ from skdeepcluster import (
     VaDEClustering,
 )
 from skdeepcluster._resume import Page
+from skdeepcluster.estimators import _schedule
 from skdeepcluster.estimators._initial import Clusters, fit_about
 from skdeepcluster.estimators._joint import TeachingNet
 from skdeepcluster.estimators._training import make_net
@@ -141,6 +144,29 @@ def test_network_learns_and_keeps_the_clusters_of_the_graph(
     refined = cls(10, init="graph", **{**settings, "max_epochs": 5}).fit(X)
     assert refined.n_iter_ > 0
     assert adjusted_rand_score(taught.labels_, refined.labels_) > 0.9
+
+
+def test_a_network_that_is_taught_is_trained_briefly_before(digits, short_teaching):
+    X = digits[:300]
+    left = DECClustering(5, max_epochs=0, random_state=0).fit(X)
+    assert left.module_.config["hidden_units"] == [*_schedule.SLIM]
+    steps = len(left.history_["pretraining"]) * math.ceil(300 / _schedule.BATCH_OF_FEW)
+    assert _schedule.BRIEF_STEPS_OF_FEW <= steps < 1.1 * _schedule.BRIEF_STEPS_OF_FEW
+    others = {"init": "k-means"}, {"encoder": Autoencoder()}
+    for settings in others:
+        model = DECClustering(5, max_epochs=0, random_state=0, **settings).fit(X)
+        assert model.module_.config["hidden_units"] == [*_schedule.NARROW]
+        assert len(model.history_["pretraining"]) == _schedule.EPOCHS_OF_FEW
+
+
+def test_many_rows_are_trained_longer_and_wider():
+    few, many = (_schedule.brief(rows) for rows in (4_999, 5_000))
+    assert few["hidden_units"] == _schedule.SLIM
+    assert many["hidden_units"] == _schedule.WIDE
+    for rows in (5_000, 70_000, 1_000_000):
+        settings = _schedule.brief(rows)
+        steps = settings["max_epochs"] * math.ceil(rows / settings["batch_size"])
+        assert steps >= _schedule.BRIEF_STEPS
 
 
 def test_same_seed_same_taught_network(digits, autoencoder, short_teaching):

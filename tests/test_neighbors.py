@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.neighbors import NearestNeighbors
 
 from skdeepcluster.estimators._objectives import Neighborhoods
+from skdeepcluster.graph import device
 from skdeepcluster.graph import neighbors as N
 from skdeepcluster.graph.neighbors import Graph
 
@@ -24,6 +25,32 @@ def test_neighbor_graph(points):
         others = [j for j in np.argsort(distances[i]) if j != i]
         assert set(np.flatnonzero(graph[i])) == set(others[:5])
     assert set(np.unique(graph)) == {0, 1}
+
+
+@pytest.mark.parametrize(("n_columns", "shift"), [(2, 0), (20, 1e4), (300, 0)])
+def test_neighbours_on_a_device_are_those_of_an_exact_search(
+    n_columns, shift, monkeypatch
+):
+    monkeypatch.setattr(device, "ENTRIES_AT_ONCE", 100_000)
+    rows = np.random.RandomState(0).normal(size=(700, n_columns)) + shift
+    rows = rows.astype(np.float32)
+    search = NearestNeighbors(n_neighbors=15, algorithm="brute").fit(rows)
+    exact = search.kneighbors_graph()
+    found = device.nearest_on("cpu", rows, 15)
+    assert found.shape == exact.shape
+    assert (found != exact).nnz <= 0.001 * exact.nnz
+
+
+def test_a_device_is_asked_for_many_rows_only(points, monkeypatch):
+    asked = []
+    monkeypatch.setattr(N, "fast_device", lambda n_rows: asked.append(n_rows))
+    own = NearestNeighbors(n_neighbors=5)
+    N.neighbor_graph(points, 5, None, 0)
+    N.neighbor_graph(points, 5, own, 0)
+    assert asked == [len(points)]
+    monkeypatch.setattr(N, "fast_device", lambda n_rows: "cpu")
+    found = N.neighbor_graph(points, 5, None, 0)
+    assert (found != N.neighbor_graph(points, 5, own, 0)).nnz == 0
 
 
 def test_neighbours_are_drawn_of_distinct_rows(points):

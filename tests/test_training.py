@@ -123,6 +123,15 @@ def test_dataset_gives_dense_copies(X):
     assert X[1].any()
 
 
+def test_rows_that_are_on_the_device_are_the_same(X):
+    data, moved = BatchDataset(X), BatchDataset(X)
+    moved.bring_to(torch.device("cpu"))
+    assert moved.resident is None
+    moved.resident = torch.tensor(X)
+    for index in np.array([[0, 5, 2], [7, 7, 1]]):
+        assert torch.equal(moved.rows(index), data.rows(index))
+
+
 @pytest.mark.parametrize("count", [1, 33, 255, 256, 257, 3000])
 def test_in_batches_have_one_size(count):
     X = np.random.RandomState(0).normal(size=(count, 3)).astype(np.float32)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from skdeepcluster._callbacks import CosineAnnealing
-from skdeepcluster._resume import Page
+from skdeepcluster._resume import Journal, Page
 from skdeepcluster._seeds import FitSeeds, spawn_seeds
 from skdeepcluster.estimators._base import (
     SCHEDULE_CONSTRAINTS,
@@ -25,12 +25,20 @@ from skdeepcluster.estimators._base import (
 )
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._embedded import nearest
+from skdeepcluster.estimators._given import unwrapped
 from skdeepcluster.estimators._initial import (
     INITIAL_CONSTRAINTS,
     Clusters,
     InitialClusters,
 )
-from skdeepcluster.estimators._schedule import FEW_ROWS, LEAST_BATCH, LR, LR_OF_FEW
+from skdeepcluster.estimators._schedule import (
+    BATCH_OF_FEW,
+    FEW_ROWS,
+    LR,
+    LR_OF_FEW,
+    MOST_BATCH,
+    brief,
+)
 from skdeepcluster.heads import (
     AssigningAutoencoder,
     CentroidHead,
@@ -41,10 +49,9 @@ from skdeepcluster.heads import (
 from skdeepcluster.training import Net, Trained
 
 # Few passes, for a network that sees a row often learns its mistakes too; but enough
-# steps to learn at all, in smaller batches where rows are few. Fewer than `FEW_ROWS`
-# are learned as well in fewer and larger steps.
-TEACHING_EPOCHS = 5
-TEACHING_STEPS, TEACHING_STEPS_OF_FEW = 300, 200
+# steps to learn the clusters and the reconstruction, in smaller batches where rows are
+# few.
+TEACHING_EPOCHS, TEACHING_STEPS = 5, 400
 
 
 class TeachingNet(Net):
@@ -101,6 +108,12 @@ class BaseJointClusterer(BaseDeepClusterer):
     def _initial(self) -> InitialClusters:
         return InitialClusters(self.init, self.n_clusters)
 
+    def _pretrain(self, X: Any, encoder: Any, seed: int, journal: Journal) -> Learned:
+        left_to_us = unwrapped(self.encoder) is None and encoder.max_epochs is None
+        if left_to_us and self._initial().of_graph:
+            encoder.set_params(**brief(X.shape[0]))
+        return super()._pretrain(X, encoder, seed, journal)
+
     def _keep_clusters(self, kept: np.ndarray) -> None:
         self.head_.keep(torch.from_numpy(kept))
 
@@ -143,10 +156,8 @@ class BaseJointClusterer(BaseDeepClusterer):
             X, labels = X[placed], labels[placed]
         n_samples = X.shape[0]
         few = n_samples < FEW_ROWS
-        steps = TEACHING_STEPS_OF_FEW if few else TEACHING_STEPS
-        rows = TEACHING_EPOCHS * n_samples // steps
-        batch_size = min(self.batch_size, max(rows, LEAST_BATCH))
-        passes = math.ceil(steps / math.ceil(n_samples / batch_size))
+        batch_size = min(self.batch_size, BATCH_OF_FEW if few else MOST_BATCH)
+        passes = math.ceil(TEACHING_STEPS / math.ceil(n_samples / batch_size))
         epochs = max(TEACHING_EPOCHS, passes)
         order_seed, mixing_seed = spawn_seeds(seed, 2)
         return self._train(

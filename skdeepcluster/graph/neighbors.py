@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from skdeepcluster._extras import import_extra
 from skdeepcluster._warnings import warn
 from skdeepcluster.graph.density import filled_dims
+from skdeepcluster.graph.device import fast_device, nearest_on
 
 # Exact search grows with the square of the rows; from here on it takes longer than an
 # approximate one, which is compiled for 25 seconds first.
@@ -82,6 +83,9 @@ def neighbor_graph(
     """
     n_nodes = len(Z)
     n_neighbors = min(n_neighbors, n_nodes - 1)
+    device = fast_device(n_nodes) if neighbors is None else None
+    if device is not None:
+        return nearest_on(device, Z, n_neighbors)
     if neighbors is None:
         neighbors = neighbor_search(n_nodes, n_neighbors, seed)
     if isinstance(neighbors, NearestNeighbors):
