@@ -4,8 +4,9 @@ Every method is given the number of classes, but for those that always find one
 (HDBSCAN, Leiden, density-ddc, the scores and the dip test), as others do with
 ``--find-k``; and never the labels, which only score.
 The autoencoder of a seed is fitted once and shared by the methods that say so; its
-seconds, which are those of the processor, are counted in each of them. Rows are
-shuffled anew for each seed.
+seconds, which are those of the processor, are counted in each of them. Methods that
+train it together with the clusters have one of their own, unless options ask for
+another than the default. Rows are shuffled anew for each seed.
 """
 
 import argparse
@@ -214,7 +215,11 @@ SHARING = {
     "dec-taught": partial(DECClustering, max_epochs=0),
     "dec-kmeans": partial(DECClustering, init="k-means"),
     "dec-paper": partial(
-        DECClustering, init="k-means", optimizer="sgd", lr=0.01, update_interval=140
+        DECClustering,
+        init="k-means",
+        lr=0.01,
+        update_interval=140,
+        training=Training(optimizer="sgd"),
     ),
     "idec": IDECClustering,
     "idec-kmeans": partial(IDECClustering, init="k-means"),
@@ -229,6 +234,9 @@ SHARING = {
     "ae-dip-means": lambda k, **shared: dip_means(**shared),
 }
 NAMES = [*ALONE, *SHARING]
+# Options of the shared autoencoder; and methods that have one of their own without.
+SHARED = ("network", "precision", "epochs", "objective", "noise", "augment")
+OWN = {"dec", "dec-taught", "idec", "dcn", "vade"}
 FINDS_K = {
     "ae-gmm-bic",
     "ae-kmeans-silhouette",
@@ -266,18 +274,22 @@ def timed(function, *args):
     return result, time.process_time() - start
 
 
-def run(X, y, k, seed, names, autoencoder):
-    """Yield name, labels and seconds of each method, for one seed."""
-    pretraining = 0.0
-    if set(names) & set(SHARING):
+def run(X, y, k, seed, names, autoencoder, own):
+    """Yield name, labels and seconds of each method, for one seed.
+
+    Those in ``own`` have an autoencoder of their own.
+    """
+    pretraining, sharing = 0.0, set(SHARING) - own
+    if set(names) & sharing:
         _, pretraining = timed(autoencoder.fit, X)
     for name in names:
         if name in SHARING:
-            clusterer = SHARING[name](k, encoder=autoencoder, random_state=seed)
+            encoder = None if name in own else autoencoder
+            clusterer = SHARING[name](k, encoder=encoder, random_state=seed)
         else:
             clusterer = ALONE[name](k, seed)
         labels, seconds = timed(clusterer.fit_predict, X)
-        yield name, labels, seconds + (pretraining if name in SHARING else 0.0)
+        yield name, labels, seconds + (pretraining if name in sharing else 0.0)
 
 
 def table(rows):
@@ -333,7 +345,9 @@ def measure(data, kind, X, y, options):
             training=Training(precision=options.precision),
             random_state=seed,
         )
-        runs = run(X[order], y[order], k, seed, options.methods, autoencoder)
+        runs = run(
+            X[order], y[order], k, seed, options.methods, autoencoder, options.own
+        )
         for name, labels, seconds in runs:
             row = {"data": data, "kind": kind, "method": name}
             row |= {"parameters": options.parameters, "seed": seed}
@@ -434,6 +448,8 @@ def main():
     add_out(parser)
     options = parser.parse_args()
     options.parameters = parameters(parser, options)
+    asked = argparse.Namespace(**{name: getattr(options, name) for name in SHARED})
+    options.own = set() if parameters(parser, asked) else OWN
     if options.find_k and (told := sorted({*options.methods} - FINDS_K)):
         parser.error(f"these methods need the number of clusters: {' '.join(told)}")
 
