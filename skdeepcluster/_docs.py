@@ -33,10 +33,12 @@ PARAGRAPHS = {
             The network that makes latent rows. An :class:`Autoencoder` that is
             fitted is used as it is, and stays so in clones, so that its training is
             shared by all the fits of a search; one that isn't is cloned and fitted.
-            None is ``Autoencoder()``; but one that is to be taught the clusters of a
-            graph has narrower layers for fewer than 5,000 rows, and is trained briefly
-            before. "passthrough" has no network: rows that are embeddings already are
-            clustered as they are, but for one unit for all columns.""",
+            None is ``Autoencoder()``; but DEC, IDEC and DCN, which train it on towards
+            the clusters of a graph, have narrower layers for fewer than 5,000 rows
+            then, and train it briefly before: give ``Autoencoder()`` where
+            reconstructions count. "passthrough" has no network: rows that are
+            embeddings already are clustered as they are, but for one unit for all
+            columns.""",
     "init": """
         init : {"graph", "k-means"}, array-like, callable or clusterer, default="graph"
             Initial clusters. "graph" takes those of a graph of neighbours, in ``X``

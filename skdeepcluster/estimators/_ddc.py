@@ -159,6 +159,7 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     (1797,)
     """
 
+    _brief = False
     _parts: ClassVar[dict[str, Callable[[], Any]]] = {
         **BaseJointClusterer._parts,
         "encoder": lambda: Autoencoder(max_epochs=0),

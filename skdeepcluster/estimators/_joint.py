@@ -9,7 +9,7 @@ a row that the graph had placed wrongly back to its own cluster.
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -89,6 +89,8 @@ class BaseJointClusterer(BaseDeepClusterer):
     A subclass implements `_refine`, which trains both, and may override `_start_head`.
     """
 
+    # Whether a network that is left to us is trained briefly before it is taught.
+    _brief: ClassVar[bool] = True
     _parameter_constraints: dict = {
         **BaseDeepClusterer._parameter_constraints,
         **INITIAL_CONSTRAINTS,
@@ -109,8 +111,8 @@ class BaseJointClusterer(BaseDeepClusterer):
         return InitialClusters(self.init, self.n_clusters)
 
     def _pretrain(self, X: Any, encoder: Any, seed: int, journal: Journal) -> Learned:
-        left_to_us = unwrapped(self.encoder) is None and encoder.max_epochs is None
-        if left_to_us and self._initial().of_graph:
+        left_to_us = unwrapped(self.encoder) is None and self._initial().of_graph
+        if self._brief and left_to_us:
             encoder.set_params(**brief(X.shape[0]))
         return super()._pretrain(X, encoder, seed, journal)
 
