@@ -5,6 +5,13 @@ from typing import Any
 from sklearn import base, pipeline, utils
 from sklearn.utils import _missing, _param_validation, validation
 
+try:
+    from sklearn import callback
+except ImportError:  # before 1.9
+    CallbackSupportMixin: Any = type("CallbackSupportMixin", (), {})
+else:
+    CallbackSupportMixin: Any = callback.CallbackSupportMixin
+
 HasMethods: Any = _param_validation.HasMethods
 Interval: Any = _param_validation.Interval
 StrOptions: Any = _param_validation.StrOptions

@@ -21,6 +21,7 @@ from skdeepcluster._callbacks import named, restore_to, state_of
 from skdeepcluster._devices import autocast
 from skdeepcluster._modules import global_generator, global_states, set_global_states
 from skdeepcluster._resume import Page
+from skdeepcluster._tasks import told
 from skdeepcluster.augment import GivenAugmentation
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
 from skdeepcluster.networks import ForeignAutoencoder
@@ -50,6 +51,9 @@ class Net(NeuralNet):
     precision : {"auto", "float32", "bf16"}, default="auto"
         Precision of the matrix products in training.
     """
+
+    # What the training is called where it is told of.
+    phase = "clustering"
 
     # Keywords that a subclass adds, which become attributes.
     own: tuple[str, ...] = ()
@@ -107,20 +111,25 @@ class Net(NeuralNet):
         data, held_out = self.get_split_datasets(X, y)
         if isinstance(data, BatchDataset):
             data.bring_to(torch.device(self.device))
-        told = {"dataset_train": data, "dataset_valid": held_out}
+        sets = {"dataset_train": data, "dataset_valid": held_out}
         iterator = self.get_iterator(data, training=True)
         validation = held_out and self.get_iterator(held_out, training=False)
         self._restore(iterator)
         self._losses = ["train_loss"] + ["valid_loss"] * (validation is not None)
-        while len(self.history) < self.max_epochs and not self.stopping:
-            self.notify("on_epoch_begin", **told)
-            self.run_single_epoch(iterator, True, "train", self.train_step)
-            if not self.stopping:
-                self.run_single_epoch(validation, False, "valid", self.validation_step)
-            if self._is_whole(self.history[-1]):
-                self.notify("on_epoch_end", **told)
-            if not self.interrupted:
-                self.page.write(lambda: self._state(iterator))
+        with told(self.phase, self.max_epochs):
+            while len(self.history) < self.max_epochs and not self.stopping:
+                with told("epoch") as epoch:
+                    self.notify("on_epoch_begin", **sets)
+                    self.run_single_epoch(iterator, True, "train", self.train_step)
+                    if not self.stopping:
+                        self.run_single_epoch(
+                            validation, False, "valid", self.validation_step
+                        )
+                    if self._is_whole(self.history[-1]):
+                        self.notify("on_epoch_end", **sets)
+                self.stopping |= epoch.stopped
+                if not self.interrupted:
+                    self.page.write(lambda: self._state(iterator))
         return self
 
     def _state(self, iterator: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from skdeepcluster._modules import input_moments
 from skdeepcluster._resume import Journal, Page
 from skdeepcluster._seeds import NetworkSeeds
 from skdeepcluster._sklearn import Interval, StrOptions, _fit_context
+from skdeepcluster._tasks import telling
 from skdeepcluster.augment import NAMES, Augmentation, augmentation, checked_names
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset
 from skdeepcluster.estimators._base import (
@@ -193,6 +194,7 @@ class Autoencoder(BaseDecodingEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @telling
     def fit(self, X: Any, y: Any = None) -> "Autoencoder":
         """Train the network on ``X``.
 

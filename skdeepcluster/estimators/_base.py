@@ -21,7 +21,7 @@ from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._rows import plain_settings, validated, warn_of_units
 from skdeepcluster._seeds import spawn_seeds
-from skdeepcluster._sklearn import Interval
+from skdeepcluster._sklearn import CallbackSupportMixin, Interval
 from skdeepcluster.augment import Augmentation
 from skdeepcluster.batches import in_batches, over_rows, own_settings
 from skdeepcluster.estimators._given import Saved, describe, settings_of
@@ -109,7 +109,9 @@ def end_interrupted(estimator: Any, phase: str | None) -> None:
 
 
 @documented
-class BaseDeepEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved):
+class BaseDeepEstimator(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved
+):
     """An estimator whose fitted state is a network with a latent space."""
 
     # Of one that has no such parameters.

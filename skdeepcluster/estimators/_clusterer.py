@@ -17,6 +17,7 @@ from skdeepcluster._resume import Journal
 from skdeepcluster._rows import plain_settings
 from skdeepcluster._seeds import FitSeeds, NetworkSeeds, spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from skdeepcluster._tasks import telling
 from skdeepcluster._warnings import warn
 from skdeepcluster.augment import Augmentation
 from skdeepcluster.batches import INFERENCE_ROWS, BatchDataset, own_settings
@@ -79,6 +80,7 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         return self.training or inner._shared()
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @telling
     def fit(self, X: Any, y: Any = None) -> "BaseDeepClusterer":
         """Find the clusters of ``X``.
 

@@ -16,6 +16,7 @@ from sklearn.utils import check_array, check_random_state
 from skdeepcluster._modules import global_generator
 from skdeepcluster._resume import Journal
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions
+from skdeepcluster._tasks import told
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
 
@@ -138,14 +139,18 @@ class InitialClusters:
         if hurried and self.of_graph:
             return self._quick(Z, seed)
         try:
-            if self.of_graph:
-                labels = self._told(seed)._labels_of(views)
-                centers = centers_of_labels(Z, labels, labels.max() + 1)
-                # A network that is to part single rows learns nothing from mixtures.
-                return Clusters(centers, labels, to_teach=len(centers) < len(labels))
-            centers = self._centers(Z, seed)
+            with told("initial clusters"):
+                return self._found(views, Z, seed)
         except KeyboardInterrupt:
             return self._quick(Z, seed, interrupted=True)
+
+    def _found(self, views: list[Any], Z: np.ndarray, seed: int) -> Clusters:
+        if self.of_graph:
+            labels = self._told(seed)._labels_of(views)
+            centers = centers_of_labels(Z, labels, labels.max() + 1)
+            # A network that is to part single rows learns nothing from mixtures.
+            return Clusters(centers, labels, to_teach=len(centers) < len(labels))
+        centers = self._centers(Z, seed)
         return Clusters(centers, nearest(Z, centers))
 
     def _quick(self, Z: np.ndarray, seed: int, interrupted: bool = False) -> Clusters:

@@ -63,6 +63,7 @@ class TeachingNet(Net):
         Cluster of each row.
     """
 
+    phase = "teaching"
     own = ("labels",)
     labels: np.ndarray
 

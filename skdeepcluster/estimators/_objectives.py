@@ -85,6 +85,8 @@ class Reconstruction(nn.Module):
 class ReconstructionNet(Net):
     """Training by mean squared error of the standardised rows."""
 
+    phase = "pretraining"
+
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:

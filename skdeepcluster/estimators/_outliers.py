@@ -27,6 +27,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepcluster._docs import documented
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from skdeepcluster._tasks import telling
 from skdeepcluster.batches import array_over_rows, in_batches
 from skdeepcluster.estimators._autoencoder import Autoencoder
 from skdeepcluster.estimators._base import (
@@ -198,6 +199,7 @@ class DeepOutlierDetector(OutlierMixin, HoldsFitted):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @telling
     def fit(self, X: Any, y: Any = None) -> "DeepOutlierDetector":
         """Learn what is normal in ``X``.
 

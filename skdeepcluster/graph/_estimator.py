@@ -18,7 +18,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._rows import plain_settings, validated, warn_of_units
-from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from skdeepcluster._sklearn import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+)
+from skdeepcluster._tasks import telling
 from skdeepcluster._warnings import warn
 from skdeepcluster.graph.communities import between
 from skdeepcluster.graph.distances import checked_distances
@@ -48,7 +55,7 @@ ARBITRARY = 0.5
 PRECOMPUTED = "precomputed"
 
 
-class GraphClustering(ClusterMixin, BaseEstimator):
+class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     """Communities of a nearest-neighbour graph, merged to the wanted number.
 
     Each distinct row is tied to its nearest neighbours, with weights that fall with the
@@ -232,6 +239,7 @@ class GraphClustering(ClusterMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @telling
     def fit(self, X: Any, y: Any = None) -> "GraphClustering":
         """Find the clusters of ``X``.
 
