@@ -197,7 +197,7 @@ def cells_of(method, rows, methods, clock):
     if rows[0]["status"] == "estimated":
         quality = ["estimated from runs of few epochs", "", "", ""]
     else:
-        found = sorted({row["clusters"] for row in rows}, key=int)
+        found = sorted({row["clusters"] for row in rows} - {""}, key=int)
         accuracies = [row["accuracy"] for row in rows]
         quality = [
             f"{np.mean(accuracies):.3f} ({min(accuracies):.3f})",

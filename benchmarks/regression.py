@@ -95,7 +95,11 @@ def main():
         start = time.perf_counter()
         done = subprocess.run(
             [sys.executable, HERE, "--measure", name],
-            env={**os.environ, "PYTHONPATH": str(HERE.parent.parent)},
+            env={
+                "OMP_NUM_THREADS": "1",
+                **os.environ,
+                "PYTHONPATH": str(HERE.parent.parent),
+            },
             stdout=subprocess.PIPE,
             text=True,
             check=True,
