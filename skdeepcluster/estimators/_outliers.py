@@ -26,7 +26,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._docs import documented
 from skdeepcluster._seeds import spawn_seeds
-from skdeepcluster._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from skdeepcluster._sklearn import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+)
 from skdeepcluster._tasks import telling
 from skdeepcluster.batches import array_over_rows, in_batches
 from skdeepcluster.estimators._autoencoder import Autoencoder
@@ -82,7 +88,7 @@ def together(surprises: np.ndarray) -> np.ndarray:
 
 
 @documented
-class DeepOutlierDetector(OutlierMixin, HoldsFitted):
+class DeepOutlierDetector(CallbackSupportMixin, OutlierMixin, HoldsFitted):
     """Outlier detection by neighbours and by a network that knows what is usual.
 
     A row is unusual if it is far from other rows, lies less dense than the rows around
