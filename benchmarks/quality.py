@@ -5,8 +5,8 @@ Every method is given the number of classes, but for those that always find one
 ``--find-k``; and never the labels, which only score.
 The autoencoder of a seed is fitted once and shared by the methods that say so; its
 seconds, which are those of the processor, are counted in each of them. Methods that
-train it together with the clusters have one of their own, unless options ask for
-another than the default. Rows are shuffled anew for each seed.
+train one in another way by default have it of their own, unless options ask for a
+certain one. Rows are shuffled anew for each seed.
 """
 
 import argparse
@@ -236,7 +236,7 @@ SHARING = {
 NAMES = [*ALONE, *SHARING]
 # Options of the shared autoencoder; and methods that have one of their own without.
 SHARED = ("network", "precision", "epochs", "objective", "noise", "augment")
-OWN = {"dec", "dec-taught", "idec", "dcn", "vade"}
+OWN = {"dec", "dec-taught", "idec", "dcn"}
 FINDS_K = {
     "ae-gmm-bic",
     "ae-kmeans-silhouette",

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepcluster import DECClustering
+from skdeepcluster import DECClustering, DeepOutlierDetector
 from skdeepcluster.graph import GraphClustering
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9")
@@ -50,7 +50,7 @@ def X():
     return np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
 
 
-@pytest.mark.parametrize("cls", [*CLUSTERERS, *TRAINERS])
+@pytest.mark.parametrize("cls", [*CLUSTERERS, *TRAINERS, DeepOutlierDetector])
 def test_a_fit_is_told_and_stays_the_same(cls, X):
     heard = Heard()
     quiet = fitted(tiny(cls), X)

@@ -189,6 +189,7 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
     (1797,)
     """
 
+    _brief = True
     _parameter_constraints: dict = {
         **BaseJointClusterer._parameter_constraints,
         "cluster_weight": [Interval(Real, 0, None, closed="left")],

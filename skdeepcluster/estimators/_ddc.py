@@ -159,7 +159,6 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
     (1797,)
     """
 
-    _brief = False
     _parts: ClassVar[dict[str, Callable[[], Any]]] = {
         **BaseJointClusterer._parts,
         "encoder": lambda: Autoencoder(max_epochs=0),

@@ -167,6 +167,7 @@ class DECClustering(BaseSoftClusterer, BaseJointClusterer, BaseDecodingEstimator
     (1797,)
     """
 
+    _brief = True
     _parameter_constraints: dict = {
         **BaseJointClusterer._parameter_constraints,
         "update_interval": [Interval(Integral, 1, None, closed="left"), None],

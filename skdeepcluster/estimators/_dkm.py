@@ -101,9 +101,6 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
         "inverse_temperature": [Interval(Real, 0, None, closed="neither")],
     }
 
-    # Its own training lost a cluster of texture (.88 for .97) after a brief one.
-    _brief = False
-
     def __init__(
         self,
         n_clusters: int | None = 8,

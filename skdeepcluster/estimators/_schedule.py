@@ -40,16 +40,26 @@ def hidden_widths(n_rows: int) -> tuple[int, ...]:
     return NARROW if n_rows < FEW_ROWS else WIDE
 
 
+def passes(n_rows: int, batch_size: int, steps: int) -> int:
+    """Count the passes over the rows that make so many steps, or a few more."""
+    return math.ceil(steps / math.ceil(n_rows / batch_size))
+
+
+def pace(n_rows: int) -> tuple[int, float]:
+    """Rows of a step and learning rate, while a network is taught and before that."""
+    return (BATCH_OF_FEW, LR_OF_FEW) if n_rows < FEW_ROWS else (MOST_BATCH, LR)
+
+
 def brief(n_rows: int) -> dict[str, Any]:
     """Parameters of an autoencoder of so many rows that is taught clusters later."""
     few = n_rows < FEW_ROWS
-    batch_size = BATCH_OF_FEW if few else MOST_BATCH
+    batch_size, lr = pace(n_rows)
     steps = BRIEF_STEPS_OF_FEW if few else BRIEF_STEPS
     return {
         "hidden_units": SLIM if few else WIDE,
-        "max_epochs": math.ceil(steps / math.ceil(n_rows / batch_size)),
+        "max_epochs": passes(n_rows, batch_size, steps),
         "batch_size": batch_size,
-        "lr": LR_OF_FEW if few else LR,
+        "lr": lr,
     }
 
 
@@ -66,7 +76,7 @@ def schedule(
         share = math.ceil(n_rows / STEPS_OF_EPOCH)
         batch_size = max(share, LEAST_BATCH) if few else MOST_BATCH
     if epochs is None:
-        enough = math.ceil(ENOUGH_STEPS / math.ceil(n_rows / batch_size))
+        enough = passes(n_rows, batch_size, ENOUGH_STEPS)
         epochs = min(EPOCHS_OF_FEW if few else MOST_EPOCHS, enough)
         if n_columns <= FEW_COLUMNS:
             epochs = math.ceil(epochs / 2)

@@ -221,9 +221,6 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
     (3, 64)
     """
 
-    # Densities and samples are worth as much as rows are reconstructed well.
-    _brief = False
-
     def __init__(
         self,
         n_clusters: int | None = 8,

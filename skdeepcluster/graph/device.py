@@ -1,6 +1,5 @@
 """Nearest neighbours on a device of torch's, by matrix products that are tiled."""
 
-import importlib
 import shutil
 import sys
 from typing import Any
@@ -22,18 +21,22 @@ def fast_device(n_rows: int) -> Any:
     likely = "torch" in sys.modules or shutil.which("nvidia-smi") is not None
     if n_rows < DEVICE_ROWS or not likely:
         return None
-    torch = importlib.import_module("torch")
-    return torch.device("cuda") if torch.cuda.is_available() else None
+    from skdeepcluster._devices import resolve_device
+
+    device = resolve_device("auto")
+    return None if device.type == "cpu" else device
 
 
 def nearest_on(device: Any, Z: np.ndarray, n_neighbors: int) -> sp.csr_array:
     """Graph of the nearest neighbours of distinct rows, none its own; ones."""
     # The graph does without torch, which takes seconds to load.
-    torch = importlib.import_module("torch")
-    batches = importlib.import_module("skdeepcluster.batches")
+    import torch
+
+    from skdeepcluster.batches import own_settings
+
     n_rows, n_columns = Z.shape
     near = np.empty((n_rows, n_neighbors), dtype=np.int32)
-    with batches.own_settings(), torch.no_grad():
+    with own_settings(), torch.no_grad():
         points = torch.tensor(Z, dtype=torch.float32, device=device)
         # Far from the origin, products have no digits left for differences.
         points -= points.mean(0)
