@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
+from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import fitted_labels
 from skdeepcluster._labels import check_labels, is_noise
 from skdeepcluster._rows import takes_tensors
 
-__all__ = ["clustering_accuracy", "clustering_accuracy_scorer"]
+__all__ = ["align", "clustering_accuracy", "clustering_accuracy_scorer"]
 
 
 @takes_tensors
@@ -88,3 +90,139 @@ def clustering_accuracy_scorer(estimator: Any, X: Any, y: Any) -> float:
         Between 0 and 1; higher is better.
     """
     return clustering_accuracy(y, fitted_labels(estimator, X))
+
+
+@takes_tensors
+def align(old_labels: Any, new_labels: Any) -> tuple[np.ndarray, Any]:
+    """Give the clusters of a new fit the numbers of those of an old one.
+
+    Clusters are matched one to one by the Hungarian method, so that as many rows as
+    possible keep their number; a match shares at least one row. Clusters without a
+    match get the numbers after the largest old one, in the order of their labels.
+
+    Parameters
+    ----------
+    old_labels : array-like of int of shape (n_samples,)
+        Clusters that the rows had; negative numbers are noise.
+    new_labels : array-like of shape (n_samples,)
+        Clusters of the same rows now, of any type that sorts; negative numbers are
+        noise.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+        ``new_labels`` in the numbers of the old ones; -1 for noise.
+    table : pandas.DataFrame
+        A row for each cluster, old or new, by its number, with
+
+        - ``fate``: of the new ones without a match "new". Of the old ones "split" if
+          several new clusters have most of their rows from it, or it keeps its number
+          and less than half of its rows; "merged" if most of its rows are in one new
+          cluster with most rows of another old one; else "kept" if its number is still
+          there, and "vanished" if not;
+        - ``before`` and ``now``: its numbers of rows;
+        - ``went_to``: where rows of an old cluster are now, a dictionary from numbers
+          to rows, the most first, with -1 for noise;
+        - ``came_from``: the same of the rows that a cluster has now.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    TypeError
+        If ``old_labels`` aren't whole numbers.
+    ValueError
+        If the lengths differ, or are 0, or a label is missing.
+
+    Examples
+    --------
+    >>> from skdeepcluster.metrics import align
+    >>> labels, table = align([0, 0, 0, 5, 5, -1], [7, 7, 3, 2, 2, 2])
+    >>> labels
+    array([0, 0, 6, 5, 5, 5])
+    >>> table["fate"].to_dict()
+    {0: 'split', 5: 'kept', 6: 'new'}
+    """
+    pandas = import_extra("pandas", "compare", "align")
+    old = check_labels(old_labels, "old_labels")
+    new = check_labels(new_labels, "new_labels")
+    check_consistent_length(old, new)
+    if len(old) == 0:
+        raise ValueError("old_labels and new_labels are empty.")
+    if old.dtype.kind not in "iu":
+        raise TypeError(
+            f"old_labels has the type {old.dtype}: give whole numbers, as labels_ of a "
+            "fit; np.unique(labels, return_inverse=True)[1] makes them of others."
+        )
+    old = np.where(is_noise(old), -1, old.astype(np.int64))
+    labels = _renumbered(old, new)
+    went_to, came_from = _moves(old, labels), _moves(labels, old)
+    found = sorted({*went_to, *came_from} - {-1})
+    table = {
+        "fate": [_fate(number, went_to, came_from) for number in found],
+        "before": [sum(went_to.get(number, {}).values()) for number in found],
+        "now": [sum(came_from.get(number, {}).values()) for number in found],
+        "went_to": [went_to.get(number, {}) for number in found],
+        "came_from": [came_from.get(number, {}) for number in found],
+    }
+    return labels, pandas.DataFrame(table, pandas.Index(found, name="cluster"))
+
+
+def _renumbered(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """New labels in the numbers of the old clusters that they share most rows with."""
+    labels = np.full(len(new), -1)
+    clustered = ~is_noise(new)
+    if not clustered.any():
+        return labels
+    found, members = np.unique(new[clustered], return_inverse=True)
+    numbers = np.full(len(found), -1)
+    both = old[clustered] >= 0
+    ours, theirs = members[both], old[clustered][both]
+    if both.any():
+        counts = contingency_matrix(ours, theirs)
+        one, other = linear_sum_assignment(counts, maximize=True)
+        sharing = counts[one, other] > 0
+        one, other = one[sharing], other[sharing]
+        numbers[np.unique(ours)[one]] = np.unique(theirs)[other]
+    free = numbers < 0
+    numbers[free] = max(old.max(), -1) + 1 + np.arange(free.sum())
+    labels[clustered] = numbers[members]
+    return labels
+
+
+def _moves(labels: np.ndarray, others: np.ndarray) -> dict[int, dict[int, int]]:
+    """Count the other labels of the rows of each label, the most frequent first."""
+    moves: dict[int, dict[int, int]] = {}
+    pairs, counts = np.unique([labels, others], axis=1, return_counts=True)
+    for place in np.argsort(-counts, kind="stable"):
+        one, other = map(int, pairs[:, place])
+        moves.setdefault(one, {})[other] = int(counts[place])
+    return moves
+
+
+def _fate(
+    number: int,
+    went_to: dict[int, dict[int, int]],
+    came_from: dict[int, dict[int, int]],
+) -> str:
+    """Tell in a word what became of a cluster."""
+    if number not in went_to:
+        return "new"
+    home = _home(went_to[number])
+    parts = [each for each in came_from if each >= 0 and _home(came_from[each]) == number]
+    if len(parts) > 1:
+        return "split"
+    if home is not None and home >= 0:
+        one = [each for each in went_to if each >= 0 and _home(went_to[each]) == home]
+        if len(one) > 1:
+            return "merged"
+    if number not in came_from:
+        return "vanished"
+    kept = went_to[number].get(number, 0)
+    return "kept" if 2 * kept >= sum(went_to[number].values()) else "split"
+
+
+def _home(moves: dict[int, int]) -> int | None:
+    """Where more than half of some rows are, or None."""
+    place, count = next(iter(moves.items()))
+    return place if 2 * count > sum(moves.values()) else None
