@@ -84,8 +84,8 @@ def describe_clusters(
     pandas.DataFrame
         A row for each cluster, with
 
-        - ``name``: the two columns that set it apart most, as ``low weight, origin =
-          Japan``;
+        - ``name``: that of the estimator's ``cluster_names_``, or else the two columns
+          that set it apart most, as ``low weight, origin = Japan``;
         - its number of rows ``size`` and their ``share``;
         - ``typical_rows``: a list of the positions in ``X`` of the rows nearest to the
           cluster's mean in the space where the estimator looked for clusters, no two of
@@ -130,13 +130,16 @@ def describe_clusters(
     it = described(estimator, X, feature_names, labels)
     effects, steps = effects_and_steps(it)
     space = space_of(estimator, X, it)
+    final = last_step(searched(estimator)) if labels is None else None
+    names = getattr(final, "cluster_names_", {})
     records = []
     for place, cluster in enumerate(it.found):
         members = np.flatnonzero(it.labels == cluster)
         best = strongest(it, effects[place], steps[place], n_features)
         records.append(
             {
-                "name": ", ".join(
+                "name": names.get(cluster)
+                or ", ".join(
                     it.features[column].named(effects[place, column])
                     for column in best[:NAMED_BY]
                 ),

@@ -169,7 +169,7 @@ def align(old_labels: Any, new_labels: Any) -> tuple[np.ndarray, Any]:
 
 
 def _renumbered(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """New labels in the numbers of the old clusters that they share most rows with."""
+    """Give new labels the numbers of the old ones that they share most rows with."""
     labels = np.full(len(new), -1)
     clustered = ~is_noise(new)
     if not clustered.any():
@@ -209,7 +209,9 @@ def _fate(
     if number not in went_to:
         return "new"
     home = _home(went_to[number])
-    parts = [each for each in came_from if each >= 0 and _home(came_from[each]) == number]
+    parts = [
+        each for each in came_from if each >= 0 and _home(came_from[each]) == number
+    ]
     if len(parts) > 1:
         return "split"
     if home is not None and home >= 0:

@@ -1,7 +1,7 @@
 """Clusters of a nearest-neighbour graph, as an estimator.
 
-`search` finds them, `votes` predicts those of new rows, and `tree` holds how they
-merge.
+`search` finds them, `votes` predicts those of new rows, `tree` holds how they merge, and
+`edits` changes them by hand.
 """
 
 import copy
@@ -29,6 +29,7 @@ from skdeepcluster._tasks import telling
 from skdeepcluster._warnings import warn
 from skdeepcluster.graph.communities import between
 from skdeepcluster.graph.distances import checked_distances
+from skdeepcluster.graph.edits import EditableClusters, forget_search
 from skdeepcluster.graph.neighbors import usable_neighbors
 from skdeepcluster.graph.number import ENOUGH_ROWS, TOUCHING, touch
 from skdeepcluster.graph.search import (
@@ -55,7 +56,9 @@ ARBITRARY = 0.5
 PRECOMPUTED = "precomputed"
 
 
-class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
+class GraphClustering(
+    EditableClusters, CallbackSupportMixin, ClusterMixin, BaseEstimator
+):
     """Communities of a nearest-neighbour graph, merged to the wanted number.
 
     Each distinct row is tied to its nearest neighbours, with weights that fall with the
@@ -145,10 +148,14 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
     n_leaves_ : int
         Leaves of the tree, which are communities.
     leaf_labels_ : ndarray of shape (n_samples,)
-        Leaf of each row.
+        Leaf of each row; -1 in a dropped cluster.
     layers_ : list of int
         ``n_clusters_`` and a few other numbers, from coarse to fine, that hold over a
         wide range of distances in the tree; for `cut`.
+    cluster_names_ : dict of int to str
+        Names that `rename_cluster` gave.
+    edits_ : list of str
+        What was done by hand since `fit`, in words.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -160,6 +167,11 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
 
     Notes
     -----
+    Of edits, as `merge_clusters`, everything knows: `predict`, the tree and saved files.
+    But where `fit` had more than ``max_samples`` rows, the votes on the others are not
+    counted again: in ``labels_``, they go with the row that they were nearest to in
+    their cluster.
+
     For predictions the distinct rows are kept as `fit` compared them: at most 50 values
     in single precision each, 200 bytes, and some 30 bytes more.
 
@@ -305,6 +317,7 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         labels, nodes, leaves = places.T
         self.labels_ = labels.astype(np.int32)
         self.leaf_labels_ = leaves.astype(np.int32)
+        self._nodes = nodes.astype(np.int32)
         self.row_agreement_ = agreement[nodes]
 
     def _validated(self, X: Any, reset: bool, **settings: Any) -> Any:
@@ -350,7 +363,10 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         self.linkage_ = tree.linkage()
         self.layers_ = sorted({self.n_clusters_, *tree.layers()})
         self.leaf_labels_ = leaves[inverse].astype(np.int32)
-        self._tree = tree
+        self.cluster_names_: dict[int, str] = {}
+        self.edits_: list[str] = []
+        self._tree, self._nodes = tree, inverse.astype(np.int32)
+        self._states: list[dict[str, Any]] = []
 
     def _warn(self, found: GraphFit) -> None:
         wanted = self.n_clusters
@@ -392,7 +408,9 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
             Cluster of each training row; with ``n_clusters_``, ``labels_`` without
-            noise. With fewer, clusters are joined, and with more, they are split.
+            noise. With fewer, clusters are joined, and with more, they are split; the
+            numbers are then those from 0 to ``n_clusters - 1``. Rows of dropped
+            clusters are -1.
 
         Raises
         ------
@@ -409,7 +427,14 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
                 f"{self.n_leaves_}, the leaves of the tree; a larger resolution makes "
                 "more."
             )
-        return self._tree.cut(int(n_clusters))[self.leaf_labels_].astype(np.int32)
+        labels = np.append(self._cut(int(n_clusters)), -1)
+        return labels[self.leaf_labels_].astype(np.int32)
+
+    def _cut(self, n_clusters: int) -> np.ndarray:
+        """Cluster of each leaf with another number of clusters."""
+        if n_clusters == self.n_clusters_:
+            return self._voters.clusters[: self.n_leaves_]
+        return self._tree.cut(n_clusters)
 
     def with_n_clusters(self, n_clusters: int) -> "GraphClustering":
         """Return this fit with another number of clusters, from the same tree.
@@ -423,8 +448,9 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         -------
         GraphClustering
             A fitted copy whose ``labels_`` are those of `cut`, and which predicts them.
-            Noise stays noise. Of another number of clusters than that of the fit it has
-            no ``agreement_``, ``row_agreement_`` and ``valleys_``: these are signs of a
+            Noise stays noise, and so do dropped clusters. It has no edits to undo. Of
+            another number of clusters than that of the fit it has no names, and no
+            ``agreement_``, ``row_agreement_`` and ``valleys_``: these are signs of a
             search.
 
         Raises
@@ -437,11 +463,15 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         model.n_clusters = model.n_clusters_ = int(n_clusters)
         model.labels_ = np.where(self.labels_ == -1, self.labels_, labels)
         model.layers_ = sorted({model.n_clusters_, *self._tree.layers()})
-        clusters = self._tree.cut(int(n_clusters)).astype(np.int32)
-        model._voters = replace(self._voters, clusters=clusters)
+        model.edits_, model._states = [], []
         if model.n_clusters_ != self.n_clusters_:
-            for name in ("agreement_", "row_agreement_", "valleys_"):
-                model.__dict__.pop(name, None)
+            # The leaves of what was dropped come last, and share a number of their own.
+            clusters = np.full(len(self._voters.clusters), n_clusters, dtype=np.int32)
+            clusters[: self.n_leaves_] = self._cut(int(n_clusters))
+            numbers = np.append(np.arange(n_clusters), -1)[: clusters.max() + 1]
+            model._voters = replace(self._voters, clusters=clusters, numbers=numbers)
+            model.cluster_names_ = {}
+            forget_search(model)
         return model
 
     @takes_any_rows
@@ -485,7 +515,9 @@ class GraphClustering(CallbackSupportMixin, ClusterMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_clusters)
             Rows sum to one. The largest share is that of the cluster that `predict`
-            gives, but for noise.
+            gives, but for noise. After edits, columns go up to the largest number that
+            a cluster has, and are zero for numbers that none has. Votes for dropped
+            clusters are spread over the others.
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)

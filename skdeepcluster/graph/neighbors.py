@@ -301,9 +301,9 @@ class Graph:
 
 
 def usual_reach(reach: np.ndarray, labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """How far rows reach in the middle of each cluster."""
-    found = np.empty(labels.max() + 1)
-    for cluster in range(len(found)):
+    """How far rows reach in the middle of each cluster; NaN where there is none."""
+    found = np.full(labels.max() + 1, np.nan)
+    for cluster in np.unique(labels):
         own = labels == cluster
         order = reach[own].argsort()
         below = mass[own][order].cumsum()

@@ -1,8 +1,10 @@
 """Tree of clusters: communities that merge to clusters, and these to one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from skdeepcluster.graph.communities import WALK, mean_tie, merging, walk_ends
 
@@ -21,6 +23,8 @@ class ClusterTree:
     distances: np.ndarray
     # Rows of each leaf.
     sizes: np.ndarray
+    # Summed weights between leaves, and within, where the tree was made of them.
+    ties: Any = None
 
     @classmethod
     def of(
@@ -49,6 +53,7 @@ class ClusterTree:
             np.array(children, dtype=np.int64).reshape(-1, 2),
             np.maximum.accumulate(np.r_[inner, outer]),
             sizes,
+            sp.csr_array(ties),
         )
 
     def cut(self, n_clusters: int) -> np.ndarray:
@@ -60,6 +65,15 @@ class ClusterTree:
         # Numbered by their first leaves, as the clusters are that leaves are sorted by.
         _, first, numbers = np.unique(top, return_index=True, return_inverse=True)
         return first.argsort().argsort()[numbers]
+
+    def parts(self, leaves: np.ndarray, n_parts: int) -> np.ndarray:
+        """Part of each of the leaves below one merge where so many are left of it."""
+        top = leaves.copy()
+        for step, pair in enumerate(self.children):
+            if len(np.unique(top)) == n_parts:
+                break
+            top[np.isin(top, pair)] = len(self.sizes) + step
+        return np.unique(top, return_inverse=True)[1]
 
     def linkage(self) -> np.ndarray:
         """Return the matrix that `scipy.cluster.hierarchy.dendrogram` draws."""

@@ -30,18 +30,24 @@ class Voters:
     # Distance of the farthest neighbour of each node, and of the rows it stands for.
     farthest: np.ndarray
     reach: np.ndarray
-    # Leaf of each node in the tree, and cluster of each leaf.
+    # Leaf of each node, and cluster of each leaf; those of the tree come first.
     leaves: np.ndarray
     clusters: np.ndarray
+    # Label of what has each number ever given: that number, or -1 where a cluster was
+    # dropped, or is none any more. So none is given twice.
+    numbers: np.ndarray
     # Which nodes are noise of their cluster: those whose neighbours are so many times
     # farther than they usually are there.
     noise: np.ndarray
     noise_ratio: float | None
     usual: np.ndarray = field(init=False)
+    # Whether nodes have each number.
+    there: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         clusters = self.clusters[self.leaves]
         self.usual = usual_reach(self.reach, clusters, self.mass)
+        self.there = np.isin(np.arange(len(self.numbers)), clusters)
 
     @classmethod
     def of(
@@ -60,19 +66,25 @@ class Voters:
             found.graph.reach(found.nodes.mass),
             leaves.astype(np.int32),
             clusters,
+            np.arange(clusters.max() + 1),
             found.is_noise(noise_ratio),
             noise_ratio,
         )
 
     @property
     def labels(self) -> np.ndarray:
-        """Cluster of each node, -1 for noise."""
-        return np.where(self.noise, -1, self.clusters[self.leaves])
+        """Cluster of each node, -1 for noise and in what was dropped."""
+        return np.where(self.noise, -1, self.numbers[self.clusters[self.leaves]])
+
+    @property
+    def alive(self) -> np.ndarray:
+        """Numbers of the clusters that there are."""
+        return np.flatnonzero(self.there & (self.numbers >= 0))
 
     def place(self, X: Any) -> np.ndarray:
         """Tell where rows belong, in three columns.
 
-        The cluster of each row, -1 for noise; the node that equals it, or the nearest
+        The cluster of each row, -1 for none; the node that equals it, or the nearest
         of that cluster, or of the one that it is noise of; and the leaf of that node.
         """
         nodes = self._known(X)
@@ -80,18 +92,22 @@ class Voters:
         for rows, votes, nearest, farthest in self._vote(X, np.flatnonzero(nodes < 0)):
             found = votes.argmax(1)
             nodes[rows] = nearest
+            labels[rows] = self.numbers[found]
             if self.noise_ratio is not None:
                 noise = farthest > self.noise_ratio * self.usual[found]
-                found = np.where(noise, -1, found)
-            labels[rows] = found
+                labels[rows[noise]] = -1
         return np.column_stack([labels, nodes, self.leaves[nodes]])
 
     def shares(self, X: Any) -> np.ndarray:
-        """Share of each cluster among the votes on each row."""
-        known = self._known(X)
-        shares = np.empty((X.shape[0], len(self.usual)))
+        """Share of each cluster among the votes on each row, by its number.
+
+        Votes for what was dropped are spread over the clusters that there are.
+        """
+        known, alive = self._known(X), self.alive
+        shares = np.zeros((X.shape[0], alive.max() + 1))
         for rows, votes, *_ in self._vote(X, np.arange(X.shape[0])):
-            shares[rows] = votes
+            lost = votes[:, self.numbers < 0].sum(1, keepdims=True)
+            shares[np.ix_(rows, alive)] = votes[:, alive] + lost / len(alive)
         # What the search decided otherwise than a row's neighbours is right there.
         own = np.where(known >= 0, self.labels[known], -1)
         rows = np.flatnonzero(own >= 0)
@@ -121,14 +137,14 @@ class Voters:
         lengths, near, begins = voters
         row = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
         weights = near_weights(lengths, begins) * self.mass[near]
-        votes = np.zeros((len(begins) - 1, len(self.usual)))
+        votes = np.zeros((len(begins) - 1, len(self.numbers)))
         clusters = self.clusters[self.leaves[near]]
         np.add.at(votes, (row, clusters), weights)
         votes /= votes.sum(1, keepdims=True)
         nearest = np.lexsort((lengths, row))[begins[:-1]]
         reach = self.farthest[near[nearest]] + np.finfo(np.float32).tiny
         trust = np.exp(np.minimum(1 - lengths[nearest] / reach, 0))[:, None]
-        shares = trust * votes + (1 - trust) / len(self.usual)
+        shares = trust * votes + (1 - trust) * self.there / self.there.sum()
         others = clusters != shares.argmax(1)[row]
         elector = np.lexsort((lengths, others, row))[begins[:-1]]
         return shares, near[elector], np.maximum.reduceat(lengths, begins[:-1])

@@ -101,7 +101,7 @@ class ClusterTreeDisplay(Display):
         return cls.from_linkage(
             final.linkage_,
             final.n_clusters_ if n_clusters is None else n_clusters,
-            sizes=np.bincount(final.leaf_labels_),
+            sizes=np.bincount(final.leaf_labels_[final.leaf_labels_ >= 0]),
             layers=final.layers_,
             all_leaves=all_leaves,
             title=estimator_name(final),
