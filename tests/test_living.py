@@ -4,11 +4,14 @@ import itertools
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.cluster import hierarchy
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsTransformer
 
 from skdeepcluster.explain import describe_clusters
@@ -122,7 +125,7 @@ def check_agreement(graph, X, path):
         assert_array_equal(again.predict_proba(X), shares)
         assert_array_equal(again.labels_, labels)
         assert again.edits_ == graph.edits_
-        if graph.edits_:
+        if graph.edits_ and not graph.edits_[-1].startswith("took in"):
             assert_array_equal(again.undo().labels_, pickle_of(graph).undo().labels_)
     return shares
 
@@ -277,3 +280,152 @@ def test_the_last_cluster_is_kept():
     assert_array_equal(graph.predict_proba(X), np.ones((60, 1)))
     with pytest.raises(ValueError, match="only cluster"):
         graph.drop_cluster(0)
+
+
+GROUPS = 12 * np.eye(5)
+
+
+def in_batches(n_known=3):
+    """Three groups, and then one more in each of two batches with rows of all."""
+    X, y = make_blobs(900, centers=GROUPS, random_state=0)
+    batch = np.where(y < n_known, np.arange(900) % 3, y - 2)
+    return [(X[batch == each], y[batch == each]) for each in range(3)]
+
+
+def test_news_are_found_and_all_else_stays():
+    (X, y), *batches = in_batches()
+    graph = GraphClustering(random_state=0).fit(X)
+    before = graph.labels_
+    for number, (new, _) in enumerate(batches, 3):
+        known = graph.labels_
+        table = graph.update(new)
+        assert_array_equal(graph.labels_[: len(known)], known)
+        assert_array_equal(table.index[table["new"]], [number])
+        labels = graph.labels_[len(known) :]
+        assert table["joined"].sum() == len(new)
+        for cluster, row in table.iterrows():
+            assert row["before"] == np.sum(known == cluster)
+            assert row["joined"] == np.sum(labels == cluster)
+            assert row["now"] == row["before"] + row["joined"]
+        assert table["one_with"].str.len().sum() == 0
+    y = np.concatenate([y, *(each for _, each in batches)])
+    assert adjusted_rand_score(y, graph.labels_) == 1
+    assert len(np.unique(before)) == 3
+    assert graph.edits_ == [f"took in {len(new)} rows" for new, _ in batches]
+
+
+def test_what_was_taken_in_agrees_with_predictions_and_edits(tmp_path):
+    batches = [rows for rows, _ in in_batches()]
+    graph = GraphClustering(random_state=0).fit(batches[0])
+    copy = graph.with_n_clusters(3)
+    graph.drop_cluster(2)
+    for new in batches[1:]:
+        graph.update(new)
+    X = np.concatenate(batches)
+    check_agreement(graph, X, tmp_path / "graph")
+    with pytest.raises(ValueError, match="no edit to undo since fit or update"):
+        graph.undo()
+    graph.merge_clusters([4, 3])
+    check_agreement(graph, X, tmp_path / "graph")
+    check_agreement(graph.split_cluster(4), X, tmp_path / "graph")
+    check_agreement(graph.drop_cluster(0).split_cluster(1, 4), X, tmp_path / "graph")
+    # Copies that were made before know nothing of it.
+    check_agreement(copy, batches[0], tmp_path / "graph")
+    assert len(copy.labels_) == len(batches[0])
+
+
+@pytest.mark.parametrize("as_rows", [np.asarray, sp.csr_array, pd.DataFrame])
+def test_the_same_rows_again_change_no_label(as_rows):
+    X = np.round(in_batches()[0][0])
+    X = as_rows(np.repeat(X, 2, axis=0))
+    X = X.rename(columns=str) if as_rows is pd.DataFrame else X
+    graph = GraphClustering(random_state=0).fit(X)
+    labels, shares = graph.labels_, graph.predict_proba(X)
+    table = graph.update(X)
+    assert not table["new"].any()
+    assert table["drift"].isna().all()
+    assert_array_equal(graph.labels_, np.tile(labels, 2))
+    # Each row counts twice as much as before.
+    assert_allclose(graph.predict_proba(X), shares)
+    again = GraphClustering(random_state=0).fit(X)
+    again.update(X[:50])
+    assert len(again.labels_) == X.shape[0] + 50
+    assert_array_equal(again.predict(X), labels)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 8])
+@pytest.mark.parametrize("seed", range(5))
+def test_more_of_the_same_is_no_news(n_features, seed):
+    rng = np.random.default_rng(seed)
+    y = (rng.uniform(size=900) > 0.8).astype(int)
+    X = rng.normal(size=(900, n_features))
+    X[:, 0] += 10 * y
+    graph = GraphClustering(n_init=2, random_state=seed).fit(X[:300])
+    for new in (X[300:600], X[600:]):
+        assert not graph.update(new)["new"].any()
+    assert_array_equal(graph.predict(X), graph.labels_)
+
+
+def test_few_new_rows_join():
+    X = in_batches()[0][0]
+    graph = GraphClustering(random_state=0).fit(X)
+    assert not graph.update(np.full((1, 5), 99.0))["new"].any()
+    assert not graph.update(GROUPS[3] + 0.1 * np.eye(29, 5))["new"].any()
+    assert len(graph.labels_) == len(X) + 30
+
+
+def test_rows_far_from_all_are_noise_where_it_is_asked_for():
+    (X, _), (new, y), _ = in_batches()
+    graph = GraphClustering(3, noise_ratio=2.5, random_state=0).fit(X)
+    far = np.full((3, 5), [[50.0], [70], [90]])
+    graph.update(np.r_[new, far])
+    assert_array_equal(graph.labels_[-3:], -1)
+    assert (graph.labels_[len(X) : -3][y == 3] == 3).all()
+    assert_array_equal(graph.predict(np.r_[X, new, far]), graph.labels_)
+
+
+def test_drift_is_the_shift_of_the_mean_by_the_spread():
+    X, y = make_blobs(300, centers=GROUPS[:2], random_state=0)
+    graph = GraphClustering(2, random_state=0).fit(X)
+    new = X[y == 0] + [0.5, 0, 0, 0, 0]
+    table = graph.update(new)
+    number = graph.labels_[len(X)]
+    own = X[graph.labels_[: len(X)] == number]
+    spread = np.sqrt(((own - own.mean(0)) ** 2).sum(1).mean())
+    shift = np.linalg.norm(new.mean(0) - own.mean(0)) / spread
+    assert table["drift"][number] == pytest.approx(shift, rel=1e-4)
+    assert np.isnan(table["drift"][1 - number])
+
+
+def test_clusters_that_are_one_are_told_of():
+    X, _ = make_blobs(1200, centers=GROUPS[:3], random_state=0)
+    graph = GraphClustering(3, random_state=0).fit(X[:600]).split_cluster(1)
+    table = graph.update(X[600:])
+    assert table["one_with"].to_dict() == {0: [], 1: [3], 2: [], 3: [1]}
+    assert not table["new"].any()
+
+
+def test_the_same_batches_give_the_same_bits():
+    batches = [rows for rows, _ in in_batches()]
+    shares = []
+    for _ in range(2):
+        graph = GraphClustering(random_state=3).fit(batches[0])
+        given = [rows.copy() for rows in batches]
+        for new in batches[1:]:
+            graph.update(new)
+        shares.append(graph.predict_proba(np.concatenate(batches)))
+        assert_array_equal(np.concatenate(given), np.concatenate(batches))
+    assert_array_equal(*shares)
+
+
+def test_rows_that_cannot_be_taken_in_are_refused():
+    X = in_batches()[0][0]
+    graph = GraphClustering(random_state=0).fit(X)
+    with pytest.raises(ValueError, match="X has 4 features"):
+        graph.update(X[:, :4])
+    with pytest.raises(NotFittedError):
+        GraphClustering().update(X)
+    distances = KNeighborsTransformer(n_neighbors=15).fit_transform(X)
+    given = GraphClustering(3, neighbors="precomputed", random_state=0).fit(distances)
+    with pytest.raises(ValueError, match="keeps no rows to compare new ones with"):
+        given.update(distances)

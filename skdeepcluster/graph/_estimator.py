@@ -1,7 +1,7 @@
 """Clusters of a nearest-neighbour graph, as an estimator.
 
-`search` finds them, `votes` predicts those of new rows, `tree` holds how they merge, and
-`edits` changes them by hand.
+`search` finds them, `votes` predicts those of new rows, `tree` holds how they merge,
+and `edits` changes them by hand.
 """
 
 import copy
@@ -167,7 +167,7 @@ class GraphClustering(
 
     Notes
     -----
-    Of edits, as `merge_clusters`, everything knows: `predict`, the tree and saved files.
+    Of edits, as `merge_clusters`, everything knows: predictions, tree and saved files.
     But where `fit` had more than ``max_samples`` rows, the votes on the others are not
     counted again: in ``labels_``, they go with the row that they were nearest to in
     their cluster.

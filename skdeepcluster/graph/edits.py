@@ -1,4 +1,4 @@
-"""Clusters that are merged, split, dropped and named by hand.
+"""Clusters that are merged, split, dropped and named by hand, and that get new rows.
 
 An edit changes which cluster a leaf of the tree is in, and makes the tree again through
 the new clusters. Numbers stay: none is given to another cluster, and so there are gaps.
@@ -8,14 +8,16 @@ import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._rows import plain_settings
+from skdeepcluster.graph.growth import drift, grown
 from skdeepcluster.graph.rows import RowSpace
 from skdeepcluster.graph.search import find_clusters
 from skdeepcluster.graph.tree import ClusterTree
@@ -186,6 +188,97 @@ class EditableClusters:
         model.cluster_names_ = {**self.cluster_names_, number: name}
         return self._become(model, f"named {number} {name!r}")
 
+    def update(self, X_new: Any) -> Any:
+        """Take in new rows, and find the clusters among them that are new.
+
+        Rows join a cluster by the votes of their neighbours, as in `predict`, and vote
+        on later ones themselves. But where known rows are missing, though new ones are
+        each other's neighbours, these are a cluster of their own, if it is so large
+        that twice ``n_neighbors`` known rows are missing. With the default, news are 30
+        distinct rows or more in one batch; fewer join a cluster for good, and so do all
+        if hardly any rows were known. Known clusters keep their numbers and their rows,
+        and new ones get the next numbers.
+
+        Parameters
+        ----------
+        X_new : {array-like, sparse matrix} of shape (n_new, n_features)
+            Further rows, in the units of the training data. They are compared in the
+            space of these: principal components of wide rows stay as `fit` found them,
+            which should have seen rows of most kinds.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each cluster by its number, with
+
+            - ``before``: its rows, without noise; ``joined``: the new rows in it; and
+              ``now``: the sum;
+            - ``new``: whether it is new;
+            - ``drift``: how far the mean of the distinct rows that joined is from the
+              mean of those before, in units of the root of the mean squared distance of
+              these from their mean; NaN if there is nothing to compare;
+            - ``one_with``: a list of the numbers of other clusters that a search among
+              the new rows, and as many known ones, has in one cluster with it: most
+              rows of either. Nothing is done about it; `merge_clusters` would.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        ValueError
+            If the rows can't be used, or if only distances were given to `fit`.
+
+        Notes
+        -----
+        ``labels_`` and ``leaf_labels_`` are then those of the rows of `fit` and of the
+        new ones, in the order in which they came. `undo` doesn't take rows back.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_blobs
+        >>> from skdeepcluster.graph import GraphClustering
+        >>> X, y = make_blobs(400, centers=4, cluster_std=0.5, random_state=1)
+        >>> graph = GraphClustering(random_state=0).fit(X[y < 3])
+        >>> graph.update(X[y == 3])[["before", "joined", "new"]]
+                 before  joined    new
+        cluster
+        0           100       0  False
+        1           100       0  False
+        2           100       0  False
+        3             0     100   True
+        >>> len(graph.labels_)
+        400
+        """
+        check_is_fitted(self)
+        pandas = import_extra("pandas", "compare", "update")
+        if not isinstance(self._voters.space, RowSpace):
+            raise ValueError(
+                "neighbors='precomputed' keeps no rows to compare new ones with: give "
+                "rows to fit, or fit again with the distances of all."
+            )
+        rows = cast(Any, self)._validated(X_new, reset=False)
+        n_nodes = len(self._voters.keys)
+        with plain_settings():
+            voters, tree, nodes, as_one = grown(self._voters, self._tree, rows, self)
+        model: Any = copy.copy(self)
+        model._nodes = np.append(self._nodes, nodes).astype(np.int32)
+        model.labels_ = np.append(self.labels_, voters.labels[nodes])
+        model = model._arranged(voters, tree)
+        alive, labels = voters.alive, model.labels_[len(self.labels_) :]
+        before = (self.labels_ == alive[:, None]).sum(1)
+        joined = (labels == alive[:, None]).sum(1)
+        table = {
+            "before": before,
+            "joined": joined,
+            "now": before + joined,
+            "new": alive >= len(self._voters.numbers),
+            "drift": [drift(voters, each, n_nodes) for each in alive],
+            "one_with": [alive[as_one[each, alive]].tolist() for each in alive],
+        }
+        self._become(model, f"took in {len(labels)} rows")
+        self._states = []
+        return pandas.DataFrame(table, pandas.Index(alive, name="cluster"))
+
     def undo(self) -> Self:
         """Take back the last of ``edits_``.
 
@@ -201,7 +294,7 @@ class EditableClusters:
         """
         check_is_fitted(self)
         if not self._states:
-            raise ValueError("There is no edit to undo since fit.")
+            raise ValueError("There is no edit to undo since fit or update.")
         *earlier, last = self._states
         model = blank(self)
         model.__dict__.update(last, _states=earlier)
@@ -219,6 +312,10 @@ class EditableClusters:
 
     def _edit(self, voters: Voters, tree: ClusterTree, said: str) -> Self:
         """Have other clusters of the leaves."""
+        return self._become(self._arranged(voters, tree), said)
+
+    def _arranged(self, voters: Voters, tree: ClusterTree) -> Any:
+        """Copy with other clusters of the leaves; rows that are noise stay so."""
         model: Any = copy.copy(self)
         voters, tree = arranged(voters, tree)
         leaves, alive = voters.leaves[self._nodes], voters.alive.tolist()
@@ -233,7 +330,7 @@ class EditableClusters:
         model.cluster_names_ = {each: names[each] for each in alive if each in names}
         model._voters, model._tree = voters, tree
         forget_search(model)
-        return self._become(model, said)
+        return model
 
     def _become(self, model: Any, said: str) -> Self:
         """Take over an edited copy, and remember how it was before."""

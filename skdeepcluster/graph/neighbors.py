@@ -293,11 +293,16 @@ class Graph:
         return (reach > ratio * usual) & ((usual > 0) | (mass == 1))
 
     def reach(self, mass: np.ndarray) -> np.ndarray:
-        """Distance of the farthest neighbour of rows: copies of a row are neighbours.
+        """Distance of the farthest neighbour of rows, as `reach_of` has it."""
+        return reach_of(self.farthest, mass, self.n_neighbors)
 
-        The more of a row's neighbours are its copies, the less it reaches.
-        """
-        return self.farthest * np.maximum(1 - (mass - 1) / self.n_neighbors, 0)
+
+def reach_of(farthest: np.ndarray, mass: np.ndarray, n_neighbors: int) -> np.ndarray:
+    """Distance of the farthest neighbour of rows: copies of a row are neighbours.
+
+    The more of a row's neighbours are its copies, the less it reaches.
+    """
+    return farthest * np.maximum(1 - (mass - 1) / n_neighbors, 0)
 
 
 def usual_reach(reach: np.ndarray, labels: np.ndarray, mass: np.ndarray) -> np.ndarray:

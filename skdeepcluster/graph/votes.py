@@ -21,10 +21,11 @@ class Voters:
 
     # With the distinct rows, or else new rows come with their distances to them.
     space: RowSpace | GivenDistances
-    # What equal rows are known by, in a unit; and rows of each node.
+    # What equal rows are known by, in a unit; mass of each node, and rows in a mass.
     keys: np.ndarray
     unit: float
     mass: np.ndarray
+    rows_a_mass: float
     # Neighbours that vote.
     n_neighbors: int
     # Distance of the farthest neighbour of each node, and of the rows it stands for.
@@ -61,6 +62,7 @@ class Voters:
             found.nodes.keys,
             found.nodes.unit,
             found.nodes.mass,
+            len(found.nodes.inverse) / found.nodes.mass.sum(),
             found.graph.n_neighbors,
             found.graph.farthest,
             found.graph.reach(found.nodes.mass),
