@@ -366,6 +366,15 @@ def test_more_of_the_same_is_no_news(n_features, seed):
     assert_array_equal(graph.predict(X), graph.labels_)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_without_structure_are_no_news(seed):
+    """In many columns, communities are many and small."""
+    X = np.random.default_rng(seed).normal(size=(900, 50))
+    graph = GraphClustering(n_init=2, random_state=seed).fit(X[:300])
+    for new in (X[300:600], X[600:]):
+        assert not graph.update(new)["new"].any()
+
+
 def test_few_new_rows_join():
     X = in_batches()[0][0]
     graph = GraphClustering(random_state=0).fit(X)

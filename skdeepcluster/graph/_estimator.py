@@ -1,7 +1,7 @@
 """Clusters of a nearest-neighbour graph, as an estimator.
 
 `search` finds them, `votes` predicts those of new rows, `tree` holds how they merge,
-and `edits` changes them by hand.
+`edits` changes them by hand, and `growth` takes in new rows.
 """
 
 import copy
@@ -117,7 +117,7 @@ class GraphClustering(
     labels_ : ndarray of shape (n_samples,)
         Cluster of each training row, the largest first; -1 for noise, if
         ``noise_ratio`` is given. The order of the rows makes no difference, and neither
-        does it if all rows are there several times.
+        does it if all rows are there several times. Rows that `update` took in follow.
     n_clusters_ : int
         Number of clusters. One means that nothing shows that there are more; where you
         know that there are, ``layers_`` has numbers to `cut` the tree at.

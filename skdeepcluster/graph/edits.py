@@ -239,13 +239,9 @@ class EditableClusters:
         >>> from skdeepcluster.graph import GraphClustering
         >>> X, y = make_blobs(400, centers=4, cluster_std=0.5, random_state=1)
         >>> graph = GraphClustering(random_state=0).fit(X[y < 3])
-        >>> graph.update(X[y == 3])[["before", "joined", "new"]]
-                 before  joined    new
-        cluster
-        0           100       0  False
-        1           100       0  False
-        2           100       0  False
-        3             0     100   True
+        >>> table = graph.update(X[y == 3])
+        >>> table["joined"].to_dict(), table.index[table["new"]].tolist()
+        ({0: 0, 1: 0, 2: 0, 3: 100}, [3])
         >>> len(graph.labels_)
         400
         """

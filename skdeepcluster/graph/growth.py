@@ -24,12 +24,15 @@ from skdeepcluster.graph.search import GraphFit, find_clusters
 from skdeepcluster.graph.tree import ClusterTree
 from skdeepcluster.graph.votes import Voters, known_keys, padded_parts
 
-# A community is new if it holds less than this share of the known rows that it would
-# hold if new ones were like them.
+# A community, or a cluster, is new if it holds less than this share of the known rows
+# that it would hold if new ones were like them, and these are as many as a row has
+# neighbours: in small ones, known rows are missing by chance. With .1, the adjusted
+# Rand index of MNIST in batches with a new digit each is .03 to .06 lower, and with .4,
+# one of 160 batches without news has some.
 SCARCE = 0.25
 
-# And so is a cluster of new communities that would hold so many times as many known
-# rows as a row has neighbours: fewer may be missing by chance.
+# What is new makes up clusters, and one counts that would hold so many times as many
+# known rows as a row has neighbours.
 ENOUGH_MISSING = 2
 
 # Of the known rows that are compared with new ones.
@@ -83,16 +86,20 @@ class News:
         settings = clone(settings).set_params(n_clusters=None, neighbors=None)
         seed = settings.random_state
         found = find_clusters([np.concatenate([space.rows[known], Z])], settings, seed)
-        parts = found.leaves[found.nodes.inverse]
-        there = np.bincount(parts[: len(known)], minlength=parts.max() + 1)
-        parts = parts[len(known) :]
-        scarce = there < SCARCE * np.bincount(parts, expected, len(there))
-        new, groups = np.flatnonzero(scarce[parts]), np.full(len(Z), -1)
-        if len(new) > settings.n_neighbors:
+        is_new = np.zeros(len(Z), dtype=bool)
+        for each in (found.labels, found.parts):
+            old, own = np.split(each[found.nodes.inverse], [len(known)])
+            there = np.bincount(old, minlength=each.max() + 1)
+            wanted = np.bincount(own, expected, len(there))
+            told = wanted >= settings.n_neighbors
+            is_new |= (told & (there < SCARCE * wanted))[own]
+        new, groups = np.flatnonzero(is_new), np.full(len(Z), -1)
+        if len(new):
             alone = find_clusters([Z[new]], settings, seed)
             groups[new] = alone.row_labels(voters.noise_ratio)
         missing = np.bincount(groups + 1, expected)[1:]
         enough = np.flatnonzero(missing >= ENOUGH_MISSING * settings.n_neighbors)
+        # The last stands for rows that are in none.
         names = np.full(len(missing) + 1, -1)
         names[enough] = np.arange(len(enough))
         return cls(names[groups], known, found)
