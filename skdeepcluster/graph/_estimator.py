@@ -17,17 +17,19 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._fitted import blank, take_over
-from skdeepcluster._rows import plain_settings, validated, warn_of_units
+from skdeepcluster._rows import plain_settings, sample_rows, validated, warn_of_units
 from skdeepcluster._sklearn import (
     CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
     _fit_context,
+    _num_samples,
 )
 from skdeepcluster._tasks import telling
 from skdeepcluster._warnings import warn
 from skdeepcluster.graph.communities import between
+from skdeepcluster.graph.constraints import Links
 from skdeepcluster.graph.distances import checked_distances
 from skdeepcluster.graph.edits import EditableClusters, forget_search
 from skdeepcluster.graph.neighbors import usable_neighbors
@@ -41,9 +43,11 @@ from skdeepcluster.graph.tree import ClusterTree
 from skdeepcluster.graph.votes import Voters
 from skdeepcluster.streams import (
     MAX_SAMPLES_CONSTRAINT,
+    SAMPLE_SEED,
     check_enough,
     over_blocks,
     sampled,
+    shape_of,
     takes_any_rows,
 )
 
@@ -252,7 +256,14 @@ class GraphClustering(
 
     @_fit_context(prefer_skip_nested_validation=False)
     @telling
-    def fit(self, X: Any, y: Any = None) -> "GraphClustering":
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        must_link: Any = None,
+        cannot_link: Any = None,
+    ) -> "GraphClustering":
         """Find the clusters of ``X``.
 
         Parameters
@@ -262,6 +273,13 @@ class GraphClustering(
             of shape (n_samples, n_samples).
         y : object, default=None
             Ignored.
+        must_link : array-like of shape (n_pairs, 2) or list of sequences, default=None
+            Rows that are of one cluster, by their numbers: pairs, or groups of any
+            size. Where they follow from each other, pairs may be left out.
+        cannot_link : array-like of shape (n_pairs, 2), default=None
+            Pairs of rows that are of different clusters. All the links hold in
+            ``labels_``; rows that have one are no noise, and ties around them are
+            strengthened and weakened, so that their neighbours follow.
 
         Returns
         -------
@@ -272,7 +290,10 @@ class GraphClustering(
         ------
         ValueError
             If a parameter or the data are unusable. Of distances: if they aren't
-            square, one is negative, or a row has no neighbour.
+            square, one is negative, or a row has no neighbour. Of links: if one names
+            a row that isn't there, or isn't in the sample of ``max_samples``; if they
+            contradict each other, or keep equal rows apart; or if no way was found to
+            keep them with ``n_clusters``.
 
         Warns
         -----
@@ -283,9 +304,19 @@ class GraphClustering(
             starts disagree, and no valleys are between most of them. Or if one of three
             or more columns holds more than 99 % of the variance. Or if rows have given
             distances of zero only.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdeepcluster.graph import GraphClustering
+        >>> X = np.r_[np.arange(10), 100 + np.arange(10), 200 + np.arange(10)][:, None]
+        >>> graph = GraphClustering(2, random_state=0)
+        >>> labels = graph.fit_predict(X, must_link=[(0, 29)])
+        >>> bool(labels[0] == labels[29] != labels[15])
+        True
         """
         model = blank(self)
-        found = model._learn(X)
+        found = model._learn(X, must_link, cannot_link)
         take_over(self, model)
         self._warn(found)
         return self
@@ -295,14 +326,19 @@ class GraphClustering(
         """Whether distances are given in place of rows."""
         return isinstance(self.neighbors, str) and self.neighbors == PRECOMPUTED
 
-    def _learn(self, X: Any) -> GraphFit:
+    def _learn(self, X: Any, must_link: Any, cannot_link: Any) -> GraphFit:
         most = None if self._given else self.max_samples
         rows, some = sampled(X, most, self._validated)
+        n_rows = rows.shape[0]
+        if some:
+            n_rows = (shape_of(X) or (_num_samples(X),))[0]
+        sample = sample_rows(n_rows, most if some else None, SAMPLE_SEED)
+        links = Links.of(must_link, cannot_link, n_rows, sample)
         check_enough(rows, most, self.n_clusters)
         if not self._given:
             warn_of_units(self, rows)
         with plain_settings():
-            found = find_clusters([rows], self, self.random_state)
+            found = find_clusters([rows], self, self.random_state, links)
             self._keep(found)
             if some:
                 self._place(X, found)

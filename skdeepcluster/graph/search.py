@@ -2,6 +2,7 @@
 
     rows -> Nodes, RowSpace    distinct rows, and where they are        `rows`
          -> Graph              ties of nearest neighbours               `neighbors`
+         -> Constraints        of rows, where there are some            `constraints`
          -> number             unless it is given                       `number`
          -> Graph              with ties in further spaces              `spaces`
          -> Start, one a seed  communities, merged in two ways          `communities`
@@ -39,6 +40,7 @@ from skdeepcluster.graph.communities import (
     walk_ends,
     worth_of,
 )
+from skdeepcluster.graph.constraints import Constraints, Links
 from skdeepcluster.graph.distances import GivenDistances
 from skdeepcluster.graph.neighbors import Graph, usable_neighbors
 from skdeepcluster.graph.number import count_clusters
@@ -108,6 +110,16 @@ class Start:
             (leak_of(one), leak_of(other)),
         )
 
+    def keeping(
+        self, known: Constraints, graph: Graph, mass: np.ndarray, n_clusters: int
+    ) -> "Start":
+        """Return the start of units as one of nodes that keeps constraints."""
+        even, tied = (
+            known.kept(each[known.units], graph, mass, n_clusters)
+            for each in self.labels
+        )
+        return replace(self, parts=self.parts[known.units], labels=(even, tied))
+
 
 def best_of(starts: Sequence[Start]) -> tuple[Start, int]:
     """Return the best start, and in which of the two ways."""
@@ -138,6 +150,8 @@ class GraphFit:
     counts: list[int] | None = None
     # Whether the clusters are those of k-means.
     by_centers: bool = False
+    # Whether each node has a constraint: such nodes are no noise.
+    linked: np.ndarray | None = None
 
     @property
     def leaves(self) -> np.ndarray:
@@ -150,9 +164,10 @@ class GraphFit:
         if ratio is None:
             return np.zeros(len(self.labels), dtype=bool)
         mass = self.nodes.mass
-        return np.all(
+        far = np.all(
             [graph.is_far(self.labels, mass, ratio) for graph in self.graphs], axis=0
         )
+        return far if self.linked is None else far & ~self.linked
 
     def row_labels(self, noise_ratio: float | None) -> np.ndarray:
         """Cluster of each row, -1 for noise."""
@@ -189,13 +204,18 @@ def matched(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     return named[members]
 
 
-def find_clusters(views: Sequence[Any], settings: Any, random_state: Any) -> GraphFit:
+def find_clusters(
+    views: Sequence[Any],
+    settings: Any,
+    random_state: Any,
+    links: Links | None = None,
+) -> GraphFit:
     """Find the clusters of rows that are known in some views, as `Search.of` has them.
 
     Another than the first counts where clusters are clearer in it: they leak less than
     in the first, and those of the first alone don't leak much more there.
     """
-    search, (first, *others) = Search.of(views, settings, random_state)
+    search, (first, *others) = Search.of(views, settings, random_state, links)
     if len(search.nodes.first) == 1:
         label = np.zeros(1, dtype=np.int64)
         graphs, starts = [first], [label]
@@ -234,10 +254,16 @@ class Search:
     # Of the neighbours, and of the starts.
     seed: int
     seeds: list[int]
+    # What is known of some rows.
+    constraints: Constraints | None = None
 
     @classmethod
     def of(
-        cls, views: Sequence[Any], settings: Any, random_state: Any
+        cls,
+        views: Sequence[Any],
+        settings: Any,
+        random_state: Any,
+        links: Links | None = None,
     ) -> tuple["Search", list[Graph]]:
         """Make the search for clusters of rows, and a graph of each view of them.
 
@@ -248,11 +274,13 @@ class Search:
         if isinstance(settings.neighbors, str):  # "precomputed"
             space = GivenDistances(views[0])
             nodes = space.nodes(views[0])
+            known = constraints_of(links, nodes, settings.n_clusters)
             graph = Graph.of_edges(*space.edges(views[0]), nodes.mass)
-            return cls(settings, nodes, space, seed, seeds), [graph]
+            return cls(settings, nodes, space, seed, seeds, known), [graph]
         nodes = Nodes.of(views[0], settings.neighbors is not None).in_least_numbers()
+        known = constraints_of(links, nodes, settings.n_clusters)
         spaces = [RowSpace(X, nodes.first, seed) for X in views]
-        search = cls(settings, nodes, spaces[0], seed, seeds)
+        search = cls(settings, nodes, spaces[0], seed, seeds, known)
         return search, [search.graph(it.rows, settings.neighbors) for it in spaces]
 
     def graph(self, points: np.ndarray, neighbors: Any = None) -> Graph:
@@ -286,21 +314,30 @@ class Search:
 
     def clusters(self, graphs: list[Graph], n_clusters: int | None = None) -> GraphFit:
         """Find the clusters of the nodes by their graphs in some views."""
-        settings, mass = self.settings, self.nodes.mass
+        settings, mass, known = self.settings, self.nodes.mass, self.constraints
         graph, richer = Graph.sum_of(graphs), self.mapped(graphs)
+        most, least = len(mass), 1
+        if known is not None:
+            graph, richer = known.informed(graph), known.informed(richer)
+            most, least = known.n_units, known.n_least(None)
         counts, n_clusters = None, n_clusters or settings.n_clusters
         if n_clusters is None:
             counts = self.counts(graph)
-            n_clusters = int(np.median(counts))
-        n_clusters = min(n_clusters, len(mass))
+            n_clusters = max(int(np.median(counts)), least)
+        n_clusters = min(n_clusters, most)
+        tied, sizes = (richer, mass) if known is None else known.as_nodes(richer, mass)
         starts = Parallel(settings.n_jobs)(
-            delayed(Start.of)(richer, mass, n_clusters, settings.resolution, seed)
+            delayed(Start.of)(tied, sizes, n_clusters, settings.resolution, seed)
             for seed in self.seeds
         )
+        if known is not None:
+            starts = [each.keeping(known, richer, mass, n_clusters) for each in starts]
         best, way = best_of(starts)
         labels, by_centers = best.labels[way], False
         if graph.points is not None:
             centers = center_labels(graph.points, mass, n_clusters, self.seeds[0])
+            if known is not None:
+                centers = known.kept(centers, richer, mass, n_clusters)
             by_centers = not is_clearer(richer, mass, labels, centers)
             labels = centers if by_centers else labels
         return GraphFit(
@@ -313,7 +350,19 @@ class Search:
             by_size(labels, mass),
             counts,
             by_centers,
+            None if known is None else known.linked[known.units],
         )
+
+
+def constraints_of(
+    links: Links | None, nodes: Nodes, n_clusters: int | None
+) -> Constraints | None:
+    """Constraints of nodes; an error where so many clusters can't keep them."""
+    if links is None:
+        return None
+    known = Constraints.of(links, nodes)
+    known.n_least(n_clusters)
+    return known
 
 
 def by_size(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
