@@ -148,6 +148,8 @@ def test_no_links_change_nothing(digits):
     model = GraphClustering(10, n_init=2, random_state=0)
     model.fit(X, must_link=[], cannot_link=np.empty((0, 2), dtype=int))
     assert_array_equal(model.labels_, plain.labels_)
+    model.fit(X, must_link=[(3, 3), (5,)])
+    assert_array_equal(model.labels_, plain.labels_)
 
 
 def test_order_of_rows_and_links_makes_no_difference(digits):
@@ -229,7 +231,7 @@ REFUSED = {
         "cannot_link": [(0, 2)],
     },
     "rows 7 and 8 apart, which are equal": {"cannot_link": [(7, 8)]},
-    "n_clusters=3 is too few for cannot_link.*Give n_clusters=4": {
+    "cannot_link with n_clusters=3: .*Give n_clusters=4": {
         "cannot_link": [*combinations(range(4), 2)]
     },
     "n_clusters=3 is too many for must_link, which leaves 2 groups": {

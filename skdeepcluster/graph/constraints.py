@@ -172,9 +172,10 @@ class Constraints:
             near = apart.indices[slice(*apart.indptr[unit : unit + 2])]
             rows = ", ".join(map(str, np.sort(self.rows[some[near]])))
             raise ValueError(
-                f"n_clusters={n_clusters} is too few for cannot_link: none was left "
-                f"for row {self.rows[some[unit]]}, which is apart from {rows}, or from "
-                f"rows linked to these. Give n_clusters={least}, or fewer pairs."
+                f"No way was found to keep cannot_link with n_clusters={n_clusters}: "
+                f"none was left for row {self.rows[some[unit]]}, which is apart from "
+                f"{rows}, or from rows linked to these. Give n_clusters={least}, or "
+                "fewer pairs."
             )
         return least
 

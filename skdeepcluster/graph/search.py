@@ -362,7 +362,8 @@ def constraints_of(
         return None
     known = Constraints.of(links, nodes)
     known.n_least(n_clusters)
-    return known
+    # Links between equal rows say nothing.
+    return known if known.linked.any() else None
 
 
 def by_size(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
