@@ -42,8 +42,26 @@ def student_t(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:
     Tensor of shape (n_samples, n_clusters)
         Rows sum to one.
     """
-    logits = -(alpha + 1) / 2 * torch.log1p(squared_distances(z, centers) / alpha)
-    return torch.softmax(logits, dim=1)
+    return torch.softmax(student_t_logits(z, centers, alpha), dim=1)
+
+
+def student_t_logits(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:
+    """Scores of which `student_t` is the softmax.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, n_dims)
+        Latent rows.
+    centers : Tensor of shape (n_clusters, n_dims)
+        Cluster centres.
+    alpha : float, default=1.0
+        Degrees of freedom.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_clusters)
+    """
+    return -(alpha + 1) / 2 * torch.log1p(squared_distances(z, centers) / alpha)
 
 
 def target_distribution(q: Tensor, frequencies: Tensor | None = None) -> Tensor:

@@ -55,6 +55,10 @@ class CentroidHead(nn.Module):
         """Squared distances to the centroids, of shape (n_samples, n_clusters)."""
         return F.squared_distances(z, self.centers)
 
+    def scores(self, z: Tensor) -> Tensor:
+        """Scores of the clusters: the nearest centroid has the largest."""
+        return -self.distances(z)
+
 
 class JointModule(nn.Module):
     """A network and the head of its clusters, trained as one.
@@ -102,6 +106,10 @@ class StudentTHead(CentroidHead):
     def assign(self, z: Tensor) -> Tensor:
         """Return the assignment, of shape (n_samples, n_clusters)."""
         return F.student_t(z, self.centers, self.alpha)
+
+    def scores(self, z: Tensor) -> Tensor:
+        """Scores of which the assignment is the softmax."""
+        return F.student_t_logits(z, self.centers, self.alpha)
 
 
 class AssigningAutoencoder(JointModule):
@@ -214,7 +222,11 @@ class SoftmaxHead(nn.Module):
 
     def assign(self, h: Tensor) -> Tensor:
         """Soft assignment of hidden rows, of shape (n_samples, n_clusters)."""
-        return self.output(h).float().softmax(1)
+        return self.scores(h).softmax(1)
+
+    def scores(self, h: Tensor) -> Tensor:
+        """Scores of which the assignment is the softmax."""
+        return self.output(h).float()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the hidden rows and their assignment."""
@@ -268,7 +280,11 @@ class MixtureHead(nn.Module):
 
     def assign(self, z: Tensor) -> Tensor:
         """Probability of each component for latent rows."""
-        return F.mixture_log_joint(z, *self.mixture()).softmax(1)
+        return self.scores(z).softmax(1)
+
+    def scores(self, z: Tensor) -> Tensor:
+        """Scores of which the assignment is the softmax."""
+        return F.mixture_log_joint(z, *self.mixture())
 
     def divergence(self, mean: Tensor, log_variance: Tensor, z: Tensor) -> Tensor:
         """Divergence of each row's posterior, assigned by ``z``, from the mixture."""

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
@@ -12,6 +13,7 @@ from skdeepcluster._seeds import FitSeeds
 from skdeepcluster.batches import array_over_rows, own_settings
 from skdeepcluster.estimators._base import Learned, encode
 from skdeepcluster.estimators._clusterer import BaseGenerativeClusterer
+from skdeepcluster.estimators._gradients import HasLogOdds
 from skdeepcluster.estimators._initial import (
     INITIAL_CONSTRAINTS,
     InitialClusters,
@@ -24,7 +26,7 @@ MOST_ITERATIONS = 500
 
 
 @documented
-class AutoencoderGMM(BaseGenerativeClusterer):
+class AutoencoderGMM(HasLogOdds, BaseGenerativeClusterer):
     """Gaussian mixture in the latent space of an autoencoder.
 
     An autoencoder is trained, or given, and a :class:`sklearn.mixture.GaussianMixture`
@@ -187,6 +189,20 @@ class AutoencoderGMM(BaseGenerativeClusterer):
         for name in own:
             setattr(mixture, name, getattr(mixture, name)[kept])
         mixture.weights_ /= mixture.weights_.sum()
+
+    def _scores(self, x: torch.Tensor) -> torch.Tensor:
+        mixture = self.mixture_
+        weights, means, precisions = (
+            torch.tensor(it, dtype=torch.float64, device=x.device)
+            for it in (mixture.weights_, mixture.means_, mixture.precisions_)
+        )
+        if mixture.covariance_type in ("diag", "spherical"):
+            columns = precisions.reshape(len(means), -1).expand_as(means)
+            precisions = torch.diag_embed(columns)
+        z = self.module_.encode(self.module_.standardize(x)).double()
+        away = z.unsqueeze(1) - means
+        squares = ((away.unsqueeze(2) @ precisions).squeeze(2) * away).sum(2)
+        return weights.log() + (precisions.logdet() - squares) / 2
 
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         return array_over_rows(self.mixture_.predict_proba, Z.astype(np.float64))

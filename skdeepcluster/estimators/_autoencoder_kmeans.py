@@ -14,6 +14,7 @@ from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned, encode
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
+from skdeepcluster.estimators._gradients import HasLogOdds
 from skdeepcluster.estimators._initial import kmeans
 from skdeepcluster.estimators._training import Training
 
@@ -32,7 +33,7 @@ def nearest_centers(Z: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, flo
 
 
 @documented
-class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
+class AutoencoderKMeans(HasLogOdds, BaseDeepClusterer, BaseDecodingEstimator):
     """k-means in the latent space of an autoencoder.
 
     An autoencoder is trained, or given, and :class:`sklearn.cluster.KMeans` is fitted
@@ -122,6 +123,11 @@ class AutoencoderKMeans(BaseDeepClusterer, BaseDecodingEstimator):
             inertia_=nearest_centers(Z, centers)[1],
             n_iter_=model.n_iter_,
         )
+
+    def _scores(self, x: Tensor) -> Tensor:
+        z = self.module_.encode(self.module_.standardize(x)).float()
+        centers = torch.tensor(self.cluster_centers_, device=z.device)
+        return -F.squared_distances(z, centers)
 
     def _labels(self, Z: np.ndarray) -> np.ndarray:
         return nearest_centers(Z, self.cluster_centers_)[0]

@@ -316,6 +316,10 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
 
         return finite(over_rows(hidden, X, network.shift.device).cpu().numpy())
 
+    def _scores(self, x: Tensor) -> Tensor:
+        h = self.module_.hidden(self.module_.standardize(x))
+        return self.head_.scores(self.head_.hidden(h).float())
+
     def _assignments(self, Z: np.ndarray) -> np.ndarray:
         device = self.module_.shift.device
         return over_rows(self.head_.assign, Z, device).cpu().numpy()

@@ -25,6 +25,7 @@ from skdeepcluster.estimators._base import (
 from skdeepcluster.estimators._clusterer import BaseDeepClusterer
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.estimators._given import unwrapped
+from skdeepcluster.estimators._gradients import HasLogOdds
 from skdeepcluster.estimators._initial import (
     INITIAL_CONSTRAINTS,
     Clusters,
@@ -76,7 +77,7 @@ class TeachingNet(Net):
         return loss if error is None else loss + error
 
 
-class BaseJointClusterer(BaseDeepClusterer):
+class BaseJointClusterer(HasLogOdds, BaseDeepClusterer):
     """A clusterer that goes on to train the network, with clusters in a ``head_``.
 
     A subclass implements `_refine`, which trains both, and may override `_start_head`.
@@ -101,6 +102,10 @@ class BaseJointClusterer(BaseDeepClusterer):
     def cluster_centers_(self) -> np.ndarray:
         """Centroids in the latent space."""
         return self.head_.centers.detach().cpu().numpy().copy()
+
+    def _scores(self, x: Tensor) -> Tensor:
+        z = self.module_.encode(self.module_.standardize(x)).float()
+        return self.head_.scores(z)
 
     def _initial(self) -> InitialClusters:
         return InitialClusters(self.init, self.n_clusters)
