@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
@@ -204,6 +204,22 @@ def reference_rows(space: Any, X: Any, estimator: Any = None) -> Any:
             "The reference space does not hold rows of finite numbers: give space= a "
             f"fitted transformer that makes them. {error}"
         ) from error
+
+
+def keeps_columns(step: Any) -> bool:
+    """Whether a step fills or scales columns one by one, and can be undone."""
+    if type(step).__module__.startswith("sklearn.impute."):
+        return len(step.get_feature_names_out()) == step.n_features_in_
+    undone = hasattr(step, "inverse_transform")
+    return undone and isinstance(step, OneToOneFeatureMixin)
+
+
+def in_units(steps: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows before the steps of a pipeline, all of which keep columns."""
+    for step in reversed([*steps]):
+        if isinstance(step, OneToOneFeatureMixin):
+            rows = step.inverse_transform(rows)
+    return rows
 
 
 def check_space(space: Any) -> None:

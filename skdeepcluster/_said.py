@@ -58,7 +58,7 @@ class Feature:
             if np.median(here) == np.median(elsewhere):
                 middle = "mean", np.mean
         values = (
-            self._in_words(float(middle[1](it))) if len(it) else "none"
+            self.in_words(float(middle[1](it))) if len(it) else "none"
             for it in (here, elsewhere)
         )
         return "{}: {} {} here, {} elsewhere".format(self.name, middle[0], *values)
@@ -70,7 +70,10 @@ class Feature:
         more, less = ("later", "earlier") if self.kind == "date" else ("high", "low")
         return f"{more if effect > 0 else less} {self.name}"
 
-    def _in_words(self, value: float) -> str:
+    def in_words(self, value: float) -> str:
+        """Return a number or date as people write it."""
+        if np.isnan(value):
+            return "missing"
         if self.kind == "date":
             date = np.datetime64(round(value), "s")
             if 0 <= value + NINETEEN_HUNDRED < 86_400:

@@ -1,20 +1,20 @@
 """Why rows are in a cluster, or are odd: the columns that tell, and typical rows.
 
 Every function takes a fitted estimator, alone, at the end of a pipeline or in a
-search, and gives a table: ``pip install 'skdeepcluster[compare]'``.
+search, and most give a table: ``pip install 'skdeepcluster[compare]'``.
 """
 
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import OneToOneFeatureMixin
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
 from skdeepcluster._columns import as_frame
+from skdeepcluster._deciding import Decisions, checked_rows
 from skdeepcluster._described import (
     described,
     effects_and_steps,
@@ -26,9 +26,17 @@ from skdeepcluster._described import (
     typical,
 )
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import last_step, latent_rows, searched
+from skdeepcluster._fitted import (
+    fitted_labels,
+    in_units,
+    keeps_columns,
+    last_step,
+    latent_rows,
+    searched,
+)
 from skdeepcluster._labels import is_noise
 from skdeepcluster._rows import check_counts, known_rows, sample_rows, takes_tensors
+from skdeepcluster._shares import Shares, seen_rows
 from skdeepcluster._sklearn import _safe_indexing
 from skdeepcluster._terms import as_texts, term_weights, text_labels, topic_table
 from skdeepcluster.oddness import Columns
@@ -37,9 +45,12 @@ from skdeepcluster.topics import TopicClustering
 
 __all__ = [
     "cluster_effects",
+    "confidence",
     "describe_clusters",
     "describe_outliers",
     "describe_topics",
+    "explain_rows",
+    "row_attributions",
 ]
 
 # Columns that a cluster is named by.
@@ -209,6 +220,255 @@ def cluster_effects(
     index = pandas.Index(it.found, name="cluster")
     names = [feature.name for feature in it.features]
     return pandas.DataFrame(effects_and_steps(it)[0], index=index, columns=names)
+
+
+@takes_tensors
+def explain_rows(
+    estimator: Any,
+    X: Any,
+    feature_names: Any = None,
+    *,
+    rows: Any = None,
+    n_features: int = 3,
+) -> Any:
+    """Why rows are in their clusters, and not in the next ones.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Clusterer, a pipeline that ends in one, or a search over these.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows, as the estimator takes them, with some of every cluster: what a cluster
+        has is told by these.
+    feature_names : array-like of str, default=None
+        Names of the columns. None takes those of a data frame, or those that the steps
+        of a pipeline give.
+    rows : array-like of int, default=None
+        Positions of the rows to explain. None explains all.
+    n_features : int, default=3
+        Columns of a row, at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A line for each row, with the index that the row has in ``X``, a frame, or else
+        its position.
+
+        =============  =================================================================
+        cluster        cluster of the row, -1 for noise
+        runner_up      the cluster that is next to the row, also to noise
+        margin         how much more ``predict_proba`` gives to the cluster than to the
+                       runner-up, or, where there is none, how much more of it there is
+                       by the distances to both means; not a number for noise
+        features       dictionary from names of columns to what they decide, what
+                       decides most first: what speaks for the cluster is positive. See
+                       `row_attributions` for the unit
+        values         dictionary from the same names to what the row has there
+        instead        the same to what the runner-up has there: the median of numbers,
+                       or the value that is most frequent
+        reasons        the same in words
+        =============  =================================================================
+
+        The last four are empty for noise. Names and values are those of the table that
+        a :class:`~skdeepcluster.tables.TableEncoder` gets; else of the first table of
+        finite numbers in a pipeline, where all further steps are affine, as scalers and
+        principal components are; and else those that the clusterer sees. Values are in
+        the units of ``X`` where earlier steps scale columns one by one or fill gaps.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    TypeError
+        If the estimator is no clusterer, or was fitted to distances.
+    ValueError
+        If there are fewer than two clusters; if ``X`` has no row of one that is next to
+        a row; if neither ``X`` nor what a step makes of it is a table of finite
+        numbers; if ``rows`` are no positions in ``X``.
+
+    See Also
+    --------
+    row_attributions : The same numbers for all columns, also as images.
+    confidence : How sure the cluster of a row is.
+    describe_clusters : What sets a whole cluster apart.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeepcluster.explain import explain_rows
+    >>> from skdeepcluster.graph import GraphClustering
+    >>> iris = load_iris(as_frame=True).data
+    >>> graph = GraphClustering(3, random_state=0).fit(iris)
+    >>> table = explain_rows(graph, iris, rows=[0], n_features=1)
+    >>> table["values"][0]
+    {'petal length (cm)': 1.4}
+    >>> table["reasons"][0]
+    ['petal length (cm): 1.4, median 1.5 here, 4.5 in cluster 0']
+    """
+    pandas = import_extra("pandas", "compare", "explain_rows")
+    check_counts(n_features=n_features)
+    X = known_rows(X)
+    it = Decisions.of(estimator, X, feature_names)
+    rows = checked_rows(rows, len(it.labels))
+    margins, decided = it.margins(), it.attributions(rows)
+    records = [
+        {
+            "cluster": it.labels[row],
+            "runner_up": it.shares.clusters[it.other[row]],
+            "margin": margins[row],
+            **it.told(row, effects, n_features),
+        }
+        for row, effects in zip(rows, decided, strict=True)
+    ]
+    index = (
+        X.index if hasattr(X, "iloc") else pandas.RangeIndex(len(it.labels), name="row")
+    )
+    return pandas.DataFrame(records, index=index[rows])
+
+
+@takes_tensors
+def row_attributions(
+    estimator: Any,
+    X: Any,
+    *,
+    rows: Any = None,
+    image_shape: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """Tell what each column decides between the cluster of a row and the next one.
+
+    These are integrated gradients [1]_ on the straight path to the row, from the middle
+    between the means of the nearest members of both clusters, fifteen each. For a
+    clusterer that tells clusters along a network, they are those of the log odds of the
+    two clusters, or, where centroids decide, of the difference of the squared latent
+    distances to both; their sum is that at the row less that at the middle. For any
+    other clusterer they are those of the difference of the squared distances to the two
+    means, which is their sum.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Clusterer, a pipeline that ends in one, or a search over these.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows, as the estimator takes them, with some of every cluster.
+    rows : array-like of int, default=None
+        Positions of the rows. None takes all.
+    image_shape : tuple of int, default=None
+        Shape of a row that is an image, as ``(8, 8)`` or ``(32, 32, 3)``. None leaves
+        the columns in a line.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns), or (n_rows, height, width[, channels])
+        In the columns of `explain_rows`. What speaks for the cluster is positive; zero
+        for noise.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no clusterer, or was fitted to distances.
+    ValueError
+        As `explain_rows` does, and if the columns are not those of such an image.
+
+    References
+    ----------
+    .. [1] Sundararajan, M., Taly, A. and Yan, Q. (2017). Axiomatic attribution for deep
+       networks. ICML. https://arxiv.org/abs/1703.01365
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepcluster.explain import row_attributions
+    >>> from skdeepcluster.graph import GraphClustering
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> graph = GraphClustering(10, random_state=0).fit(X)
+    >>> row_attributions(graph, X, rows=[0, 1], image_shape=(8, 8)).shape
+    (2, 8, 8)
+    """
+    X = known_rows(X)
+    it = Decisions.of(estimator, X)
+    found = it.attributions(checked_rows(rows, len(it.labels)))
+    if image_shape is None:
+        return found
+    if np.prod(image_shape) != found.shape[1]:
+        raise ValueError(
+            f"image_shape={image_shape!r} has {np.prod(image_shape)} values and a row "
+            f"{found.shape[1]} columns: give the shape of an image, as (28, 28)."
+        )
+    return found.reshape(-1, *image_shape)
+
+
+@takes_tensors
+def confidence(estimator: Any, X: Any) -> np.ndarray:
+    """How sure the cluster of each row is.
+
+    It is the geometric mean of two shares, or the one that there is:
+
+    - what ``predict_proba`` gives to its cluster. Of a
+      :class:`~skdeepcluster.graph.GraphClustering` that is the votes of its neighbours,
+      and the mean of it and of the share of the starts that agree is taken: that of the
+      training row which it equals, or which is nearest;
+    - how much of its cluster there is by the distances to the clusters' means: a
+      Student t kernel, in units of the usual distance to the own one, and of a graph
+      in what clusters vary within.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Clusterer, a pipeline that ends in one, or a search over these.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows, as the estimator takes them. Where the clusterer has learned no means,
+        they are those of these rows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        From 0 to 1. Zero for noise, which has no cluster; one where there is a single
+        cluster. It sorts rows, and is no probability: with many clusters, or where they
+        overlap, it is far below the share of rows that are right.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no clusterer, or tells nothing but labels of distances.
+    ValueError
+        If the rows are not those that the estimator takes.
+
+    See Also
+    --------
+    explain_rows : What decides between the two clusters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepcluster.explain import confidence
+    >>> from skdeepcluster.graph import GraphClustering
+    >>> X = np.random.default_rng(0).normal(size=(200, 2)) + [[0, 0], [9, 9]] * 100
+    >>> graph = GraphClustering(2, random_state=0).fit(X)
+    >>> sure = confidence(graph, [[0, 0], [4.5, 4.5]])
+    >>> bool(sure[0] > 0.9 > 0.8 > sure[1])
+    True
+    """
+    X = known_rows(X)
+    whole = searched(estimator)
+    final = last_step(whole)
+    labels = labels_of(fitted_labels(estimator, X), X)
+    shares = Shares.of(whole, X, labels)
+    own = shares.places(labels)[:, None]
+    votes = [] if shares.votes is None else [shares.votes]
+    near = [] if shares.nearness is None else [shares.nearness]
+    votes, near = (
+        [np.take_along_axis(it, own, 1)[:, 0] for it in each] for each in (votes, near)
+    )
+    if hasattr(final, "_agreement_about"):
+        agreement = final._agreement_about(seen_rows(whole, X))
+        votes += [] if agreement is None else [agreement]
+    told = [np.mean(it, axis=0) for it in (votes, near) if it]
+    if not told:
+        raise TypeError(
+            f"{type(final).__name__} gets distances and has no predict_proba: there is "
+            "nothing that tells how sure its clusters are."
+        )
+    return np.where(is_noise(labels), 0, np.prod(told, axis=0) ** (1 / len(told)))
 
 
 @takes_tensors
@@ -453,22 +713,6 @@ default=None
         # A pipeline may take its terms from a column of a table.
         texts = [", ".join(map(str, row)) for row in np.asarray(texts)]
     return topic_table(as_texts(texts), labels, weights, terms, space, n_terms, n_texts)
-
-
-def keeps_columns(step: Any) -> bool:
-    """Whether a step fills or scales columns one by one, and can be undone."""
-    if type(step).__module__.startswith("sklearn.impute."):
-        return len(step.get_feature_names_out()) == step.n_features_in_
-    undone = hasattr(step, "inverse_transform")
-    return undone and isinstance(step, OneToOneFeatureMixin)
-
-
-def in_units(steps: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows before the steps of a pipeline, all of which keep columns."""
-    for step in reversed([*steps]):
-        if isinstance(step, OneToOneFeatureMixin):
-            rows = step.inverse_transform(rows)
-    return rows
 
 
 def nearest(columns: Columns, odd: Any, normal: Any, count: int = 10) -> np.ndarray:

@@ -346,7 +346,6 @@ class GraphClustering(
 
     def _place(self, X: Any, found: GraphFit) -> None:
         """Label all the rows, when a sample of them has been learned from."""
-        agreement = self.row_agreement_[found.nodes.first]
         places = over_blocks(
             lambda rows: self._voters.place(self._validated(rows, reset=False)), X
         )
@@ -354,7 +353,7 @@ class GraphClustering(
         self.labels_ = labels.astype(np.int32)
         self.leaf_labels_ = leaves.astype(np.int32)
         self._nodes = nodes.astype(np.int32)
-        self.row_agreement_ = agreement[nodes]
+        self.row_agreement_ = self._node_agreement[nodes]
 
     def _validated(self, X: Any, reset: bool, **settings: Any) -> Any:
         """Rows, or distances between them."""
@@ -387,6 +386,7 @@ class GraphClustering(
         )
         self.by_centers_ = found.by_centers
         self.agreement_, self.row_agreement_ = found.agreement()
+        self._node_agreement = self.row_agreement_[found.nodes.first]
         self.n_connected_components_ = int(connected_components(graph.weights)[0])
         self._voters = Voters.of(found, leaves, self.noise_ratio)
         clusters = self._voters.clusters
@@ -559,6 +559,25 @@ class GraphClustering(
         X = self._validated(X, reset=False)
         with plain_settings():
             return self._voters.shares(X)
+
+    def _agreement_about(self, X: Any) -> np.ndarray | None:
+        """Share of the starts that place each row, or the nearest one, likewise.
+
+        None where the clusters are others than those of a search.
+        """
+        if not hasattr(self, "_node_agreement"):
+            return None
+        X = self._validated(X, reset=False)
+        with plain_settings():
+            return self._node_agreement[self._voters.place(X)[:, 1]]
+
+    def _nearness(self, X: Any) -> np.ndarray | None:
+        """Share of each cluster by how near its mean is; None of given distances."""
+        if self._given:
+            return None
+        X = self._validated(X, reset=False)
+        with plain_settings():
+            return self._voters.nearness(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -340,7 +340,7 @@ class EditableClusters:
 
 def forget_search(model: Any) -> None:
     """Forget what tells of a search for clusters, where they are others now."""
-    for name in ("agreement_", "row_agreement_", "valleys_"):
+    for name in ("agreement_", "row_agreement_", "valleys_", "_node_agreement"):
         model.__dict__.pop(name, None)
 
 

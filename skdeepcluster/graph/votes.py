@@ -6,6 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from skdeepcluster._shares import (
+    cluster_means,
+    squared_distances,
+    student_shares,
+    whitening,
+)
 from skdeepcluster.graph.distances import GivenDistances
 from skdeepcluster.graph.neighbors import near_weights, usual_reach
 from skdeepcluster.graph.rows import Neighbors, RowSpace
@@ -115,6 +121,23 @@ class Voters:
         rows = np.flatnonzero(own >= 0)
         shares[rows, own[rows]] = np.nextafter(shares[rows].max(1), 2)
         return shares / shares.sum(1, keepdims=True)
+
+    def nearness(self, X: Any) -> np.ndarray:
+        """Share of each cluster in rows by how near its mean is.
+
+        Distances count in what clusters vary within, on average: in the space as it is,
+        the mean AUC of `confidence` over 28 labelled sets is .69 in place of .73.
+        """
+        space: Any = self.space
+        alive, labels = self.alive, self.numbers[self.clusters[self.leaves]]
+        own = np.flatnonzero(labels >= 0)
+        rows, mass = space.rows[own].astype(np.float64), self.mass[own]
+        means = cluster_means(rows, labels[own], mass, alive.max() + 1)
+        away = rows - means[labels[own]]
+        shape = whitening(away, mass)
+        unit = np.average(np.square(away @ shape).sum(1), weights=mass)
+        squares = squared_distances(space.transform(X) @ shape, means @ shape)
+        return student_shares(squares, float(unit))
 
     def _known(self, X: Any) -> np.ndarray:
         """Node that each row is, or -1."""
