@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.cluster import AgglomerativeClustering, KMeans
-from sklearn.datasets import load_digits, load_iris, make_moons
+from sklearn.datasets import load_digits, load_iris, make_blobs, make_moons
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import roc_auc_score
@@ -395,3 +395,18 @@ def test_shares_of_points_and_of_rows_that_are_infinitely_far():
     np.testing.assert_array_equal(whitening(np.zeros((4, 2)), np.ones(4)), np.eye(2))
     X = np.repeat([[0.0, 0.0], [5.0, 5.0]], 10, axis=0)
     np.testing.assert_allclose(confidence(KMeans(2).fit(X), X), 1)
+
+
+def test_edited_and_updated_clusters_are_explained():
+    X, y = make_blobs(400, centers=5, cluster_std=0.5, random_state=1)
+    graph = GraphClustering(4, random_state=0).fit(X[y < 4])
+    graph.merge_clusters([0, 2]).drop_cluster(3)
+    graph.update(X[y == 4])
+    labels = graph.predict(X)
+    assert set(labels) == {-1, 0, 1, 4}
+    sure = confidence(graph, X)
+    assert sure.shape == (400,) and np.isfinite(sure).all()
+    assert (sure[labels == -1] == 0).all() and (sure[labels >= 0] > 0).all()
+    table = explain_rows(graph, X)
+    assert set(table["cluster"]) == {-1, 0, 1, 4}
+    assert set(table["runner_up"]) == {0, 1, 4}

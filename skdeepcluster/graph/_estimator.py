@@ -563,9 +563,9 @@ class GraphClustering(
     def _agreement_about(self, X: Any) -> np.ndarray | None:
         """Share of the starts that place each row, or the nearest one, likewise.
 
-        None where the clusters are others than those of a search.
+        None where the clusters are others than those of a search, or there is one.
         """
-        if not hasattr(self, "_node_agreement"):
+        if self.n_clusters_ == 1 or self._node_agreement is None:
             return None
         X = self._validated(X, reset=False)
         with plain_settings():

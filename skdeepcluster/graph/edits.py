@@ -340,8 +340,9 @@ class EditableClusters:
 
 def forget_search(model: Any) -> None:
     """Forget what tells of a search for clusters, where they are others now."""
-    for name in ("agreement_", "row_agreement_", "valleys_", "_node_agreement"):
+    for name in ("agreement_", "row_agreement_", "valleys_"):
         model.__dict__.pop(name, None)
+    model._node_agreement = None
 
 
 def arranged(voters: Voters, tree: ClusterTree) -> tuple[Voters, ClusterTree]:
