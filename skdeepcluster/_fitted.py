@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
@@ -76,6 +77,38 @@ class HasParts(BaseEstimator):
             if own.get(name, self) is None:
                 setattr(self, name, self._parts[name]())
         return super().set_params(**params)
+
+
+class Saved(HasParts):
+    """An estimator whose saved state tells its format."""
+
+    # The format that is written, raised when an older version couldn't read it; and the
+    # first that this one reads. A graph has others.
+    _formats: ClassVar[tuple[int, int]] = 3, 3
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_format": self._formats[0]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        newest, oldest = self._formats
+        written = state.pop("_format", 0)
+        if written < oldest and any(name.endswith("_") for name in state):
+            raise ValueError(
+                f"This {type(self).__name__} was saved by an older version of "
+                f"skdeepcluster, in format {written}; this one reads {oldest} "
+                "and later. Fit it again, or load it with that version."
+            )
+        if written > newest:
+            raise ValueError(
+                f"This {type(self).__name__} was saved by a newer version of "
+                f"skdeepcluster, in format {written}; this one reads up to "
+                f"{newest}. Upgrade skdeepcluster."
+            )
+        # Older files know fewer parameters.
+        for parameter in inspect.signature(type(self)).parameters.values():
+            state.setdefault(parameter.name, parameter.default)
+        super().__setstate__(state)
 
 
 def thawed(estimator: Any) -> Any:

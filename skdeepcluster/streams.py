@@ -26,7 +26,7 @@ from skdeepcluster._rows import (
     refuse_unread,
     sample_rows,
 )
-from skdeepcluster._sklearn import Interval, _safe_indexing
+from skdeepcluster._sklearn import Interval, _num_samples, _safe_indexing
 
 __all__ = ["apply_in_blocks", "blocks"]
 
@@ -196,6 +196,14 @@ def sampled(
         else:
             parts[0][first:last] = rows[index[first:last] - start]
     return parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr"), many
+
+
+def places_of(X: Any, rows: Any, max_samples: int | None) -> tuple[int, np.ndarray]:
+    """Tell the number of rows in ``X``, and which of them `sampled` returned."""
+    n_rows = rows.shape[0]
+    if n_rows == max_samples:
+        n_rows = (shape_of(X) or (_num_samples(X),))[0]
+    return n_rows, sample_rows(n_rows, max_samples, SAMPLE_SEED)
 
 
 def check_enough(rows: Any, max_samples: int | None, n_clusters: int | None) -> None:

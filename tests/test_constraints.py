@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from discovery import CLUSTERERS, tiny
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.datasets import load_digits, make_blobs
@@ -15,7 +16,9 @@ from sklearn.neighbors import KNeighborsTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skdeepcluster import DECClustering, Training
 from skdeepcluster._rows import sample_rows
+from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.graph.constraints import Constraints, Links, placed, rescaled
 from skdeepcluster.graph.neighbors import Graph
@@ -326,3 +329,80 @@ def test_votes_that_lead_nowhere_give_way():
                 labels = known._by_colours(votes)
             assert (labels[pairs.nonzero()[0]] != labels[pairs.nonzero()[1]]).all()
     assert hard
+
+
+JOINT = [cls for cls in CLUSTERERS if issubclass(cls, BaseJointClusterer)]
+
+
+@pytest.fixture(scope="module")
+def groups():
+    X, y = make_blobs(90, 5, centers=3, cluster_std=3.0, random_state=0)
+    return X.astype(np.float32), y
+
+
+@pytest.mark.parametrize("cls", JOINT)
+def test_networks_are_taught_linked_rows(cls, groups):
+    X, y = groups
+    must, cannot = drawn(y, X, 12)
+    model = tiny(cls, n_clusters=3, init="graph", random_state=0)
+    before = model.get_params()
+    labels = model.fit(X, must_link=must, cannot_link=cannot).labels_
+    assert labels.dtype == np.int32
+    assert_kept(model, must, cannot)
+    assert model.get_params() == before
+    others = np.setdiff1d(np.arange(len(y)), np.r_[must, cannot])
+    assert_array_equal(labels[others], model.predict(X)[others])
+    again = model.fit(X, must_link=must, cannot_link=cannot).labels_
+    assert_array_equal(labels, again)
+
+
+@pytest.mark.parametrize("cls", JOINT)
+def test_links_are_refused_before_any_training(cls, groups):
+    X, _ = groups
+    model = tiny(cls, n_clusters=3, init="graph", max_epochs=10**6)
+    with pytest.raises(ValueError, match="rows 0 and 2 apart, which must_link"):
+        model.fit(X, must_link=[(0, 1), (1, 2)], cannot_link=[(0, 2)])
+    with pytest.raises(ValueError, match=r"n_clusters=3.*Give n_clusters=4"):
+        model.fit(X, cannot_link=[*combinations(range(4), 2)])
+    with pytest.raises(ValueError, match="names row 90, but X has 90 rows"):
+        model.fit(X, must_link=[(0, 90)])
+    model.set_params(init="k-means")
+    with pytest.raises(ValueError, match="use init='graph'"):
+        model.fit(X, must_link=[(0, 1)])
+    assert not hasattr(model, "labels_")
+
+
+def test_networks_keep_links_of_equal_rows_and_of_a_sample(groups):
+    X, y = groups
+    must, cannot = drawn(y, X, 8)
+    twice = np.r_[X, X]
+    dec = tiny(DECClustering, n_clusters=3, random_state=0)
+    labels = dec.fit(twice, must_link=must, cannot_link=cannot).labels_
+    assert_array_equal(labels[: len(X)], labels[len(X) :])
+    sample = sample_rows(len(twice), 60, SAMPLE_SEED)
+    links = [(sample[0], sample[-1])]
+    dec.set_params(training=Training(max_samples=60)).fit(twice, cannot_link=links)
+    assert len(dec.labels_) == len(twice)
+    assert_kept(dec, [], links)
+    left_out = np.setdiff1d(np.arange(len(twice)), sample)[:2]
+    with pytest.raises(ValueError, match="max_samples=60"):
+        dec.fit(twice, must_link=[left_out])
+
+
+def test_a_killed_fit_goes_on_with_the_same_links_only(groups, tmp_path):
+    X, _ = groups
+    training = Training(checkpoint=tmp_path)
+    dec = tiny(DECClustering, n_clusters=3, random_state=0, training=training)
+    dec.fit(X, must_link=[(0, 1)])
+    with pytest.raises(ValueError, match="links"):
+        dec.fit(X, must_link=[(0, 2)])
+
+
+def test_links_are_routed_to_networks(groups):
+    X, y = groups
+    must, _ = drawn(y, X, 8)
+    with config_context(enable_metadata_routing=True):
+        dec = tiny(DECClustering, n_clusters=3, random_state=0)
+        dec.set_fit_request(must_link=True, cannot_link=True)
+        pipeline = make_pipeline(StandardScaler(), dec).fit(X, must_link=must)
+    assert_kept(pipeline[-1], must, [])

@@ -41,7 +41,6 @@ from skdeepcluster import (
     DECClustering,
     DeepOutlierDetector,
 )
-from skdeepcluster.estimators import _given
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.io import TRUSTED_TYPES, load, save
 from skdeepcluster.labelling import ClusterThenLabelClassifier
@@ -60,15 +59,19 @@ def saved_models(X):
     settings = {"encoder": network, "init": "k-means", "random_state": 0}
     dec = DECClustering(3, max_epochs=1, **settings)
     detector = DeepOutlierDetector(AutoencoderGMM(2, **settings), random_state=0)
-    return {"dec": fitted(dec, X), "detector": fitted(detector, X)}
+    graph = GraphClustering(4, random_state=0).fit(X[:25])
+    graph.update(X[25:])
+    graph.merge_clusters([3, 0]).rename_cluster(3, "both")
+    return {"dec": fitted(dec, X), "detector": fitted(detector, X), "graph": graph}
 
 
-def write_files(X, number):
+def write_files(X, name):
     """Make the files of a new format; those of the old ones stay."""
-    for name, model in saved_models(X).items():
-        path = DATA / f"{name}-{number}.skops"
-        skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
-        np.savez_compressed(DATA / f"{name}-{number}.npz", **outputs(model, X))
+    model = saved_models(X)[name]
+    number = model._formats[0]
+    path = DATA / f"{name}-{number}.skops"
+    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
+    np.savez_compressed(DATA / f"{name}-{number}.npz", **outputs(model, X))
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +84,12 @@ def X(digits):
     ("name", "number"),
     [
         (name, number)
-        for name in ("dec", "detector")
-        for number in range(_given.OLDEST_FORMAT, _given.SAVED_FORMAT + 1)
+        for name, (newest, oldest) in {
+            "dec": DECClustering._formats,
+            "detector": DeepOutlierDetector._formats,
+            "graph": GraphClustering._formats,
+        }.items()
+        for number in range(oldest, newest + 1)
     ],
 )
 def test_files_of_every_format_are_read(name, number, X):
@@ -99,14 +106,34 @@ def test_files_of_every_format_are_read(name, number, X):
             assert_allclose(result, value, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_edits_are_saved_and_a_graph_without_a_format_is_refused():
+    graph = load(DATA / "graph-1.skops")
+    assert graph.cluster_names_ == {3: "both"}
+    assert len(graph.edits_) == 3
+    assert set(graph.undo().undo().labels_) == {0, 1, 2, 3}
+    with pytest.raises(ValueError, match="no edit to undo"):
+        graph.undo()
+    state = graph.__getstate__()
+    del state["_format"]
+    with pytest.raises(ValueError, match="older version of skdeepcluster"):
+        GraphClustering().__setstate__(state)
+    unfitted = GraphClustering(3).__getstate__()
+    del unfitted["_format"]
+    graph.__setstate__(unfitted)
+    assert graph.n_clusters == 3
+
+
+@pytest.mark.parametrize("cls", [*ESTIMATORS, GraphClustering])
 def test_newer_formats_are_refused_by_name(cls, X, monkeypatch, tmp_path):
     model = fitted(tiny(cls), X)
-    monkeypatch.setattr(_given, "SAVED_FORMAT", 7)
+    newest, oldest = cls._formats
+    monkeypatch.setattr(cls, "_formats", (7, oldest))
     pickled = pickle.dumps(model)
     skops.io.dump(model, tmp_path / "file")
     monkeypatch.undo()
-    message = r"saved by a newer version of skdeepcluster, in format 7; .* up to 3\."
+    message = (
+        rf"saved by a newer version of skdeepcluster, in format 7; .* up to {newest}\."
+    )
     with pytest.raises(ValueError, match=message):
         pickle.loads(pickled)
     with pytest.raises(ValueError, match=message):

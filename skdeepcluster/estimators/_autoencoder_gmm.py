@@ -154,11 +154,13 @@ class AutoencoderGMM(HasLogOdds, BaseGenerativeClusterer):
     def _initial(self) -> InitialClusters:
         return InitialClusters(self.init, self.n_clusters)
 
-    def _find_initial(self, X: Any, learned: Learned, seeds: FitSeeds) -> Any:
+    def _find_initial(
+        self, X: Any, learned: Learned, seeds: FitSeeds, initial: Any
+    ) -> Any:
         if isinstance(self.init, str) and self.init == "k-means":
             # The mixture's own start, and restarts.
             return None
-        return super()._find_initial(X, learned, seeds)
+        return super()._find_initial(X, learned, seeds, initial)
 
     def _cluster(
         self, X: Any, learned: Learned, clusters: Any, seeds: FitSeeds

@@ -17,14 +17,14 @@ import skdeepcluster
 from skdeepcluster import _modules, networks
 from skdeepcluster._devices import resolve_device
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import blank, take_over
+from skdeepcluster._fitted import Saved, blank, take_over
 from skdeepcluster._resume import Journal, Page, fingerprint, open_journal
 from skdeepcluster._rows import plain_settings, validated, warn_of_units
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import CallbackSupportMixin, Interval
 from skdeepcluster.augment import Augmentation
 from skdeepcluster.batches import in_batches, over_rows, own_settings
-from skdeepcluster.estimators._given import Saved, describe, settings_of
+from skdeepcluster.estimators._given import describe, settings_of
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.streams import sampled, takes_any_rows
 from skdeepcluster.training import Net, Trained
@@ -181,7 +181,11 @@ class BaseDeepEstimator(
         )
 
     def _open_journal(
-        self, X: Any, seeds: list[int], network: nn.Module | None = None
+        self,
+        X: Any,
+        seeds: list[int],
+        network: nn.Module | None = None,
+        links: Any = None,
     ) -> tuple[Journal, list[int]]:
         """Open the journal of a fit, and tell the seeds of the fit that it goes on."""
         folder = self._trainer.checkpoint
@@ -197,6 +201,9 @@ class BaseDeepEstimator(
         if network is not None:
             arrays = _modules.to_state(network)["arrays"].values()
             facts["given network"] = " ".join(fingerprint(a[None]) for a in arrays)
+        if links is not None:
+            pairs = fingerprint(links.must), fingerprint(links.cannot)
+            facts["links"] = " ".join(pairs)
         return open_journal(folder, facts, seeds, self.random_state is not None)
 
     @takes_any_rows

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClusterMixin, clone
@@ -40,6 +40,7 @@ from skdeepcluster.estimators._given import (
 )
 from skdeepcluster.estimators._initial import Clusters, InitialClusters
 from skdeepcluster.estimators._training import Training
+from skdeepcluster.graph.constraints import Links
 from skdeepcluster.networks import Passthrough
 from skdeepcluster.scores import clustering_scorer
 from skdeepcluster.streams import apply_in_blocks, check_enough, takes_any_rows
@@ -98,27 +99,36 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         ------
         {refused}
         """
+        return self._fit(X)
+
+    def _fit(self, X: Any, must_link: Any = None, cannot_link: Any = None) -> Self:
+        """Learn from rows, of which some must and some cannot be linked."""
         with learning(self) as model:
-            interrupted = model._learn(X)
+            interrupted = model._learn(X, must_link, cannot_link)
         end_interrupted(self, interrupted)
         self._check_found()
         return self
 
-    def _learn(self, X: Any) -> str | None:
+    def _learn(self, X: Any, must_link: Any, cannot_link: Any) -> str | None:
         """Learn from rows as they are given; name the phase that was interrupted."""
         encoder = self._given_encoder()
         rows, some = self._rows_to_learn(X)
+        most = self._trainer.max_samples
+        links = Links.given(must_link, cannot_link, X, rows, most)
         if is_fitted(encoder):
             # As its own predictions would: the names of columns are checked as well.
             validate_data(encoder, X, reset=False, skip_check_array=True)
         self._check_fit(rows, encoder)
+        initial: Any = self._initial()
+        if links is not None:
+            initial = initial.keeping(links, rows)
         network = getattr(encoder, "module_", None)
         journal, drawn = self._open_journal(
-            rows, [*FitSeeds.of(self.random_state)], network
+            rows, [*FitSeeds.of(self.random_state)], network, links
         )
         seeds = FitSeeds(*drawn)
         learned = self._pretrain(rows, encoder, seeds.pretraining, journal)
-        clusters = self._find_initial(rows, learned, seeds)
+        clusters = self._find_initial(rows, learned, seeds, initial)
         if clusters is not None and clusters.interrupted:
             learned = learned.cut_short("the search for initial clusters")
         learned = self._cluster(rows, learned, clusters, seeds)
@@ -126,6 +136,8 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         self.labels_ = self._settled_labels(rows)
         if some:
             self.labels_ = apply_in_blocks(self, X)
+        if links is not None:
+            self._keep_links(links, rows)
         return learned.interrupted
 
     def _given_encoder(self) -> Any:
@@ -186,10 +198,13 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         return None
 
     def _find_initial(
-        self, X: Any, learned: Learned, seeds: FitSeeds
+        self,
+        X: Any,
+        learned: Learned,
+        seeds: FitSeeds,
+        initial: InitialClusters | None,
     ) -> Clusters | None:
         """Find initial clusters in rows and latent rows."""
-        initial = self._initial()
         if initial is None:
             return None
         seed = seeds.graph if initial.of_graph else seeds.start
@@ -214,6 +229,10 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             self._keep_clusters(kept)
             labels = self._labels(Z)
         return labels
+
+    def _keep_links(self, links: Links, X: Any) -> None:
+        """Move training rows whose links are broken, in ``labels_``."""
+        raise NotImplementedError
 
     def _keep_clusters(self, kept: np.ndarray) -> None:
         """Drop all clusters but those of the given indices."""

@@ -206,9 +206,8 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         return InitialClusters(self.init, self.n_clusters)
 
     def _find_initial(
-        self, X: Any, learned: Learned, seeds: FitSeeds
+        self, X: Any, learned: Learned, seeds: FitSeeds, initial: InitialClusters
     ) -> Clusters | None:
-        initial = self._initial()
         if not initial.of_graph or learned.interrupted is not None:
             # k-means of the hidden rows, which each head starts from.
             return None

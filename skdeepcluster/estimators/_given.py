@@ -1,7 +1,6 @@
 """A fitted estimator given as a parameter: used as it is, shared, never changed."""
 
 import copy
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +10,9 @@ from sklearn.frozen import FrozenEstimator
 from skorch.callbacks import Callback
 from torch import nn
 
-from skdeepcluster._fitted import HasParts
+from skdeepcluster._fitted import Saved
 from skdeepcluster._modules import same_state, to_state
 from skdeepcluster.estimators._training import Training
-
-# Of saved estimators: raised when an older version couldn't read what is written; and
-# the first that this one reads.
-SAVED_FORMAT, OLDEST_FORMAT = 3, 3
 
 # Parameters that decide nothing of what is learned; and what a fitted estimator may be
 # given others of, to go on with.
@@ -92,33 +87,6 @@ def check_unchanged(estimator: Any, name: str) -> None:
                 f"again with {parameter}={now[parameter]}. Fit it yourself, or give an "
                 "unfitted clone."
             )
-
-
-class Saved(HasParts):
-    """An estimator whose saved state tells its format."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_format": SAVED_FORMAT}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        written = state.pop("_format", 1)
-        if written < OLDEST_FORMAT:
-            raise ValueError(
-                f"This {type(self).__name__} was saved by an older version of "
-                f"skdeepcluster, in format {written}; this one reads {OLDEST_FORMAT} "
-                "and later. Fit it again, or load it with that version."
-            )
-        if written > SAVED_FORMAT:
-            raise ValueError(
-                f"This {type(self).__name__} was saved by a newer version of "
-                f"skdeepcluster, in format {written}; this one reads up to "
-                f"{SAVED_FORMAT}. Upgrade skdeepcluster."
-            )
-        # Older files know fewer parameters.
-        for parameter in inspect.signature(type(self)).parameters.values():
-            state.setdefault(parameter.name, parameter.default)
-        super().__setstate__(state)
 
 
 class HoldsFitted(Saved):

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -19,6 +19,8 @@ from skdeepcluster._sklearn import HasMethods, Interval, StrOptions
 from skdeepcluster._tasks import told
 from skdeepcluster.estimators._embedded import nearest
 from skdeepcluster.graph import GraphClustering
+from skdeepcluster.graph.constraints import Constraints, Links
+from skdeepcluster.graph.rows import Nodes
 
 # The clusterers that have a name.
 NAMED = {"graph": GraphClustering(), "k-means": KMeans(n_init=20)}
@@ -67,10 +69,13 @@ class InitialClusters:
     init : "k-means", "graph", array-like, callable or clusterer
     n_clusters : int or None
         None lets a graph, or the clusterer, find it.
+    links : Links or None, default=None
+        Rows that must and cannot be linked, which a graph alone knows how to keep.
     """
 
     init: Any
     n_clusters: int | None
+    links: Links | None = None
 
     @property
     def given(self) -> Any:
@@ -109,6 +114,16 @@ class InitialClusters:
         elif not (isinstance(init, str) or callable(init)):
             self._checked(init, latent_dim)
 
+    def keeping(self, links: Links, X: Any) -> "InitialClusters":
+        """Return the strategy that keeps links, or refuse them."""
+        if not self.of_graph:
+            raise ValueError(
+                "must_link and cannot_link are kept by a graph only, and "
+                f"init={self.init!r} is none: use init='graph'."
+            )
+        Constraints.known(links, Nodes.of(X), self.n_clusters)
+        return replace(self, links=links)
+
     def kept_or_found(
         self,
         journal: Journal,
@@ -146,7 +161,7 @@ class InitialClusters:
 
     def _found(self, views: list[Any], Z: np.ndarray, seed: int) -> Clusters:
         if self.of_graph:
-            labels = self._told(seed)._labels_of(views)
+            labels = self._told(seed)._labels_of(views, self.links)
             centers = centers_of_labels(Z, labels, labels.max() + 1)
             # A network that is to part single rows learns nothing from mixtures.
             return Clusters(centers, labels, to_teach=len(centers) < len(labels))

@@ -8,15 +8,21 @@ a row that the graph had placed wrongly back to its own cluster.
 """
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from skdeepcluster._callbacks import CosineAnnealing
+from skdeepcluster._docs import documented
 from skdeepcluster._resume import Journal, Page
 from skdeepcluster._seeds import FitSeeds, spawn_seeds
+from skdeepcluster._sklearn import _fit_context
+from skdeepcluster._tasks import telling
+from skdeepcluster._warnings import warn
+from skdeepcluster.batches import over_rows
 from skdeepcluster.estimators._base import (
     SCHEDULE_CONSTRAINTS,
     Learned,
@@ -32,6 +38,8 @@ from skdeepcluster.estimators._initial import (
     InitialClusters,
 )
 from skdeepcluster.estimators._schedule import brief, pace, passes
+from skdeepcluster.graph.constraints import Constraints, Links
+from skdeepcluster.graph.rows import Nodes
 from skdeepcluster.heads import (
     AssigningAutoencoder,
     CentroidHead,
@@ -77,6 +85,7 @@ class TeachingNet(Net):
         return loss if error is None else loss + error
 
 
+@documented
 class BaseJointClusterer(HasLogOdds, BaseDeepClusterer):
     """A clusterer that goes on to train the network, with clusters in a ``head_``.
 
@@ -92,6 +101,62 @@ class BaseJointClusterer(HasLogOdds, BaseDeepClusterer):
         **INITIAL_CONSTRAINTS,
         **SCHEDULE_CONSTRAINTS,
     }
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @telling
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        must_link: Any = None,
+        cannot_link: Any = None,
+    ) -> Self:
+        """Find the clusters of ``X``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster.
+        {y}
+        must_link : array-like of shape (n_pairs, 2) or list of sequences, default=None
+            Rows that are of one cluster, by their numbers: pairs, or groups of any
+            size. With ``init="graph"``, the initial clusters keep them, the network is
+            taught these, and where it breaks links all the same, ``labels_`` has
+            the rows in the best clusters that keep them. `predict` knows of no links.
+        cannot_link : array-like of shape (n_pairs, 2), default=None
+            Pairs of rows that are of different clusters.
+
+        Returns
+        -------
+        {self}
+
+        Raises
+        ------
+        {refused}
+            Of links, if they contradict each other, name a row that isn't learned from,
+            or no graph is there to keep them.
+        """
+        return self._fit(X, must_link, cannot_link)
+
+    def _keep_links(self, links: Links, X: Any) -> None:
+        nodes = Nodes.of(X)
+        known = Constraints.known(links, nodes, self._n_wanted)
+        if known is None:
+            return
+        device = self.module_.shift.device
+        rows = X[nodes.first]
+        shares = over_rows(lambda x: self._scores(x).softmax(1), rows, device)
+        if shares.shape[1] < known.n_least(None):
+            warn(
+                f"The network keeps {shares.shape[1]} clusters apart, fewer than "
+                "cannot_link needs: labels_ don't keep it. Give n_clusters.",
+                ConvergenceWarning,
+            )
+            return
+        labels = self.labels_[links.numbers[nodes.first]]
+        labels = known.settled(labels, shares.double().cpu().numpy())
+        self.labels_[links.numbers] = labels[nodes.inverse]
 
     @property
     def n_clusters_(self) -> int:

@@ -12,19 +12,18 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
-from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.base import ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import blank, take_over
-from skdeepcluster._rows import plain_settings, sample_rows, validated, warn_of_units
+from skdeepcluster._fitted import Saved, blank, take_over
+from skdeepcluster._rows import plain_settings, validated, warn_of_units
 from skdeepcluster._sklearn import (
     CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
     _fit_context,
-    _num_samples,
 )
 from skdeepcluster._tasks import telling
 from skdeepcluster._warnings import warn
@@ -43,11 +42,9 @@ from skdeepcluster.graph.tree import ClusterTree
 from skdeepcluster.graph.votes import Voters
 from skdeepcluster.streams import (
     MAX_SAMPLES_CONSTRAINT,
-    SAMPLE_SEED,
     check_enough,
     over_blocks,
     sampled,
-    shape_of,
     takes_any_rows,
 )
 
@@ -60,9 +57,7 @@ ARBITRARY = 0.5
 PRECOMPUTED = "precomputed"
 
 
-class GraphClustering(
-    EditableClusters, CallbackSupportMixin, ClusterMixin, BaseEstimator
-):
+class GraphClustering(EditableClusters, CallbackSupportMixin, ClusterMixin, Saved):
     """Communities of a nearest-neighbour graph, merged to the wanted number.
 
     Each distinct row is tied to its nearest neighbours, with weights that fall with the
@@ -215,6 +210,7 @@ class GraphClustering(
     array([ True,  True,  True])
     """
 
+    _formats = 1, 1
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
@@ -329,11 +325,7 @@ class GraphClustering(
     def _learn(self, X: Any, must_link: Any, cannot_link: Any) -> GraphFit:
         most = None if self._given else self.max_samples
         rows, some = sampled(X, most, self._validated)
-        n_rows = rows.shape[0]
-        if some:
-            n_rows = (shape_of(X) or (_num_samples(X),))[0]
-        sample = sample_rows(n_rows, most if some else None, SAMPLE_SEED)
-        links = Links.of(must_link, cannot_link, n_rows, sample)
+        links = Links.given(must_link, cannot_link, X, rows, most)
         check_enough(rows, most, self.n_clusters)
         if not self._given:
             warn_of_units(self, rows)
@@ -364,10 +356,10 @@ class GraphClustering(
         kept = usable_neighbors(self.n_neighbors, X.shape[1]) + 1
         return checked_distances(X, kept, square=reset)
 
-    def _labels_of(self, views: Sequence[Any]) -> np.ndarray:
+    def _labels_of(self, views: Sequence[Any], links: Links | None) -> np.ndarray:
         """Clusters of rows that are known in several ways."""
         with plain_settings():
-            found = find_clusters(views, self, self.random_state)
+            found = find_clusters(views, self, self.random_state, links)
         return found.row_labels(self.noise_ratio)
 
     def _number_of(self, X: np.ndarray) -> int:

@@ -29,6 +29,7 @@ from sklearn.utils import gen_batches
 from skdeepcluster.graph.communities import WALK
 from skdeepcluster.graph.neighbors import ENTRIES_AT_ONCE, LEAST_SHARE, Graph
 from skdeepcluster.graph.rows import Nodes
+from skdeepcluster.streams import places_of
 
 
 def row_numbers(group: Any, name: str, n_rows: int) -> np.ndarray:
@@ -76,6 +77,15 @@ class Links:
     cannot: np.ndarray
     # Number of each row where it was given: rows may be a sample.
     numbers: np.ndarray
+
+    @classmethod
+    def given(
+        cls, must_link: Any, cannot_link: Any, X: Any, rows: Any, most: int | None
+    ) -> "Links | None":
+        """Check what is given for ``X``, of which at most so many rows are learned."""
+        if must_link is None and cannot_link is None:
+            return None
+        return cls.of(must_link, cannot_link, *places_of(X, rows, most))
 
     @classmethod
     def of(
@@ -131,6 +141,18 @@ class Constraints:
         apart = sp.csr_array((np.ones(2 * len(i)), ends), shape=(n_units, n_units))
         apart.data[:] = 1
         return cls(units.astype(np.intp), rows, apart)
+
+    @classmethod
+    def known(
+        cls, links: Links | None, nodes: Nodes, n_clusters: int | None
+    ) -> "Constraints | None":
+        """Constraints of nodes, if any; an error where so many clusters break them."""
+        if links is None:
+            return None
+        known = cls.of(links, nodes)
+        known.n_least(n_clusters)
+        # Links between equal rows say nothing.
+        return known if known.linked.any() else None
 
     @property
     def n_units(self) -> int:
@@ -213,20 +235,27 @@ class Constraints:
     def kept(
         self, labels: np.ndarray, graph: Graph, mass: np.ndarray, n_clusters: int
     ) -> np.ndarray:
-        """Move the units whose links are broken to the best cluster that is left.
+        """Keep constraints: nodes and their neighbours vote for the cluster of a unit.
 
-        Nodes and their neighbours vote for a unit's. No cluster is left empty.
+        No cluster is left empty.
         """
         one = np.eye(n_clusters)[labels]
         around = (graph.weights @ one) / graph.weights.sum(1)[:, None]
         votes = self.member.T @ ((one + around) * mass[:, None])
+        return without_empty(self._moved(labels, votes), votes)[self.units]
+
+    def settled(self, labels: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Keep constraints: shares of the clusters in nodes vote for that of a unit."""
+        return self._moved(labels, self.member.T @ shares)[self.units]
+
+    def _moved(self, labels: np.ndarray, votes: np.ndarray) -> np.ndarray:
+        """Cluster of each unit, the best that its links leave it."""
         first = np.unique(self.units, return_index=True)[1]
         found, _ = placed(votes, self.apart)
         if found is None:
             found = self._by_colours(votes)
         # A unit without a link is a node, and stays.
-        found = np.where(self.linked, found, labels[first])
-        return without_empty(found, votes)[self.units]
+        return np.where(self.linked, found, labels[first])
 
     def _by_colours(self, votes: np.ndarray) -> np.ndarray:
         """Cluster of each unit, where the votes can't be followed one after another."""

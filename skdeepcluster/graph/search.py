@@ -274,11 +274,11 @@ class Search:
         if isinstance(settings.neighbors, str):  # "precomputed"
             space = GivenDistances(views[0])
             nodes = space.nodes(views[0])
-            known = constraints_of(links, nodes, settings.n_clusters)
+            known = Constraints.known(links, nodes, settings.n_clusters)
             graph = Graph.of_edges(*space.edges(views[0]), nodes.mass)
             return cls(settings, nodes, space, seed, seeds, known), [graph]
         nodes = Nodes.of(views[0], settings.neighbors is not None).in_least_numbers()
-        known = constraints_of(links, nodes, settings.n_clusters)
+        known = Constraints.known(links, nodes, settings.n_clusters)
         spaces = [RowSpace(X, nodes.first, seed) for X in views]
         search = cls(settings, nodes, spaces[0], seed, seeds, known)
         return search, [search.graph(it.rows, settings.neighbors) for it in spaces]
@@ -352,18 +352,6 @@ class Search:
             by_centers,
             None if known is None else known.linked[known.units],
         )
-
-
-def constraints_of(
-    links: Links | None, nodes: Nodes, n_clusters: int | None
-) -> Constraints | None:
-    """Constraints of nodes; an error where so many clusters can't keep them."""
-    if links is None:
-        return None
-    known = Constraints.of(links, nodes)
-    known.n_least(n_clusters)
-    # Links between equal rows say nothing.
-    return known if known.linked.any() else None
 
 
 def by_size(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
