@@ -316,7 +316,7 @@ class Decisions:
         table = self.table
         own, other = (self._near(rows, it[rows]) for it in (self.own, self.other))
         middle = (own + other) / 2
-        if hasattr(self.final, "_mean_gradients"):
+        if hasattr(self.final, "_mean_gradients") and self.final._plan is None:
             pairs = self.shares.clusters[np.stack([self.own, self.other], 1)[rows]]
             starts = dense(middle @ table.space)
             slopes = self.final._mean_gradients(dense(table.space[rows]), starts, pairs)

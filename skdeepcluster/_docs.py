@@ -90,13 +90,17 @@ PARAGRAPHS = {
             images themselves have, renewed every 140 steps.""",
     "labels_": """
         labels_ : ndarray of shape (n_samples,)
-            Cluster of each training row.""",
+            Cluster of each training row; -1 in a dropped cluster.
+        cluster_names_ : dict of int to str
+            Names that `rename_cluster` gave.
+        edits_ : list of str
+            What was done by hand since `fit`, in words.""",
     "n_clusters_": """
         n_clusters_ : int
             Number of clusters.""",
     "cluster_centers_": """
         cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
-            Centroids in the latent space, and not among the rows:
+            Centroids in the latent space, and not among the rows, as they were learned:
             ``inverse_transform(cluster_centers_)`` has them in the units of ``X``.""",
     "module_": """
         module_ : torch.nn.Module

@@ -38,8 +38,8 @@ class Shares:
         if hasattr(whole, "predict_proba"):
             votes = np.asarray(whole.predict_proba(X), dtype=np.float64)
             clusters = np.arange(votes.shape[1])
-        elif hasattr(last_step(whole), "cluster_centers_"):
-            clusters = np.arange(len(last_step(whole).cluster_centers_))
+        elif (means := learned_means(last_step(whole))) is not None:
+            clusters = np.arange(len(means))
         return cls(clusters, votes, nearness(whole, X, labels, clusters))
 
     @property
@@ -77,13 +77,19 @@ def nearness(
     rows = check_array(latent_rows(whole, X), accept_sparse="csr", dtype=np.float64)
     places = np.searchsorted(clusters, labels)
     places[is_noise(labels)] = -1
-    centers = getattr(final, "cluster_centers_", None)
+    centers = learned_means(final)
     if centers is None or len(centers) != len(clusters):
         centers = cluster_means(rows, places, np.ones(len(labels)), len(clusters))
     squares = squared_distances(rows, np.asarray(centers, dtype=np.float64))
     own = np.take_along_axis(squares, places.clip(0)[:, None], 1)[places >= 0]
     # The median, for one row far away among a few must not make all others near.
     return student_shares(squares, float(np.median(own)) if len(own) else 1.0)
+
+
+def learned_means(final: Any) -> Any:
+    """Means of the clusters that a clusterer has learned, if these are no others."""
+    edited = getattr(final, "_plan", None) is not None
+    return None if edited else getattr(final, "cluster_centers_", None)
 
 
 def gets_distances(clusterer: Any) -> bool:

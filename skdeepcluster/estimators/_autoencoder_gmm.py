@@ -57,10 +57,8 @@ class AutoencoderGMM(HasLogOdds, BaseGenerativeClusterer):
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        Component of each training row.
-    n_clusters_ : int
-        Number of components.
+    {labels_}
+    {n_clusters_}
     mixture_ : sklearn.mixture.GaussianMixture
         The mixture in the latent space.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
@@ -138,8 +136,8 @@ class AutoencoderGMM(HasLogOdds, BaseGenerativeClusterer):
 
     @property
     def n_clusters_(self) -> int:
-        """Number of components."""
-        return len(self.mixture_.means_)
+        """Number of clusters: of components, or what edits have made of them."""
+        return self._count(len(self.mixture_.means_))
 
     @property
     def n_iter_(self) -> int:

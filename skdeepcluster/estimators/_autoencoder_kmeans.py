@@ -110,7 +110,7 @@ class AutoencoderKMeans(HasLogOdds, BaseDeepClusterer, BaseDecodingEstimator):
     @property
     def n_clusters_(self) -> int:
         """Number of clusters."""
-        return len(self.cluster_centers_)
+        return self._count(len(self.cluster_centers_))
 
     def _cluster(
         self, X: Any, learned: Learned, clusters: Any, seeds: FitSeeds

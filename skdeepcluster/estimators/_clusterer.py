@@ -32,6 +32,7 @@ from skdeepcluster.estimators._base import (
     learning,
     output_dtype,
 )
+from skdeepcluster.estimators._edits import EditableLabels
 from skdeepcluster.estimators._given import (
     HoldsFitted,
     check_unchanged,
@@ -47,7 +48,7 @@ from skdeepcluster.streams import apply_in_blocks, check_enough, takes_any_rows
 
 
 @documented
-class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
+class BaseDeepClusterer(EditableLabels, ClusterMixin, HoldsFitted, BaseDeepEstimator):
     """A clusterer on latent rows: of an encoder, or the rows themselves without one.
 
     The story of a fit is told by `_learn`. A subclass implements `_cluster`, which adds
@@ -133,12 +134,20 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
             learned = learned.cut_short("the search for initial clusters")
         learned = self._cluster(rows, learned, clusters, seeds)
         self._take(learned)
+        self.cluster_names_, self.edits_ = {}, []
+        self._plan, self._states = None, []
         self.labels_ = self._settled_labels(rows)
         if some:
             self.labels_ = apply_in_blocks(self, X)
         if links is not None:
             self._keep_links(links, rows)
         return learned.interrupted
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "labels_" in state:
+            # Older files know of no edits.
+            state = {"cluster_names_": {}, "edits_": [], "_plan": None, **state}
+        super().__setstate__(state)
 
     def _given_encoder(self) -> Any:
         """Return the encoder to use, fitted or not, or None; never the user's own."""
@@ -275,11 +284,13 @@ class BaseDeepClusterer(ClusterMixin, HoldsFitted, BaseDeepEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Cluster of each row; on the training data, ``labels_``.
+            Cluster of each row; on the training data, ``labels_``. Rows of dropped
+            clusters are -1.
         """
         check_is_fitted(self)
-        X = self._check_input(X)
-        return self._labels(self._encode(X))
+        Z = self._encode(self._check_input(X))
+        labels = self._labels(Z)
+        return labels if self._plan is None else self._plan.labels(labels, Z)
 
     def score(self, X: Any, y: Any = None) -> float:
         """How well the clusters follow the data; higher is better.
@@ -353,11 +364,18 @@ class BaseSoftClusterer(BaseDeepClusterer):
         Returns
         -------
         ndarray of shape (n_samples, n_clusters)
-            Soft assignment; rows sum to one.
+            Soft assignment; rows sum to one. After edits, columns go up to the largest
+            number that a cluster has, and are zero for numbers that none has. Those of
+            dropped clusters are spread over the others.
         """
         check_is_fitted(self)
         X = self._check_input(X)
-        return self._assignments(self._encode(X)).astype(output_dtype(X), copy=False)
+        Z = self._encode(X)
+        shares = self._assignments(Z)
+        if self._plan is not None:
+            labels = self._plan.labels(self._labels(Z), Z)
+            shares = self._plan.shares(shares, labels, Z)
+        return shares.astype(output_dtype(X), copy=False)
 
 
 @documented
@@ -420,10 +438,12 @@ class BaseGenerativeClusterer(BaseSoftClusterer, BaseDecodingEstimator):
         X : ndarray of shape (n_samples, `n_features_in_`)
             Rows in the units of the training data.
         y : ndarray of shape (n_samples,)
-            Component of each row.
+            Component of each row; after edits, the cluster that it is in.
         """
         check_is_fitted(self)
         seed = spawn_seeds(self.random_state, 1)[0]
         with own_settings():
             Z, components = self._draw(n_samples, seed)
+            if self._plan is not None:
+                components = self._plan.labels(components, Z.astype(np.float32))
         return self.inverse_transform(Z), components

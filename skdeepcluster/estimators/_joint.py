@@ -161,7 +161,7 @@ class BaseJointClusterer(HasLogOdds, BaseDeepClusterer):
     @property
     def n_clusters_(self) -> int:
         """Number of clusters: `n_clusters`, or as many as were found."""
-        return self.head_.config["n_clusters"]
+        return self._count(self.head_.config["n_clusters"])
 
     @property
     def cluster_centers_(self) -> np.ndarray:

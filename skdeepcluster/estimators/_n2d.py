@@ -141,8 +141,8 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        Component of each training row.
+    {labels_}
+    {n_clusters_}
     embedded_rows_ : ndarray of shape (n_distinct, latent_dim)
         The distinct latent rows of the training data.
     embedding_ : ndarray of shape (n_distinct, manifold_dim)
@@ -242,6 +242,11 @@ class N2DClustering(BaseSoftClusterer, BaseDecodingEstimator):
             mixture_=mixture,
             n_iter_=mixture.n_iter_,
         )
+
+    @property
+    def n_clusters_(self) -> int:
+        """Number of clusters: of components, or what edits have made of them."""
+        return self._count(len(self.mixture_.means_))
 
     def _place(self, Z: np.ndarray) -> np.ndarray:
         return place(Z, self.embedded_rows_, self.embedding_)

@@ -177,10 +177,8 @@ class VaDEClustering(BaseGenerativeClusterer, BaseJointClusterer):
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        Component of each training row.
-    n_clusters_ : int
-        Number of components.
+    {labels_}
+    {n_clusters_}
     weights_ : ndarray of shape (n_clusters,)
         Weights of the components.
     cluster_centers_ : ndarray of shape (n_clusters, latent_dim)

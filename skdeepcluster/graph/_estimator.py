@@ -30,7 +30,7 @@ from skdeepcluster._warnings import warn
 from skdeepcluster.graph.communities import between
 from skdeepcluster.graph.constraints import Links
 from skdeepcluster.graph.distances import checked_distances
-from skdeepcluster.graph.edits import EditableClusters, forget_search
+from skdeepcluster.graph.edits import EditableGraph, forget_search
 from skdeepcluster.graph.neighbors import usable_neighbors
 from skdeepcluster.graph.number import ENOUGH_ROWS, TOUCHING, touch
 from skdeepcluster.graph.search import (
@@ -57,7 +57,7 @@ ARBITRARY = 0.5
 PRECOMPUTED = "precomputed"
 
 
-class GraphClustering(EditableClusters, CallbackSupportMixin, ClusterMixin, Saved):
+class GraphClustering(EditableGraph, CallbackSupportMixin, ClusterMixin, Saved):
     """Communities of a nearest-neighbour graph, merged to the wanted number.
 
     Each distinct row is tied to its nearest neighbours, with weights that fall with the

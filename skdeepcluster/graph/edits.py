@@ -1,11 +1,10 @@
-"""Clusters that are merged, split, dropped and named by hand, and that get new rows.
+"""Edits of a graph's clusters, which also get new rows.
 
 An edit changes which cluster a leaf of the tree is in, and makes the tree again through
-the new clusters. Numbers stay: none is given to another cluster, and so there are gaps.
+the new clusters.
 """
 
 import copy
-from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, Self, cast
@@ -14,8 +13,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepcluster._edits import EditableClusters
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import blank, take_over
 from skdeepcluster._rows import plain_settings
 from skdeepcluster.graph.growth import drift, grown
 from skdeepcluster.graph.rows import RowSpace
@@ -24,65 +23,28 @@ from skdeepcluster.graph.tree import ClusterTree
 from skdeepcluster.graph.votes import Voters
 
 
-class EditableClusters:
+class EditableGraph(EditableClusters):
     """What can be done by hand to the clusters of a fitted `GraphClustering`."""
 
-    labels_: np.ndarray
-    cluster_names_: dict[int, str]
-    edits_: list[str]
     _voters: Voters
     _tree: ClusterTree
     _nodes: np.ndarray
-    _states: list[dict[str, Any]]
 
-    def merge_clusters(self, clusters: Sequence[int]) -> Self:
-        """Make one cluster of several, here and in predictions.
+    @property
+    def _alive(self) -> list[int]:
+        return self._voters.alive.tolist()
 
-        Parameters
-        ----------
-        clusters : sequence of int
-            The clusters. Theirs is then the number, and the name, of the first that is
-            given; those of the others are no cluster's any more.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If they are fewer than two, or one isn't among the clusters.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.datasets import make_blobs
-        >>> from skdeepcluster.graph import GraphClustering
-        >>> X, _ = make_blobs(300, centers=4, random_state=1)
-        >>> graph = GraphClustering(4, random_state=0).fit(X)
-        >>> graph.merge_clusters([2, 0]).rename_cluster(2, "news").edits_
-        ['merged 2, 0 into 2', "named 2 'news'"]
-        >>> np.unique(graph.labels_)
-        array([1, 2, 3], dtype=int32)
-        >>> np.unique(graph.undo().undo().labels_)
-        array([0, 1, 2, 3], dtype=int32)
-        """
-        check_is_fitted(self)
-        if isinstance(clusters, Integral | str):
-            raise ValueError(f"clusters={clusters!r} must be a sequence of clusters.")
-        wanted = [*dict.fromkeys(self._checked(each) for each in clusters)]
-        if len(wanted) < 2:
-            raise ValueError(
-                f"clusters={clusters!r} must hold two clusters or more to merge."
-            )
-        first, *others = wanted
+    def _merged(self, first: int, others: list[int]) -> Any:
         voters, numbers = self._voters, self._voters.numbers.copy()
         numbers[others] = -1
-        merged = np.where(np.isin(voters.clusters, others), first, voters.clusters)
-        voters = replace(voters, clusters=merged, numbers=numbers)
-        said = ", ".join(map(str, wanted))
-        return self._edit(voters, self._tree, f"merged {said} into {first}")
+        clusters = np.where(np.isin(voters.clusters, others), first, voters.clusters)
+        voters = replace(voters, clusters=clusters, numbers=numbers)
+        return self._arranged(voters, self._tree)
+
+    def _dropped(self, number: int) -> Any:
+        numbers = self._voters.numbers.copy()
+        numbers[number] = -1
+        return self._arranged(replace(self._voters, numbers=numbers), self._tree)
 
     def split_cluster(self, cluster: int, n_clusters: int = 2) -> Self:
         """Split a cluster into several, here and in predictions.
@@ -129,64 +91,7 @@ class EditableClusters:
         numbers = np.append(voters.numbers, free)
         voters = replace(voters, clusters=clusters, numbers=numbers)
         said = ", ".join(map(str, [number, *free]))
-        return self._edit(voters, tree, f"split {number} into {said}")
-
-    def drop_cluster(self, cluster: int) -> Self:
-        """Take the rows of a cluster for noise, here and in predictions.
-
-        Parameters
-        ----------
-        cluster : int
-            The cluster. Its rows are labelled -1, and so are new rows that would be in
-            it.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If there is no such cluster, or no other.
-        """
-        number = self._checked(cluster)
-        if len(self._voters.alive) == 1:
-            raise ValueError(
-                f"cluster={cluster!r} is the only cluster: without it there would be "
-                "none."
-            )
-        numbers = self._voters.numbers.copy()
-        numbers[number] = -1
-        voters = replace(self._voters, numbers=numbers)
-        return self._edit(voters, self._tree, f"dropped {number}")
-
-    def rename_cluster(self, cluster: int, name: str) -> Self:
-        """Give a cluster a name, which is in ``cluster_names_``.
-
-        Parameters
-        ----------
-        cluster : int
-            The cluster, which keeps its number.
-        name : str
-            The name.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If there is no such cluster, or the name is no string.
-        """
-        number = self._checked(cluster)
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"name={name!r} must be a string that isn't empty.")
-        model = copy.copy(self)
-        model.cluster_names_ = {**self.cluster_names_, number: name}
-        return self._become(model, f"named {number} {name!r}")
+        return self._become(self._arranged(voters, tree), f"split {number} into {said}")
 
     def update(self, X_new: Any) -> Any:
         """Take in new rows, and find the clusters among them that are new.
@@ -275,41 +180,6 @@ class EditableClusters:
         self._states = []
         return pandas.DataFrame(table, pandas.Index(alive, name="cluster"))
 
-    def undo(self) -> Self:
-        """Take back the last of ``edits_``.
-
-        Returns
-        -------
-        self : object
-            The estimator, as it was before.
-
-        Raises
-        ------
-        ValueError
-            If there is nothing to take back.
-        """
-        check_is_fitted(self)
-        if not self._states:
-            raise ValueError("There is no edit to undo since fit or update.")
-        *earlier, last = self._states
-        model = blank(self)
-        model.__dict__.update(last, _states=earlier)
-        take_over(self, model)
-        return self
-
-    def _checked(self, cluster: Any) -> int:
-        """Return the number of a cluster that there is."""
-        check_is_fitted(self)
-        alive = self._voters.alive.tolist()
-        if not isinstance(cluster, Integral) or cluster not in alive:
-            there = ", ".join(map(str, alive))
-            raise ValueError(f"{cluster!r} is no cluster: there are {there}.")
-        return int(cluster)
-
-    def _edit(self, voters: Voters, tree: ClusterTree, said: str) -> Self:
-        """Have other clusters of the leaves."""
-        return self._become(self._arranged(voters, tree), said)
-
     def _arranged(self, voters: Voters, tree: ClusterTree) -> Any:
         """Copy with other clusters of the leaves; rows that are noise stay so."""
         model: Any = copy.copy(self)
@@ -322,20 +192,9 @@ class EditableClusters:
         model.children_, model.distances_ = tree.children, tree.distances
         model.linkage_ = tree.linkage()
         model.layers_ = sorted({model.n_clusters_, *tree.layers()})
-        names = self.cluster_names_
-        model.cluster_names_ = {each: names[each] for each in alive if each in names}
         model._voters, model._tree = voters, tree
         forget_search(model)
         return model
-
-    def _become(self, model: Any, said: str) -> Self:
-        """Take over an edited copy, and remember how it was before."""
-        own = model.get_params(deep=False).keys() | {"_states"}
-        state = {name: it for name, it in vars(self).items() if name not in own}
-        model.edits_ = [*self.edits_, said]
-        model._states = [*self._states, state]
-        take_over(self, model)
-        return self
 
 
 def forget_search(model: Any) -> None:
