@@ -55,8 +55,8 @@ def drawn(monkeypatch):
     labels = []
     labels_of = GraphClustering._labels_of
 
-    def remember(self, views):
-        labels.append(labels_of(self, views))
+    def remember(self, views, links):
+        labels.append(labels_of(self, views, links))
         return labels[-1]
 
     monkeypatch.setattr(GraphClustering, "_labels_of", remember)

@@ -356,7 +356,9 @@ class GraphClustering(EditableGraph, CallbackSupportMixin, ClusterMixin, Saved):
         kept = usable_neighbors(self.n_neighbors, X.shape[1]) + 1
         return checked_distances(X, kept, square=reset)
 
-    def _labels_of(self, views: Sequence[Any], links: Links | None) -> np.ndarray:
+    def _labels_of(
+        self, views: Sequence[Any], links: Links | None = None
+    ) -> np.ndarray:
         """Clusters of rows that are known in several ways."""
         with plain_settings():
             found = find_clusters(views, self, self.random_state, links)
