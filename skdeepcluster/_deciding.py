@@ -23,6 +23,7 @@ from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import (
     first_table,
     fitted_labels,
+    given_names,
     in_units,
     keeps_columns,
     last_step,
@@ -295,6 +296,8 @@ class Decisions:
             for place in (self.own, self.other)
         )
         other = self.shares.clusters[self.other[row]]
+        if name := given_names(self.final).get(other):
+            other = f"{other} ({name})"
         told = zip(columns, values, here, there, strict=True)
         return {
             "features": dict(zip(names, map(float, effects[best]), strict=False)),

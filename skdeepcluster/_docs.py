@@ -11,6 +11,9 @@ PARAGRAPHS = {
     "X": """
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows in the units of the training data.""",
+    "cluster_names": """
+        cluster_names : dict of label to str, default=None
+            Names of clusters, written behind their labels.""",
     "y": """
         y : object, default=None
             Ignored.""",

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skdeepcluster._fitted import take_over
+from skdeepcluster._fitted import checked_name, take_over
 
 
 class EditableClusters:
@@ -112,7 +112,7 @@ class EditableClusters:
         return self._become(self._dropped(number), f"dropped {number}")
 
     def rename_cluster(self, cluster: int, name: str) -> Self:
-        """Give a cluster a name, which is in ``cluster_names_``.
+        """Give a cluster a name, which tables and displays have from then on.
 
         Parameters
         ----------
@@ -132,10 +132,8 @@ class EditableClusters:
             If there is no such cluster, or the name is no string.
         """
         number = self._checked(cluster)
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"name={name!r} must be a string that isn't empty.")
         model = copy.copy(self)
-        model.cluster_names_ = {**self.cluster_names_, number: name}
+        model.cluster_names_ = {**self.cluster_names_, number: checked_name(name)}
         return self._become(model, f"named {number} {name!r}")
 
     def undo(self) -> Self:

@@ -129,6 +129,18 @@ def searched(estimator: Any) -> Any:
     return thawed(getattr(estimator, "best_estimator_", estimator))
 
 
+def given_names(estimator: Any) -> dict[Any, str]:
+    """Names that a person gave to clusters of a fitted clusterer."""
+    return getattr(last_step(searched(estimator)), "cluster_names_", {})
+
+
+def checked_name(name: Any) -> str:
+    """Return the name that a person gives to a cluster, if it is one."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"name={name!r} must be a string that isn't empty.")
+    return name
+
+
 def fitted_labels(estimator: Any, X: Any, rows: np.ndarray | None = None) -> np.ndarray:
     """Return labels of ``X`` or of some of its rows, noise of any kind being -1.
 

@@ -245,16 +245,20 @@ def topic_table(
     space: Any,
     n_terms: int,
     n_texts: int = 3,
+    *,
+    given: Mapping[Any, str],
 ) -> Any:
     """Make a table of clusters of texts: how large they are, their terms and texts.
 
-    Typical texts are those nearest to the mean of their cluster in a space.
+    Typical texts are those nearest to the mean of their cluster in a space. A name that
+    is given is taken.
     """
     pandas: Any = import_extra("pandas", "compare", "A table of topics")
     found, means = mean_weights(weights, labels)
     best = best_terms(found, means, terms, n_terms)
     records = []
-    for label, name in zip(best, topic_names(found, means, terms), strict=True):
+    names = topic_names(found, means, terms, given)
+    for label, name in zip(best, names, strict=True):
         members = np.flatnonzero(labels == label)
         rows = typical(space, members, n_texts)
         records.append(
@@ -270,8 +274,10 @@ def topic_table(
     return pandas.DataFrame(records, index=pandas.Index(best, name="topic"))
 
 
-def topic_names(labels: np.ndarray, weights: np.ndarray, terms: Any) -> list[str]:
-    """Names of the clusters: their best terms, none of which is in two names.
+def topic_names(
+    labels: np.ndarray, weights: np.ndarray, terms: Any, given: Mapping[Any, str]
+) -> list[str]:
+    """Names of the clusters: those given, or best terms, none of which is in two names.
 
     A term is in the name of the cluster where it has most weight beyond the mean.
     """
@@ -280,7 +286,8 @@ def topic_names(labels: np.ndarray, weights: np.ndarray, terms: Any) -> list[str
     for place, label in enumerate(labels.tolist()):
         own = np.flatnonzero((best == place) & (weights[place] > 0))
         own = own[np.argsort(-weights[place, own], kind="stable")[:NAME_TERMS]]
-        names.append(", ".join(str(terms[term]) for term in own) or f"topic {label}")
+        made = ", ".join(str(terms[term]) for term in own)
+        names.append(given.get(label) or made or f"topic {label}")
     return names
 
 

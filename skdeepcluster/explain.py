@@ -28,6 +28,7 @@ from skdeepcluster._described import (
 from skdeepcluster._extras import import_extra
 from skdeepcluster._fitted import (
     fitted_labels,
+    given_names,
     in_units,
     keeps_columns,
     last_step,
@@ -141,8 +142,7 @@ def describe_clusters(
     it = described(estimator, X, feature_names, labels)
     effects, steps = effects_and_steps(it)
     space = space_of(estimator, X, it)
-    final = last_step(searched(estimator)) if labels is None else None
-    names = getattr(final, "cluster_names_", {})
+    names = given_names(estimator) if labels is None else {}
     records = []
     for place, cluster in enumerate(it.found):
         members = np.flatnonzero(it.labels == cluster)
@@ -659,11 +659,12 @@ default=None
     Returns
     -------
     pandas.DataFrame
-        A row for each cluster, with its ``name``, which shares no term with another,
-        its number of texts ``size`` and their ``share``, its ``terms``, best first, its
-        ``typical_texts`` and their positions in ``X``, ``typical_rows``. Typical texts
-        are those nearest to its mean: among the ``embeddings``, or in the space where
-        the pipeline looked for clusters or, for labels alone, in that of term weights.
+        A row for each cluster, with its ``name``, which a person gave, or which shares
+        no term with another, its number of texts ``size`` and their ``share``, its
+        ``terms``, best first, its ``typical_texts`` and their positions in ``X``,
+        ``typical_rows``. Typical texts are those nearest to its mean: among the
+        ``embeddings``, or in the space where the pipeline looked for clusters or, for
+        labels alone, in that of term weights.
 
     Raises
     ------
@@ -688,6 +689,7 @@ default=None
     check_counts(n_terms=n_terms, n_texts=n_texts)
     pipeline = searched(pipeline)
     topics = pipeline if isinstance(pipeline, TopicClustering) else None
+    given = given_names(pipeline) if labels is None else {}
     if topics is not None:
         texts = as_texts(X)
         labels = topics.predict(X, embeddings=embeddings) if labels is None else labels
@@ -712,7 +714,9 @@ default=None
     if len(shape) > 1 and shape[1] > 1:
         # A pipeline may take its terms from a column of a table.
         texts = [", ".join(map(str, row)) for row in np.asarray(texts)]
-    return topic_table(as_texts(texts), labels, weights, terms, space, n_terms, n_texts)
+    return topic_table(
+        as_texts(texts), labels, weights, terms, space, n_terms, n_texts, given=given
+    )
 
 
 def nearest(columns: Columns, odd: Any, normal: Any, count: int = 10) -> np.ndarray:

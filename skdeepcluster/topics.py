@@ -27,7 +27,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdeepcluster._columns import looked_at
 from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import take_over
+from skdeepcluster._fitted import checked_name, take_over
 from skdeepcluster._rows import plain_settings
 from skdeepcluster._seeds import spawn_seeds
 from skdeepcluster._sklearn import HasMethods, Interval, _fit_context
@@ -104,7 +104,9 @@ class TopicClustering(ClusterMixin, BaseEstimator):
     topic_names_ : list of str
         Name of each topic: its three best terms, as "client, http, api". A term that
         several topics might be named by is in the name of the one where it has most
-        weight.
+        weight. `rename_topic` gives another one.
+    cluster_names_ : dict of int to str
+        Names that `rename_topic` gave, which displays have as well.
     topics_ : pandas.DataFrame
         A row for each topic, as :func:`~skdeepcluster.explain.describe_topics` has
         them.
@@ -262,7 +264,7 @@ default=None
             # A topic of such texts alone keeps them.
             far &= np.bincount(topics, ~far)[topics] > 0
             topics = np.where(far, -1, topics)
-        self._take(topics)
+        self._take(topics, {})
 
     def _parts(self, members: np.ndarray, n_clusters: int | None) -> np.ndarray:
         """Cluster of each of some texts, the largest first."""
@@ -291,15 +293,17 @@ default=None
                 labels = by_size(centers, mass)
         return labels
 
-    def _take(self, topics: np.ndarray) -> None:
+    def _take(self, topics: np.ndarray, given: dict[int, str]) -> None:
         """Set the topics of the texts that have a row, and what follows from them."""
+        self.cluster_names_ = given
         self._topics = topics.astype(np.int32)
         self.labels_ = np.full(len(self._known), -1, dtype=np.int32)
         self.labels_[self._known] = self._topics
         self.n_clusters_ = int(topics.max()) + 1
         weights = self.vectorizer_.transform(self._texts)
         terms = self.vectorizer_.get_feature_names_out()
-        self.topic_names_ = topic_names(*mean_weights(weights, self._topics), terms)
+        means = mean_weights(weights, self._topics)
+        self.topic_names_ = topic_names(*means, terms, given)
 
     @property
     def topics_(self) -> Any:
@@ -312,6 +316,7 @@ default=None
             self.vectorizer_.get_feature_names_out(),
             self._rows,
             self.n_terms,
+            given=self.cluster_names_,
         )
         # Among all the texts, with those that have no row.
         places = np.flatnonzero(self._known)
@@ -484,8 +489,8 @@ default=None
         Parameters
         ----------
         topics : sequence of int
-            The topics. Theirs is then the smallest of their numbers, and the later
-            ones move up.
+            The topics. Theirs are then the smallest of their numbers and the name that
+            was given to it, if one was; the later ones move up.
 
         Returns
         -------
@@ -507,7 +512,12 @@ default=None
         numbers = np.arange(self.n_clusters_)
         numbers[merged] = merged[0]
         numbers = np.unique(numbers, return_inverse=True)[1]
-        self._take(np.where(self._topics < 0, -1, numbers[self._topics]))
+        names = {
+            int(numbers[topic]): name
+            for topic, name in self.cluster_names_.items()
+            if topic not in merged[1:]
+        }
+        self._take(np.where(self._topics < 0, -1, numbers[self._topics]), names)
         return self
 
     def split_topic(self, topic: int, n_topics: int | None = None) -> "TopicClustering":
@@ -516,8 +526,8 @@ default=None
         Parameters
         ----------
         topic : int
-            The topic. Its largest part keeps the number, and the others get new ones,
-            after all the others.
+            The topic. Its largest part keeps the number and a name that was given, and
+            the others get new numbers, after all the others.
         n_topics : int or None, default=None
             Number of parts. None finds it.
 
@@ -551,7 +561,32 @@ default=None
             )
         topics = self._topics.copy()
         topics[members] = np.where(parts == 0, topic, self.n_clusters_ - 1 + parts)
-        self._take(topics)
+        self._take(topics, self.cluster_names_)
+        return self
+
+    def rename_topic(self, topic: int, name: str) -> "TopicClustering":
+        """Give a topic a name, which tables and displays have from then on.
+
+        Parameters
+        ----------
+        topic : int
+            The topic, which keeps its number.
+        name : str
+            The name.
+
+        Returns
+        -------
+        TopicClustering
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such topic, or the name is no string.
+        """
+        number = self._checked(topic)
+        names = {**self.cluster_names_, number: checked_name(name)}
+        self._take(self._topics, names)
         return self
 
     def _checked(self, topic: Any) -> int:

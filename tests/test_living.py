@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsTransformer
 
-from skdeepcluster.explain import describe_clusters
+from skdeepcluster.explain import describe_clusters, explain_rows
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.io import load, save
 from skdeepcluster.metrics import align
@@ -204,6 +204,9 @@ def test_names_stay_with_their_clusters(graph, digits):
     table = describe_clusters(graph, digits)
     assert table["name"][2] == "cluster 2"
     assert "cluster" not in table["name"][5]
+    told = explain_rows(graph, digits, rows=np.arange(200))
+    reasons = told["reasons"][told["runner_up"] == 2].iloc[0]
+    assert "in cluster 2 (cluster 2)" in reasons[0]
     graph.merge_clusters([2, 1]).drop_cluster(3).split_cluster(4)
     assert graph.cluster_names_ == {2: "cluster 2", 4: "cluster 4"}
     assert graph.with_n_clusters(5).cluster_names_ == {}

@@ -1,5 +1,6 @@
 """Tests of the displays."""
 
+import io
 import sys
 
 import matplotlib
@@ -25,9 +26,11 @@ from skdeepcluster import (
     DECClustering,
     DeepOutlierDetector,
 )
+from skdeepcluster.explain import describe_topics
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import (
+    ClusterFeaturesDisplay,
     ClusterImagesDisplay,
     ClusterSizesDisplay,
     ClusterTreeDisplay,
@@ -679,7 +682,7 @@ def test_tree_of_one_leaf_and_of_merges_at_no_distance(digits):
 def test_tree_refuses_what_it_cannot_draw(graph, digits):
     with pytest.raises(TypeError, match="KMeans has no linkage_"):
         ClusterTreeDisplay.from_estimator(KMeans(2).fit(digits[0]))
-    with pytest.raises(ValueError, match="n_clusters has 1000, which must be"):
+    with pytest.raises(ValueError, match="n_clusters=1000 must be"):
         ClusterTreeDisplay.from_estimator(graph, n_clusters=1000)
     with pytest.raises(ValueError, match="layers has 0"):
         ClusterTreeDisplay.from_linkage([[0, 1, 1, 2]], 2, layers=[0])
@@ -907,3 +910,73 @@ def test_page_of_points_refuses(digits, monkeypatch, tmp_path):
     with pytest.raises(ImportError, match=r"skdeepcluster\[interactive\]"):
         display.to_html(tmp_path / "a.html")
     assert not list(tmp_path.iterdir())
+
+
+def words_of(figure):
+    return " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+
+
+def test_every_display_has_the_names_that_clusters_were_given(digits):
+    X, y = digits
+    graph = GraphClustering(4, random_state=0).fit(X).rename_cluster(2, "news")
+    names = {"cluster_names": graph.cluster_names_}
+    labels, shares = graph.labels_, graph.predict_proba(X)
+    drawn = [
+        EmbeddingDisplay.from_estimator(graph, X),
+        EmbeddingDisplay.from_predictions(X, labels, **names),
+        SilhouetteDisplay.from_estimator(graph, X),
+        SilhouetteDisplay.from_predictions(X, labels, **names),
+        ClusterSizesDisplay.from_estimator(graph, X),
+        ClusterSizesDisplay.from_predictions(labels, **names),
+        ConfidenceDisplay.from_estimator(graph, X),
+        ConfidenceDisplay.from_predictions(shares, **names),
+        MatchedConfusionDisplay.from_estimator(graph, X, y),
+        MatchedConfusionDisplay.from_predictions(y, labels, **names),
+        ClusterImagesDisplay.from_estimator(graph, X),
+        ClusterImagesDisplay.from_predictions(X, labels, **names),
+        ClusterFeaturesDisplay.from_estimator(graph, X),
+        ClusterFeaturesDisplay.from_predictions(X, labels, **names),
+        ClusterTreeDisplay.from_estimator(graph),
+    ]
+    for display in drawn:
+        words = words_of(display.figure_)
+        assert "2: news" in words, type(display).__name__
+        assert "1:" not in words
+    page = io.StringIO()
+    drawn[0].to_html(page)
+    assert "2: news" in page.getvalue()
+    # Classes are no clusters.
+    assert "news" not in words_of(EmbeddingDisplay.from_estimator(graph, X, y).figure_)
+    with pytest.raises(TypeError, match="must be a dictionary from labels to names"):
+        ClusterSizesDisplay.from_predictions(labels, cluster_names=["a", "b"])
+
+
+def test_terms_have_the_names_of_their_clusters():
+    texts = ["red apple", "apple pie", "an apple", "fast car", "car race", "a car"] * 3
+    pipeline = make_pipeline(TfidfVectorizer(), GraphClustering(2, random_state=0))
+    pipeline.fit(texts)[-1].rename_cluster(1, "fun")
+    display = TopTermsDisplay.from_estimator(pipeline, texts)
+    assert "cluster 1: fun" in words_of(display.figure_)
+    assert describe_topics(pipeline, texts)["name"][1] == "fun"
+    weights = pipeline[0].transform(texts)
+    display = TopTermsDisplay.from_predictions(
+        weights,
+        pipeline[-1].labels_,
+        pipeline[0].get_feature_names_out(),
+        cluster_names={0: "more"},
+    )
+    assert "cluster 0: more" in words_of(display.figure_)
+
+
+def test_branches_have_the_numbers_of_edited_clusters(digits):
+    graph = GraphClustering(5, random_state=0).fit(digits[0])
+    graph.merge_clusters([3, 1]).drop_cluster(0).rename_cluster(4, "a long name")
+    display = ClusterTreeDisplay.from_estimator(graph)
+    ticks = [each.get_text() for each in display.ax_.get_xticklabels()]
+    sizes = np.bincount(graph.labels_[graph.labels_ > 0])
+    names = {2: "2", 3: "3", 4: "4: a long name"}
+    assert sorted(ticks) == [f"{name} ({sizes[it]})" for it, name in names.items()]
+    display = ClusterTreeDisplay.from_estimator(graph, n_clusters=2)
+    assert "long" not in words_of(display.figure_)
+    with pytest.raises(ValueError, match="has 1 names and n_clusters is 2"):
+        ClusterTreeDisplay.from_linkage([[0, 1, 1, 2]], 2, cluster_names=["a"])

@@ -24,7 +24,7 @@ from skdeepcluster.explain import describe_topics
 from skdeepcluster.graph import GraphClustering
 from skdeepcluster.io import load, save
 from skdeepcluster.metrics import clustering_accuracy, clustering_accuracy_scorer
-from skdeepcluster.plotting import top_terms
+from skdeepcluster.plotting import ClusterSizesDisplay, top_terms
 from skdeepcluster.topics import TopicClustering
 
 WORDS = {
@@ -361,6 +361,28 @@ def test_merged_and_split_topics(embedder, texts, tmp_path):
     agrees(loaded, texts)
     assert loaded.merge_topics([0, 1, 2]).n_clusters_ == 2
     agrees(loaded, texts)
+
+
+def test_names_that_are_given_stay_with_their_topics(texts, tmp_path):
+    model = TopicClustering(4, random_state=0).fit(texts)
+    made = model.topic_names_
+    for topic in (1, 2, 3):
+        assert model.rename_topic(topic, f"mine {topic}") is model
+    assert model.topic_names_ == [made[0], "mine 1", "mine 2", "mine 3"]
+    assert model.topics_["name"].tolist() == model.topic_names_
+    assert describe_topics(model, texts)["name"].tolist() == model.topic_names_
+    labels = describe_topics(model, texts, labels=model.labels_)
+    assert "mine 1" not in labels["name"].tolist()
+    display = ClusterSizesDisplay.from_estimator(model, texts)
+    assert "1: mine 1" in [each.get_text() for each in display.ax_.get_xticklabels()]
+    model.merge_topics([2, 1]).split_topic(2, n_topics=2)
+    assert model.cluster_names_ == {1: "mine 1", 2: "mine 3"}
+    assert model.topic_names_[1:3] == ["mine 1", "mine 3"]
+    save(model, tmp_path / "file")
+    assert load(tmp_path / "file").topic_names_ == model.topic_names_
+    assert model.fit(texts).topic_names_ == made
+    with pytest.raises(ValueError, match="name=3 must be a string"):
+        model.rename_topic(1, 3)
 
 
 def test_edits_that_are_none_are_refused(model):

@@ -152,7 +152,7 @@ class GraphClustering(EditableGraph, CallbackSupportMixin, ClusterMixin, Saved):
         ``n_clusters_`` and a few other numbers, from coarse to fine, that hold over a
         wide range of distances in the tree; for `cut`.
     cluster_names_ : dict of int to str
-        Names that `rename_cluster` gave.
+        Names that `rename_cluster` gave; `describe_clusters` and displays have them.
     edits_ : list of str
         What was done by hand since `fit`, in words.
     n_features_in_ : int

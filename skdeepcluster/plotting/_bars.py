@@ -1,12 +1,13 @@
 """Sizes of clusters and confidence in them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._fitted import fitted_labels, given_names
 from skdeepcluster._labels import check_labels, one_noise
 from skdeepcluster.plotting._common import (
     Display,
@@ -42,6 +43,7 @@ class ClusterSizesDisplay(Display):
     labels : ndarray of shape (n_samples,)
         Clusters; -1 is noise.
     {title}
+    {cluster_names}
 
     Attributes
     ----------
@@ -49,9 +51,16 @@ class ClusterSizesDisplay(Display):
     {figure_}
     """
 
-    def __init__(self, labels: np.ndarray, *, title: str = "") -> None:
+    def __init__(
+        self,
+        labels: np.ndarray,
+        *,
+        title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
+    ) -> None:
         self.labels = labels
         self.title = title
+        self.cluster_names = cluster_names
 
     @classmethod
     def from_estimator(
@@ -66,11 +75,21 @@ class ClusterSizesDisplay(Display):
         {ax_and_display}
         """
         labels = fitted_labels(estimator, X)
-        return cls.from_predictions(labels, title=estimator_name(estimator), ax=ax)
+        return cls.from_predictions(
+            labels,
+            title=estimator_name(estimator),
+            cluster_names=given_names(estimator),
+            ax=ax,
+        )
 
     @classmethod
     def from_predictions(
-        cls, labels: Any, *, title: str = "", ax: Any = None
+        cls,
+        labels: Any,
+        *,
+        title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
+        ax: Any = None,
     ) -> "ClusterSizesDisplay":
         """Draw the sizes of given clusters.
 
@@ -78,14 +97,15 @@ class ClusterSizesDisplay(Display):
         ----------
         {labels}
         {title}
+        {cluster_names}
         {ax_and_display}
         """
         labels = one_noise(check_labels(labels, "labels"))
-        return cls(labels, title=title).plot(ax=ax)
+        return cls(labels, title=title, cluster_names=cluster_names).plot(ax=ax)
 
     def _draw(self, ax: Any) -> Any:
         colors = cluster_colors(self.labels)
-        names = [label_name(label) for label in colors]
+        names = [label_name(label, self.cluster_names) for label in colors]
         ax = new_axes(
             ax, max(6.4, 0.35 * len(colors)), 4.3 + max(0.5, name_width(names))
         )
@@ -127,6 +147,7 @@ class ConfidenceDisplay(Display):
     probabilities : ndarray of shape (n_samples, n_clusters)
         Probability of each cluster for each row.
     {title}
+    {cluster_names}
 
     Attributes
     ----------
@@ -134,9 +155,16 @@ class ConfidenceDisplay(Display):
     {figure_}
     """
 
-    def __init__(self, probabilities: np.ndarray, *, title: str = "") -> None:
+    def __init__(
+        self,
+        probabilities: np.ndarray,
+        *,
+        title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
+    ) -> None:
         self.probabilities = probabilities
         self.title = title
+        self.cluster_names = cluster_names
 
     @classmethod
     def from_estimator(
@@ -160,12 +188,20 @@ class ConfidenceDisplay(Display):
             )
         probabilities = estimator.predict_proba(X)
         return cls.from_predictions(
-            probabilities, title=estimator_name(estimator), ax=ax
+            probabilities,
+            title=estimator_name(estimator),
+            cluster_names=given_names(estimator),
+            ax=ax,
         )
 
     @classmethod
     def from_predictions(
-        cls, probabilities: Any, *, title: str = "", ax: Any = None
+        cls,
+        probabilities: Any,
+        *,
+        title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
+        ax: Any = None,
     ) -> "ConfidenceDisplay":
         """Draw given probabilities.
 
@@ -174,6 +210,7 @@ class ConfidenceDisplay(Display):
         probabilities : array-like of shape (n_samples, n_clusters)
             Probability of each cluster for each row.
         {title}
+        {cluster_names}
         {ax_and_display}
         """
         probabilities = np.asarray(probabilities)
@@ -182,7 +219,7 @@ class ConfidenceDisplay(Display):
                 "probabilities must have a row for each sample and a column for each "
                 f"cluster, got shape {probabilities.shape}."
             )
-        return cls(probabilities, title=title).plot(ax=ax)
+        return cls(probabilities, title=title, cluster_names=cluster_names).plot(ax=ax)
 
     def _draw(self, ax: Any) -> Any:
         labels = self.probabilities.argmax(1)
@@ -211,7 +248,7 @@ class ConfidenceDisplay(Display):
         ax.set_yticks(PROBABILITIES, ticks)
         rows = np.bincount(labels, minlength=len(clusters))
         names = [
-            label_name(cluster) if count else f"{cluster} (no rows)"
+            label_name(cluster, self.cluster_names) if count else f"{cluster} (no rows)"
             for cluster, count in enumerate(rows)
         ]
         name_ticks(ax.xaxis, clusters, names)

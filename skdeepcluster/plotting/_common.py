@@ -1,6 +1,6 @@
 """What the displays share: matplotlib on demand, colours, arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Self
 
@@ -106,6 +106,7 @@ def bar_panels(
     title: str,
     nothing: str,
     style: Callable[[Any], None],
+    names: Mapping[Any, str] | None,
 ) -> Any:
     """Draw named bars, a panel a cluster, and return the axes whose place they take.
 
@@ -121,6 +122,8 @@ def bar_panels(
         What a panel without bars says.
     style : callable
         Called with each panel.
+    names : dict of label to str or None
+        Names of clusters.
     """
     columns = min(4, len(bars))
     lines = -(-len(bars) // columns)
@@ -136,12 +139,12 @@ def bar_panels(
     for panel, (label, each) in zip(grid, bars.items(), strict=False):
         places = np.arange(len(each))
         panel.barh(places, [length for _, length in each], color=colors[label])
-        names = [plain_text(name) for name, _ in each]
-        panel.set_yticks(places, names, fontsize="small")
+        ticks = [plain_text(name) for name, _ in each]
+        panel.set_yticks(places, ticks, fontsize="small")
         if not each:
             panel.text(0.5, 0.5, nothing, transform=panel.transAxes, **MIDDLE)
         panel.set_ylim(longest - 0.5, -0.5)
-        title = f"cluster {label_name(label)}"
+        title = f"cluster {label_name(label, names)}"
         # From the right over the place of the names: panels are narrow.
         panel.set_title(title, fontsize="medium", loc="right")
         panel.spines[["top", "right", "bottom"]].set_visible(False)
@@ -188,9 +191,21 @@ def perceived(rgb: np.ndarray) -> np.ndarray:
     return np.stack([116 * f_y - 16, 500 * (f_x - f_y), 200 * (f_y - f_z)], axis=1)
 
 
-def label_name(label: Any) -> str:
+def label_name(label: Any, names: Mapping[Any, str] | None = None) -> str:
     """Name of a cluster in a picture: short, and no formula."""
-    return "noise" if label == -1 else plain_text(label)
+    return plain_text(full_name(label, names))
+
+
+def full_name(label: Any, names: Mapping[Any, str] | None = None) -> str:
+    """Label of a cluster, with the name that it has among some."""
+    names = {} if names is None else names
+    if not isinstance(names, Mapping):
+        raise TypeError(
+            f"cluster_names={names!r} must be a dictionary from labels to names."
+        )
+    if label == -1:
+        return "noise"
+    return f"{label}: {names[label]}" if names.get(label) else str(label)
 
 
 def plain_text(text: Any) -> str:

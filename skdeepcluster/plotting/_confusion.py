@@ -1,5 +1,6 @@
 """Clusters against classes."""
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._fitted import fitted_labels, given_names
 from skdeepcluster._labels import check_labels, one_noise
 from skdeepcluster._rows import takes_tensors
 from skdeepcluster.metrics import clustering_accuracy
@@ -47,6 +48,7 @@ class MatchedConfusionDisplay(Display):
     clusters : ndarray of shape (n_clusters,)
         Labels of the clusters.
     {title}
+    {cluster_names}
 
     Attributes
     ----------
@@ -59,6 +61,7 @@ class MatchedConfusionDisplay(Display):
     clusters: np.ndarray
     _: KW_ONLY
     title: str = ""
+    cluster_names: Mapping[Any, str] | None = None
 
     @classmethod
     @takes_tensors
@@ -76,12 +79,24 @@ class MatchedConfusionDisplay(Display):
         {ax_and_display}
         """
         labels = fitted_labels(estimator, X)
-        return cls.from_predictions(y, labels, title=estimator_name(estimator), ax=ax)
+        return cls.from_predictions(
+            y,
+            labels,
+            title=estimator_name(estimator),
+            cluster_names=given_names(estimator),
+            ax=ax,
+        )
 
     @classmethod
     @takes_tensors
     def from_predictions(
-        cls, y: Any, labels: Any, *, title: str = "", ax: Any = None
+        cls,
+        y: Any,
+        labels: Any,
+        *,
+        title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
+        ax: Any = None,
     ) -> "MatchedConfusionDisplay":
         """Draw given clusters against classes.
 
@@ -91,6 +106,7 @@ class MatchedConfusionDisplay(Display):
             Classes.
         {labels}
         {title}
+        {cluster_names}
         {ax_and_display}
         """
         y = check_labels(y, "y")
@@ -111,13 +127,17 @@ class MatchedConfusionDisplay(Display):
         accuracy = clustering_accuracy(y, labels)
         title = f"{title} (accuracy {accuracy:.3f})".lstrip()
         display = cls(
-            counts[np.ix_(rows, columns)], classes[rows], clusters[columns], title=title
+            counts[np.ix_(rows, columns)],
+            classes[rows],
+            clusters[columns],
+            title=title,
+            cluster_names=cluster_names,
         )
         return display.plot(ax=ax)
 
     def _draw(self, ax: Any) -> Any:
         n_classes, n_clusters = self.counts.shape
-        names = [label_name(cluster) for cluster in self.clusters]
+        names = [label_name(cluster, self.cluster_names) for cluster in self.clusters]
         class_names = [plain_text(name) for name in self.classes]
         width = max(6.4, 0.45 * n_clusters + name_width(class_names) + 1.5)
         height = max(4.8, 0.3 * n_classes + name_width(names) + 1)

@@ -1,6 +1,6 @@
 """Scatter plot of rows in two dimensions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import fitted_labels, latent_rows
+from skdeepcluster._fitted import fitted_labels, given_names, latent_rows
 from skdeepcluster._labels import check_labels, one_noise
 from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
@@ -55,6 +55,7 @@ class EmbeddingDisplay:
     axis_names : tuple of str, default=("", "")
         Names of the dimensions.
     {title}
+    {cluster_names}
     rows : ndarray of shape (n_samples,), default=None
         Where each point stands among the rows that they are a sample of. None where
         there are no others.
@@ -74,6 +75,7 @@ class EmbeddingDisplay:
         *,
         axis_names: tuple[str, str] = ("", ""),
         title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
         rows: np.ndarray | None = None,
         n_rows: int | None = None,
     ) -> None:
@@ -81,6 +83,7 @@ class EmbeddingDisplay:
         self.labels = labels
         self.axis_names = axis_names
         self.title = title
+        self.cluster_names = cluster_names
         self.rows = np.arange(len(points)) if rows is None else rows
         self.n_rows = len(points) if n_rows is None else n_rows
 
@@ -125,8 +128,9 @@ class EmbeddingDisplay:
         {returns_display}
         """
         X = known_rows(X)
+        names = None
         if y is None:
-            labels = fitted_labels(estimator, X)
+            labels, names = fitted_labels(estimator, X), given_names(estimator)
         else:
             labels = one_noise(check_labels(y, "y"))
             check_consistent_length(X, labels)
@@ -138,6 +142,7 @@ class EmbeddingDisplay:
             sample_size,
             random_state,
             estimator_name(estimator),
+            names,
         ).plot(ax=ax, **kwargs)
 
     @classmethod
@@ -151,6 +156,7 @@ class EmbeddingDisplay:
         sample_size: int | None = 10_000,
         random_state: int = 0,
         title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
         ax: Any = None,
         **kwargs: Any,
     ) -> "EmbeddingDisplay":
@@ -170,6 +176,7 @@ class EmbeddingDisplay:
         random_state : int, default=0
             Seed of sample and method.
         {title}
+        {cluster_names}
         {ax}
         **kwargs
             Arguments of ``Axes.scatter``; one that has a value a row has it for the
@@ -181,7 +188,14 @@ class EmbeddingDisplay:
         labels = one_noise(check_labels(labels, "labels"))
         check_consistent_length(X, labels)
         return cls._of_sample(
-            X, labels, lambda some: some, method, sample_size, random_state, title
+            X,
+            labels,
+            lambda some: some,
+            method,
+            sample_size,
+            random_state,
+            title,
+            cluster_names,
         ).plot(ax=ax, **kwargs)
 
     @classmethod
@@ -194,6 +208,7 @@ class EmbeddingDisplay:
         sample_size: int | None,
         seed: int,
         title: str,
+        cluster_names: Mapping[Any, str] | None,
     ) -> "EmbeddingDisplay":
         """Make the display of some of the rows, which are embedded first."""
         n_rows = _num_samples(X)
@@ -204,6 +219,7 @@ class EmbeddingDisplay:
             labels[rows],
             axis_names=names,
             title=title,
+            cluster_names=cluster_names,
             rows=rows,
             n_rows=n_rows,
         )
@@ -305,7 +321,11 @@ class EmbeddingDisplay:
     def _listed(self, colors: dict[Any, Any]) -> dict[Any, str]:
         """Names in the legend: of all clusters, or of the largest of many."""
         largest = set(self._by_size(colors)[: MOST_LINES * MOST_COLUMNS])
-        return {label: label_name(label) for label in colors if label in largest}
+        return {
+            label: label_name(label, self.cluster_names)
+            for label in colors
+            if label in largest
+        }
 
     def _name_clusters(self, ax: Any, labels: list[Any]) -> None:
         """Write the names where they fit, those of large clusters first."""
@@ -318,7 +338,7 @@ class EmbeddingDisplay:
         scale = inches / (ends[1] - ends[0])
         taken = np.empty((0, 4))
         for label in self._by_size(label for label in labels if label != -1):
-            name = label_name(label)
+            name = label_name(label, self.cluster_names)
             place = dense_place(self.points[self.labels == label] * scale)
             size = np.array([1.1 * LETTER_WIDTH * len(name), 1.2 * LINE_HEIGHT])
             inner = ends * scale + np.array([[0.5], [-0.5]]) * size

@@ -1,8 +1,10 @@
 """Columns that set clusters apart."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from skdeepcluster._docs import documented
+from skdeepcluster._fitted import given_names
 from skdeepcluster._rows import takes_tensors
 from skdeepcluster.explain import describe_clusters
 from skdeepcluster.plotting._common import Display, bar_panels, estimator_name
@@ -22,6 +24,7 @@ class ClusterFeaturesDisplay(Display):
     features : dict of label to dict of str to float
         Effects of columns in each cluster, the strongest first.
     {title}
+    {cluster_names}
 
     Attributes
     ----------
@@ -31,10 +34,15 @@ class ClusterFeaturesDisplay(Display):
     """
 
     def __init__(
-        self, features: dict[Any, dict[str, float]], *, title: str = ""
+        self,
+        features: dict[Any, dict[str, float]],
+        *,
+        title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
     ) -> None:
         self.features = features
         self.title = title
+        self.cluster_names = cluster_names
 
     @classmethod
     @takes_tensors
@@ -62,7 +70,11 @@ class ClusterFeaturesDisplay(Display):
         """
         table = describe_clusters(estimator, X, feature_names, n_features=n_features)
         features = table["features"].to_dict()
-        return cls(features, title=estimator_name(estimator)).plot(ax=ax)
+        return cls(
+            features,
+            title=estimator_name(estimator),
+            cluster_names=given_names(estimator),
+        ).plot(ax=ax)
 
     @classmethod
     @takes_tensors
@@ -74,6 +86,7 @@ class ClusterFeaturesDisplay(Display):
         *,
         n_features: int = 8,
         title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
         ax: Any = None,
     ) -> "ClusterFeaturesDisplay":
         """Draw the columns that set given clusters apart.
@@ -88,12 +101,15 @@ class ClusterFeaturesDisplay(Display):
         n_features : int, default=8
             Columns of a cluster, at most.
         {title}
+        {cluster_names}
         {ax_and_display}
         """
         table = describe_clusters(
             None, X, feature_names, labels=labels, n_features=n_features
         )
-        return cls(table["features"].to_dict(), title=title).plot(ax=ax)
+        return cls(
+            table["features"].to_dict(), title=title, cluster_names=cluster_names
+        ).plot(ax=ax)
 
     def _draw(self, ax: Any) -> Any:
         def style(panel: Any) -> None:
@@ -102,5 +118,5 @@ class ClusterFeaturesDisplay(Display):
             panel.set_xticks([-1, 0, 1], ["less", "", "more"], fontsize="small")
 
         bars = {label: list(each.items()) for label, each in self.features.items()}
-        ax = bar_panels(ax, bars, self.title, "No column sets it apart.", style)
-        return ax
+        nothing = "No column sets it apart."
+        return bar_panels(ax, bars, self.title, nothing, style, self.cluster_names)

@@ -1,5 +1,6 @@
 """Images of every cluster."""
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import fitted_labels
+from skdeepcluster._fitted import fitted_labels, given_names
 from skdeepcluster._images import channels_last, checked_shape
 from skdeepcluster._labels import check_labels, one_noise
 from skdeepcluster._rows import known_rows, takes_tensors
@@ -42,6 +43,7 @@ class ClusterImagesDisplay:
     reconstructions : list of ndarray or None, default=None
         What the clusterer makes of the images, in the same shapes.
     {title}
+    {cluster_names}
 
     Attributes
     ----------
@@ -54,6 +56,7 @@ class ClusterImagesDisplay:
     _: KW_ONLY
     reconstructions: list[np.ndarray] | None = None
     title: str = ""
+    cluster_names: Mapping[Any, str] | None = None
 
     @classmethod
     @takes_tensors
@@ -118,6 +121,7 @@ class ClusterImagesDisplay:
             n_images=n_images,
             random_state=random_state,
             title=estimator_name(estimator),
+            cluster_names=given_names(estimator),
             ax=ax,
             **kwargs,
         )
@@ -134,6 +138,7 @@ class ClusterImagesDisplay:
         n_images: int = 10,
         random_state: int = 0,
         title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
         ax: Any = None,
         **kwargs: Any,
     ) -> "ClusterImagesDisplay":
@@ -158,6 +163,7 @@ class ClusterImagesDisplay:
         random_state : int, default=0
             Seed of the choice.
         {title}
+        {cluster_names}
         {ax}
         **kwargs
             Arguments of ``Axes.imshow``.
@@ -181,6 +187,7 @@ class ClusterImagesDisplay:
             if back is None
             else [to_images(back[group], image_shape) for group in groups],
             title=title,
+            cluster_names=cluster_names,
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -208,7 +215,7 @@ class ClusterImagesDisplay:
         mosaic = np.concatenate([part for line in lines for part in (line, blank)])
         mosaic = mosaic[:-gap]
         inches = min(0.6 * columns / width, 14 / len(mosaic))
-        names = [label_name(label) for label in self.labels]
+        names = [label_name(label, self.cluster_names) for label in self.labels]
         size = (1 + name_width(names) + inches * width, 0.6 + inches * len(mosaic))
         ax = new_axes(ax, *size)
         # Reconstructions leave the range of pixels, and would grey the images.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skdeepcluster._extras import import_extra
-from skdeepcluster.plotting._common import cluster_colors
+from skdeepcluster.plotting._common import cluster_colors, full_name
 
 # Letters in a line beside a point, and lines of each column: longer texts hide the
 # picture.
@@ -37,7 +37,7 @@ def points_figure(display: Any, about: Any) -> Any:
     figure = graphs.Figure()
     for label, color in cluster_colors(display.labels).items():
         own = np.flatnonzero(display.labels == label)
-        name = "noise" if label == -1 else html.escape(str(label))
+        name = html.escape(full_name(label, display.cluster_names))
         texts = [
             "<br>".join([f"<b>{name}</b> · row {display.rows[point]}", *words[point]])
             for point in own

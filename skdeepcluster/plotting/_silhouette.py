@@ -1,5 +1,6 @@
 """Silhouettes of clusters as blades."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,12 @@ from sklearn.metrics import silhouette_samples
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._docs import documented
-from skdeepcluster._fitted import check_space, fitted_labels, reference_rows
+from skdeepcluster._fitted import (
+    check_space,
+    fitted_labels,
+    given_names,
+    reference_rows,
+)
 from skdeepcluster._labels import check_labels, comparable, one_noise
 from skdeepcluster._rows import known_rows, sample_rows, takes_tensors
 from skdeepcluster._sklearn import _num_samples, _safe_indexing
@@ -37,6 +43,7 @@ class SilhouetteDisplay(Display):
     labels : ndarray of shape (n_samples,)
         Their clusters.
     {title}
+    {cluster_names}
 
     Attributes
     ----------
@@ -44,10 +51,18 @@ class SilhouetteDisplay(Display):
     {figure_}
     """
 
-    def __init__(self, values: np.ndarray, labels: np.ndarray, *, title: str = ""):
+    def __init__(
+        self,
+        values: np.ndarray,
+        labels: np.ndarray,
+        *,
+        title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
+    ):
         self.values = values
         self.labels = labels
         self.title = title
+        self.cluster_names = cluster_names
 
     @classmethod
     @takes_tensors
@@ -89,6 +104,7 @@ class SilhouetteDisplay(Display):
             metric=metric,
             sample_size=None,
             title=estimator_name(estimator),
+            cluster_names=given_names(estimator),
             ax=ax,
         )
 
@@ -103,6 +119,7 @@ class SilhouetteDisplay(Display):
         sample_size: int | None = 5000,
         random_state: int = 0,
         title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
         ax: Any = None,
     ) -> "SilhouetteDisplay":
         """Draw the silhouettes of given labels.
@@ -120,6 +137,7 @@ class SilhouetteDisplay(Display):
         random_state : int, default=0
             Seed of the sample.
         {title}
+        {cluster_names}
         {ax_and_display}
         """
         X = known_rows(X)
@@ -134,11 +152,11 @@ class SilhouetteDisplay(Display):
                 f"has {len(np.unique(labels))} in {len(labels)} rows without noise."
             )
         values = silhouette_samples(_safe_indexing(X, rows), labels, metric=metric)
-        return cls(values, labels, title=title).plot(ax=ax)
+        return cls(values, labels, title=title, cluster_names=cluster_names).plot(ax=ax)
 
     def _draw(self, ax: Any) -> Any:
         colors = cluster_colors(self.labels)
-        names = [label_name(label) for label in colors]
+        names = [label_name(label, self.cluster_names) for label in colors]
         ax = new_axes(
             ax, max(6.4, 5 + name_width(names)), max(4.8, 1 + 0.35 * len(colors))
         )

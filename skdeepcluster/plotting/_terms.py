@@ -1,5 +1,6 @@
 """Terms that tell the clusters of texts apart, as bars."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
 from skdeepcluster._docs import documented
+from skdeepcluster._fitted import given_names
 from skdeepcluster._labels import check_labels
 from skdeepcluster._rows import takes_tensors
 from skdeepcluster._terms import best_terms, mean_weights, top_terms, weighted_terms
@@ -30,6 +32,7 @@ class TopTermsDisplay(Display):
     terms : dict of int to list of (str, float)
         Terms of each cluster and their weights, best first.
     {title}
+    {cluster_names}
 
     Attributes
     ----------
@@ -39,10 +42,15 @@ class TopTermsDisplay(Display):
     """
 
     def __init__(
-        self, terms: dict[int, list[tuple[str, float]]], *, title: str = ""
+        self,
+        terms: dict[int, list[tuple[str, float]]],
+        *,
+        title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
     ) -> None:
         self.terms = terms
         self.title = title
+        self.cluster_names = cluster_names
 
     @classmethod
     @takes_tensors
@@ -70,7 +78,11 @@ class TopTermsDisplay(Display):
         {ax_and_display}
         """
         terms = weighted_terms(pipeline, n, X, vectorizer=vectorizer)
-        return cls(terms, title=estimator_name(pipeline)).plot(ax=ax)
+        return cls(
+            terms,
+            title=estimator_name(pipeline),
+            cluster_names=given_names(pipeline),
+        ).plot(ax=ax)
 
     @classmethod
     @takes_tensors
@@ -83,6 +95,7 @@ class TopTermsDisplay(Display):
         vectorizer: Any = None,
         n: int = 8,
         title: str = "",
+        cluster_names: Mapping[Any, str] | None = None,
         ax: Any = None,
     ) -> "TopTermsDisplay":
         """Draw the terms of given clusters.
@@ -101,11 +114,12 @@ class TopTermsDisplay(Display):
         n : int, default=8
             Terms of a cluster.
         {title}
+        {cluster_names}
         {ax_and_display}
         """
         if names is None:
             terms = weighted_terms(None, n, X, labels=labels, vectorizer=vectorizer)
-            return cls(terms, title=title).plot(ax=ax)
+            return cls(terms, title=title, cluster_names=cluster_names).plot(ax=ax)
         X = X.tocsr() if sp.issparse(X) else np.asarray(X)
         labels = check_labels(labels, "labels")
         check_consistent_length(X, labels)
@@ -115,12 +129,13 @@ class TopTermsDisplay(Display):
                 "for each."
             )
         terms = best_terms(*mean_weights(X, labels), names, n)
-        return cls(terms, title=title).plot(ax=ax)
+        return cls(terms, title=title, cluster_names=cluster_names).plot(ax=ax)
 
     def _draw(self, ax: Any) -> Any:
         def style(panel: Any) -> None:
             # Weights of terms have no unit that a reader would know.
             panel.set_xticks([])
 
-        ax = bar_panels(ax, self.terms, self.title, NO_TERM, style)
-        return ax
+        return bar_panels(
+            ax, self.terms, self.title, NO_TERM, style, self.cluster_names
+        )

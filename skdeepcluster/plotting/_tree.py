@@ -11,12 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeepcluster._docs import documented
 from skdeepcluster._extras import import_extra
-from skdeepcluster._fitted import last_step
+from skdeepcluster._fitted import given_names, last_step
 from skdeepcluster.graph.tree import ClusterTree
 from skdeepcluster.plotting._common import (
     Display,
     cluster_colors,
     estimator_name,
+    label_name,
+    name_width,
     new_axes,
 )
 
@@ -45,6 +47,8 @@ class ClusterTreeDisplay(Display):
     all_leaves : bool, default=False
         Draw what clusters are merged from, leaf by leaf.
     {title}
+    cluster_names : sequence of str, default=None
+        Names of the clusters, in the order of their first leaves. None numbers them.
 
     Attributes
     ----------
@@ -68,6 +72,7 @@ class ClusterTreeDisplay(Display):
     layers: Sequence[int] = ()
     all_leaves: bool = False
     title: str = ""
+    cluster_names: Sequence[str] | None = None
 
     @classmethod
     def from_estimator(
@@ -98,13 +103,17 @@ class ClusterTreeDisplay(Display):
                 f"{type(final).__name__} has no linkage_ of a tree: give a "
                 "GraphClustering, or the linkage of another tree to from_linkage."
             )
+        wanted = final.n_clusters_ if n_clusters is None else n_clusters
+        names = given_names(final) if wanted == final.n_clusters_ else None
+        found = np.unique(final.cut(wanted)[final.leaf_labels_ >= 0])
         return cls.from_linkage(
             final.linkage_,
-            final.n_clusters_ if n_clusters is None else n_clusters,
+            wanted,
             sizes=np.bincount(final.leaf_labels_[final.leaf_labels_ >= 0]),
             layers=final.layers_,
             all_leaves=all_leaves,
             title=estimator_name(final),
+            cluster_names=[label_name(label, names) for label in found],
             ax=ax,
         )
 
@@ -118,6 +127,7 @@ class ClusterTreeDisplay(Display):
         layers: Sequence[int] = (),
         all_leaves: bool = False,
         title: str = "",
+        cluster_names: Sequence[str] | None = None,
         ax: Any = None,
     ) -> "ClusterTreeDisplay":
         """Draw a given tree.
@@ -136,6 +146,9 @@ class ClusterTreeDisplay(Display):
         all_leaves : bool, default=False
             Draw what clusters are merged from, leaf by leaf.
         {title}
+        cluster_names : sequence of str of length n_clusters, default=None
+            Names of the clusters, in the order of their first leaves. None numbers
+            them.
         {ax_and_display}
         """
         linkage = np.asarray(linkage, dtype=float)
@@ -158,9 +171,19 @@ class ClusterTreeDisplay(Display):
                     f"{name} has {number!r}, which must be a whole number from 1 to "
                     f"{n_leaves}, the leaves of the tree."
                 )
+        if cluster_names is not None and len(cluster_names) != n_clusters:
+            raise ValueError(
+                f"cluster_names has {len(cluster_names)} names and n_clusters is "
+                f"{n_clusters}: give a name for each."
+            )
         tree = ClusterTree(linkage[:, :2].astype(int), linkage[:, 2], sizes)
         display = cls(
-            tree, n_clusters, layers=layers, all_leaves=all_leaves, title=title
+            tree,
+            n_clusters,
+            layers=layers,
+            all_leaves=all_leaves,
+            title=title,
+            cluster_names=cluster_names,
         )
         return display.plot(ax=ax)
 
@@ -202,7 +225,6 @@ class ClusterTreeDisplay(Display):
             for cluster, root in roots.items():
                 corners = x[root] + np.array([-0.3, 0, 0.3])
                 ax.fill(corners, [0, height[root], 0], color=colors[cluster])
-        self._name_clusters(ax, clusters, places)
         self._draw_layers(ax, np.concatenate([[0], distances, [1.12 * top]]))
         # Few branches are not spread over all the width.
         middle, half = places.max() / 2, max(places.max() / 2, 1.5) + 0.7
@@ -213,6 +235,7 @@ class ClusterTreeDisplay(Display):
             ylabel="distance of what is merged",
             title=self.title,
         )
+        self._name_clusters(ax, clusters, places)
         return ax
 
     def _places(self, clusters: np.ndarray) -> np.ndarray:
@@ -234,9 +257,13 @@ class ClusterTreeDisplay(Display):
             for c in range(len(sizes))
         ]
         gaps = np.diff(np.sort(middles))
-        turned = places.max() > 12 * gaps.min(initial=places.max())
+        apart = gaps.min(initial=places.max())
+        names = range(len(sizes)) if self.cluster_names is None else self.cluster_names
+        inches = ax.figure.get_size_inches()[0] * ax.get_position().width
+        wide = name_width(map(str, names)) > inches * apart / np.ptp(ax.get_xlim())
+        turned = places.max() > 12 * apart or (wide and len(sizes) > 1)
         pattern = "{} ({:,})" if turned else "{}\n{:,}"
-        names = [pattern.format(*pair) for pair in enumerate(sizes)]
+        names = [pattern.format(*pair) for pair in zip(names, sizes, strict=True)]
         ax.set_xticks(middles, names, fontsize="small", rotation=90 * turned)
 
     def _draw_layers(self, ax: Any, heights: np.ndarray) -> None:
