@@ -9,10 +9,13 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.cluster import hierarchy
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster.explain import describe_clusters, explain_rows
 from skdeepcluster.graph import GraphClustering
@@ -441,3 +444,109 @@ def test_rows_that_cannot_be_taken_in_are_refused():
     given = GraphClustering(3, neighbors="precomputed", random_state=0).fit(distances)
     with pytest.raises(ValueError, match="keeps no rows to compare new ones with"):
         given.update(distances)
+
+
+def frame(X):
+    return pd.DataFrame(X, columns=[f"column {place}" for place in range(X.shape[1])])
+
+
+def three_groups(n_features=5, shares=(0.4, 0.3, 0.3)):
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(3), np.rint(400 * np.array(shares)).astype(int))
+    X = rng.normal(size=(len(y), n_features))
+    X[:, 0] += 12 * y
+    return X[rng.permutation(400)]
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pytest.param(three_groups(), id="rows"),
+        pytest.param(frame(three_groups()), id="frame"),
+        pytest.param(sp.csr_array(three_groups()), id="sparse"),
+        pytest.param(three_groups().astype(np.float32), id="float32"),
+        pytest.param(three_groups(1), id="one column"),
+        pytest.param(three_groups(2), id="two columns"),
+        pytest.param(three_groups(3), id="three columns"),
+        pytest.param(np.repeat(three_groups()[::4], 4, axis=0), id="repeated"),
+        pytest.param(np.rint(4 * three_groups()).astype(int), id="integers"),
+        pytest.param(three_groups() + 1e6, id="far"),
+        pytest.param(three_groups(shares=(0.8, 0.1, 0.1)), id="unequal"),
+    ],
+)
+def test_rows_of_any_kind_are_edited_and_taken_in(X, tmp_path):
+    first, second = (
+        X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+        for rows in (slice(0, 240), slice(240, None))
+    )
+    graph = GraphClustering(3, n_init=2, random_state=0).fit(first)
+    graph.merge_clusters([2, 1]).rename_cluster(2, "both").split_cluster(0)
+    assert not graph.update(second)["new"].any()
+    check_agreement(graph, X, tmp_path / "graph")
+    check_agreement(graph.split_cluster(2), X, tmp_path / "graph")
+    for again in (pickle_of(graph), load(tmp_path / "graph")):
+        assert again.cluster_names_ == {2: "both"}
+        assert_array_equal(again.update(second)["new"], False)
+
+
+def test_edits_and_updates_at_the_end_of_a_pipeline():
+    X = frame(three_groups())
+    pipeline = make_pipeline(
+        StandardScaler(with_std=False), GraphClustering(3, random_state=0)
+    )
+    pipeline.set_output(transform="pandas").fit(X[:300])
+    pipeline[-1].merge_clusters([1, 0])
+    pipeline[-1].update(pipeline[:-1].transform(X[300:]))
+    assert_array_equal(pipeline.predict(X), pipeline[-1].labels_)
+    assert_array_equal(pipeline[-1].feature_names_in_, X.columns)
+    assert_array_equal(np.unique(pipeline.predict(X)), [1, 2])
+
+
+def test_settings_that_change_after_edits_count_for_the_next_fit():
+    X = three_groups()
+    graph = GraphClustering(3, random_state=0).fit(X[:300])
+    labels = graph.merge_clusters([1, 0]).rename_cluster(1, "one").labels_
+    copy = clone(graph)
+    assert not hasattr(copy, "edits_")
+    assert copy.fit(X[:300]).edits_ == []
+    assert_array_equal(np.unique(copy.labels_), [0, 1, 2])
+    graph.set_params(n_clusters=2, random_state=5)
+    assert_array_equal(graph.labels_, labels)
+    assert graph.undo().undo().get_params()["n_clusters"] == 2
+    assert graph.n_clusters_ == 3
+    assert not graph.update(X[300:])["new"].any()
+    assert graph.fit(X).n_clusters_ == 2
+
+
+def test_batches_of_one_row_and_of_known_ones():
+    X = three_groups()
+    graph = GraphClustering(3, random_state=0).fit(X)
+    for new in (X[:1] + 0.01, X[7:8], X[[3, 3, 3]]):
+        table = graph.update(new)
+        assert table["joined"].sum() == len(new)
+        assert not table["new"].any()
+    assert_array_equal(graph.labels_[-4:], graph.labels_[[7, 3, 3, 3]])
+    assert table.notna()["drift"].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (lambda X: X[:0], "0 sample"),
+        (lambda X: X[:5].mask(X[:5] > 0), "contains NaN"),
+        (lambda X: X.replace(X.iloc[0, 0], np.inf), "contains infinity"),
+        (lambda X: X.iloc[:, :3], "feature names should match"),
+        (lambda X: X.rename(columns={"column 1": "other"}), "feature names"),
+        (lambda X: X.iloc[:, ::-1], "feature names"),
+        (lambda X: X.to_numpy()[0], "Expected 2D array"),
+        (lambda X: X.to_numpy()[:, :3], "X has 3 features, but GraphClustering"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_refused_batches_change_nothing(rows, message):
+    X = frame(three_groups())
+    graph = GraphClustering(3, random_state=0).fit(X).merge_clusters([1, 0])
+    before = pickle.dumps(graph)
+    with pytest.raises(ValueError, match=message):
+        graph.update(rows(X))
+    assert pickle.dumps(graph) == before
