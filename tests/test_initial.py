@@ -262,9 +262,9 @@ def test_graph_is_of_the_rows_and_of_their_latent_rows(digits, autoencoder):
     seen = []
 
     class Graph(GraphClustering):
-        def _labels_of(self, views):
+        def _labels_of(self, views, links):
             seen.extend(views)
-            return super()._labels_of(views)
+            return super()._labels_of(views, links)
 
     DECClustering(
         8, encoder=autoencoder, init=Graph(), max_epochs=0, random_state=0
