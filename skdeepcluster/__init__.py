@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from skdeepcluster.estimators._idec import IDECClustering
     from skdeepcluster.estimators._n2d import N2DClustering
     from skdeepcluster.estimators._outliers import DeepOutlierDetector
+    from skdeepcluster.estimators._scan import SCANClustering
+    from skdeepcluster.estimators._temi import TEMIClustering
     from skdeepcluster.estimators._training import Training
     from skdeepcluster.estimators._vade import VaDEClustering
 
@@ -32,6 +34,8 @@ __all__ = [
     "DensityDDCClustering",
     "IDECClustering",
     "N2DClustering",
+    "SCANClustering",
+    "TEMIClustering",
     "Training",
     "VaDEClustering",
 ]
@@ -49,6 +53,8 @@ _FILES = {
     "DensityDDCClustering": "_density_ddc",
     "IDECClustering": "_idec",
     "N2DClustering": "_n2d",
+    "SCANClustering": "_scan",
+    "TEMIClustering": "_temi",
     "Training": "_training",
     "VaDEClustering": "_vade",
 }

@@ -54,6 +54,41 @@ PARAGRAPHS = {
             ``(Z, n_clusters, random_state)`` returns for latent rows. Any other
             scikit-learn clusterer, as ``KMeans(n_init=5)``, is cloned, told
             ``n_clusters``, and fitted to the latent rows.""",
+    "heads_init": """
+        init : {"graph", "k-means", "random"}, array-like, callable or clusterer, \
+                default="graph"
+            Clusters that the heads are taught first: those of a
+            :class:`~skdeepcluster.graph.GraphClustering` of the rows, with its defaults
+            or as given, of k-means, of centroids, or of another clusterer, as in
+            :class:`DECClustering`. With "random", the heads are taught none.""",
+    "usable": """
+        Nearest neighbours that the partner of a row is drawn from. A row has no more
+        than there are rows in a cluster on average, nor than a third of the rows. They
+        are found once, among rows of at most 50 principal components.""",
+    "head_units": """
+        hidden_units : sequence of int, default=(256,)
+            Widths of the hidden layers of a head. The rows of the last are scaled to
+            length one, and are what `transform` returns.""",
+    "heads_schedule": """
+        max_epochs : int, default=20
+            Passes over the rows, each of which is shown beside a neighbour.
+        batch_size : int, default=128
+            Rows in a step, each with a neighbour, at most.
+        lr : float, default=1e-3
+            Learning rate.""",
+    "heads_attributes": """
+        {labels_}
+        {n_clusters_}
+        module_ : torch.nn.Module
+            The scale of the embeddings.
+        head_ : torch.nn.Module
+            The head that was kept.
+        history_ : dict of list of dict
+            Under "clustering" and, unless ``init="random"``, "teaching", one dictionary
+            an epoch with its ``train_loss``, the mean of all heads, and duration
+            ``dur`` in seconds.
+        {n_iter_}
+        {features}""",
     "training": """
         training : Training or None, default=None
             Optimizer, callbacks, device, checkpoint and the rest of what is seldom

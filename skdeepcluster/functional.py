@@ -296,3 +296,82 @@ def mixture_divergence(
     log_ratio = assignment.clamp(min=floor).log() - log_weights
     entropy = (1 + log_variance).sum(1) / 2
     return (assignment * (squares + log_ratio)).sum(1) - entropy
+
+
+def log_agreement(
+    log_p: Tensor, log_q: Tensor, marginal: Tensor | None = None, beta: float = 1.0
+) -> Tensor:
+    """Logarithm of how likely two rows are of one cluster.
+
+    It is ``log sum_c (p_c q_c)^beta / m_c``: without a marginal, what Van Gansbeke et
+    al. (2020) take of neighbours, and with one, their pointwise mutual information, as
+    in Adaloglou et al. (2023).
+
+    Parameters
+    ----------
+    log_p, log_q : Tensor of shape (..., n_samples, n_clusters)
+        Logarithms of the assignments of the rows and of their partners.
+    marginal : Tensor of shape (..., n_clusters) or None, default=None
+        Share of each cluster in all rows.
+    beta : float, default=1.0
+        Power of the product.
+
+    Returns
+    -------
+    Tensor of shape (..., n_samples)
+    """
+    joint = beta * (log_p + log_q)
+    if marginal is not None:
+        floor = torch.finfo(joint.dtype).tiny
+        joint = joint - marginal.clamp_min(floor).log().unsqueeze(-2)
+    return torch.logsumexp(joint, -1)
+
+
+def scan_loss(log_p: Tensor, log_q: Tensor, entropy_weight: float) -> Tensor:
+    """Disagreement of neighbours less entropy, as in Van Gansbeke et al. (2020).
+
+    Parameters
+    ----------
+    log_p, log_q : Tensor of shape (..., n_samples, n_clusters)
+        Logarithms of the assignments of rows and of a neighbour of each.
+    entropy_weight : float
+        Weight of the entropy of the rows' mean assignment.
+
+    Returns
+    -------
+    Tensor of shape (...)
+    """
+    mean = log_p.exp().mean(-2)
+    floor = torch.finfo(mean.dtype).tiny
+    entropy = -(mean * mean.clamp_min(floor).log()).sum(-1)
+    return -log_agreement(log_p, log_q).mean(-1) - entropy_weight * entropy
+
+
+def temi_loss(
+    students: tuple[Tensor, Tensor],
+    teachers: tuple[Tensor, Tensor],
+    marginal: Tensor,
+    beta: float,
+) -> Tensor:
+    """Weighted mutual information of neighbours, negated, of Adaloglou et al. (2023).
+
+    A pair counts as much as all the teachers agree on it.
+
+    Parameters
+    ----------
+    students, teachers : tuple of 2 Tensor of shape (n_heads, n_samples, n_clusters)
+        Logarithms of the assignments of rows and of a neighbour of each.
+    marginal : Tensor of shape (n_heads, n_clusters)
+        Share of each cluster in all rows, by each teacher.
+    beta : float
+        Power of the product of two assignments: the lower, the more alike are the sizes
+        of clusters.
+
+    Returns
+    -------
+    Tensor of shape (n_heads,)
+    """
+    weights = log_agreement(*teachers).exp().mean(0)
+    one = log_agreement(students[0], teachers[1], marginal, beta)
+    other = log_agreement(students[1], teachers[0], marginal, beta)
+    return -(weights * (one + other)).mean(-1) / 2

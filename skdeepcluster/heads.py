@@ -1,5 +1,6 @@
 """Modules that own the parameters of a clustering: centroids, mixtures, assignments."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from skdeepcluster import functional as F
 from skdeepcluster._modules import Draws
-from skdeepcluster.networks import AlignedLinear, AutoencoderModule
+from skdeepcluster.networks import AlignedLinear, AutoencoderModule, dense_stack
 
 
 @torch.no_grad()
@@ -159,6 +160,137 @@ class DDCModule(JointModule):
         return self.head(self.autoencoder.hidden(self.autoencoder.standardize(x)))
 
 
+class UnitHead(nn.Module):
+    """Hidden layers whose rows have length one, and a softmax over the clusters.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Width of the rows given.
+    hidden_units : sequence of int
+        Widths of the hidden layers; without one, the rows themselves have length one.
+    n_clusters : int
+        Number of clusters.
+    temperature : float, default=0.1
+        What scores are divided by.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        hidden_units: Sequence[int],
+        n_clusters: int,
+        temperature: float = 0.1,
+    ) -> None:
+        super().__init__()
+        widths = [n_inputs, *(int(width) for width in hidden_units)]
+        self.config: dict[str, Any] = {
+            "n_inputs": n_inputs,
+            "hidden_units": widths[1:],
+            "n_clusters": n_clusters,
+            "temperature": temperature,
+        }
+        self.layers = dense_stack(widths)
+        self.output = AlignedLinear(
+            widths[-1], n_clusters, bias=False, dtype=torch.float32
+        )
+
+    def keep(self, kept: Tensor) -> None:
+        """Drop all clusters but those of the given indices."""
+        keep_rows(self.output, ("weight",), kept)
+        self.config["n_clusters"] = self.output.out_features = len(kept)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Rows of the last hidden layer, of length one."""
+        return nn.functional.normalize(self.layers(x).float(), dim=1)
+
+    def assign(self, h: Tensor) -> Tensor:
+        """Soft assignment of hidden rows, of shape (n_samples, n_clusters)."""
+        return self.scores(h).softmax(1)
+
+    def scores(self, h: Tensor) -> Tensor:
+        """Scores of which the assignment is the softmax."""
+        return self.output(h).float() / self.config["temperature"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logarithms of the assignment."""
+        return self.scores(self.hidden(x)).log_softmax(1)
+
+
+class ParallelHeads(JointModule):
+    """Rows and several heads on them, in a list, that are trained side by side.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderModule
+        Only its scale is used.
+    head : nn.ModuleList of UnitHead
+    """
+
+    losses: Tensor
+
+    def __init__(self, autoencoder: AutoencoderModule, head: nn.ModuleList) -> None:
+        super().__init__(autoencoder, head)
+        # Sum over the batches of an epoch, by which the best head is chosen.
+        self.register_buffer("losses", torch.zeros(len(head), dtype=torch.float32))
+
+    def view(self, x: Tensor) -> tuple[Tensor, None]:
+        """Give the geometric mean of the assignments of standardised rows.
+
+        Its cross entropy with a target is the mean of the heads'.
+        """
+        return self.assignments(self.head, x).mean(0).exp(), None
+
+    def assignments(self, heads: nn.ModuleList, x: Tensor) -> Tensor:
+        """Logarithms of all assignments of standardised rows."""
+        return torch.stack([head(x) for head in heads])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logarithms of all assignments of rows in the units of the data."""
+        return self.assignments(self.head, self.autoencoder.standardize(x))
+
+    @property
+    def best(self) -> int:
+        """Index of the head of the lowest loss."""
+        return int(self.losses.argmin())
+
+
+class TaughtHeads(ParallelHeads):
+    """Heads, each with a teacher that is the moving average of it.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderModule
+        Only its scale is used.
+    head : nn.ModuleList of UnitHead
+    """
+
+    marginal: Tensor
+
+    def __init__(self, autoencoder: AutoencoderModule, head: nn.ModuleList) -> None:
+        super().__init__(autoencoder, head)
+        self.teachers = copy.deepcopy(head).requires_grad_(False)
+        first: Any = head[0]
+        n_clusters = first.config["n_clusters"]
+        shares = torch.full((len(head), n_clusters), 1 / n_clusters)
+        self.register_buffer("marginal", shares.float())
+
+    @torch.no_grad()
+    def follow(self, momentum: float) -> None:
+        """Move the teachers towards their students."""
+        for teacher, student in zip(
+            self.teachers.parameters(), self.head.parameters(), strict=True
+        ):
+            teacher.lerp_(student, 1 - momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logarithms of the assignments, those by the students before the others."""
+        x = self.autoencoder.standardize(x)
+        with torch.no_grad():
+            teachers = self.assignments(self.teachers, x)
+        return torch.stack([self.assignments(self.head, x), teachers])
+
+
 # Most mixtures hold little of the second row: where columns are few, half of each row
 # often makes a row of a third cluster.
 MIXING_POWER = 4
@@ -169,12 +301,14 @@ class Mixing(nn.Module):
 
     Parameters
     ----------
-    module : AssigningAutoencoder or DDCModule
+    module : AssigningAutoencoder, DDCModule or ParallelHeads
     seed : int
         Seed of the mixtures.
     """
 
-    def __init__(self, module: AssigningAutoencoder | DDCModule, seed: int) -> None:
+    def __init__(
+        self, module: AssigningAutoencoder | DDCModule | ParallelHeads, seed: int
+    ) -> None:
         super().__init__()
         self.module = module
         self.draws = Draws(seed)

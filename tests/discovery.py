@@ -87,6 +87,7 @@ def tiny(cls, **changes):
         "encoder": tiny_autoencoder(),
         "n_clusters": 4,
         "n_init": 2,
+        "n_heads": 2,
         "max_embedded": 50,
         "max_epochs": 3,
         "random_state": 0,

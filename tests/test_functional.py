@@ -131,3 +131,59 @@ def test_a_cluster_that_nobody_wants_gets_no_target():
     q = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     assert_array_equal(F.target_distribution(q), q)
     assert F.kl_divergence(q, q).item() == 0
+
+
+def assignments(seed, *shape):
+    return np.random.RandomState(seed).dirichlet(np.full(shape[-1], 0.5), shape[:-1])
+
+
+def test_scan_loss():
+    p, q = assignments(0, 2, 5, 3), assignments(1, 2, 5, 3)
+    actual = F.scan_loss(tensor(np.log(p)), tensor(np.log(q)), 5.0)
+    for head in range(2):
+        agree = sum(math.log(p[head, i] @ q[head, i]) for i in range(5)) / 5
+        mean = [sum(p[head, i, c] for i in range(5)) / 5 for c in range(3)]
+        entropy = -sum(m * math.log(m) for m in mean)
+        assert actual[head].item() == pytest.approx(-agree - 5 * entropy)
+
+
+def test_scan_loss_of_an_empty_cluster_has_a_gradient():
+    scores = tensor([[0.0, 3.0, -2000.0]] * 4).requires_grad_()
+    log_p = scores.log_softmax(1)
+    F.scan_loss(log_p, log_p, 5.0).backward()
+    assert torch.isfinite(scores.grad).all()
+
+
+def test_temi_loss():
+    beta, shape = 0.6, (2, 5, 3)
+    p, q, p_teacher, q_teacher = (assignments(seed, *shape) for seed in range(4))
+    marginal = assignments(4, 2, 3)
+    actual = F.temi_loss(
+        (tensor(np.log(p)), tensor(np.log(q))),
+        (tensor(np.log(p_teacher)), tensor(np.log(q_teacher))),
+        tensor(marginal),
+        beta,
+    )
+
+    def information(head, a, b):
+        terms = [(a[c] * b[c]) ** beta / marginal[head, c] for c in range(3)]
+        return math.log(sum(terms))
+
+    for head in range(2):
+        total = 0.0
+        for i in range(5):
+            weight = sum(p_teacher[h, i] @ q_teacher[h, i] for h in range(2)) / 2
+            one = information(head, p[head, i], q_teacher[head, i])
+            other = information(head, q[head, i], p_teacher[head, i])
+            total -= weight * (one + other) / 2
+        assert actual[head].item() == pytest.approx(total / 5)
+
+
+def test_temi_loss_of_an_empty_cluster_has_a_gradient():
+    scores = torch.zeros(2, 4, 3)
+    scores[..., 2] = -2000
+    log_p = scores.requires_grad_().log_softmax(2)
+    pair = log_p, log_p
+    marginal = torch.tensor([[0.5, 0.5, 0.0]] * 2)
+    F.temi_loss(pair, tuple(it.detach() for it in pair), marginal, 0.6).sum().backward()
+    assert torch.isfinite(scores.grad).all()

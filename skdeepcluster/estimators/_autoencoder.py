@@ -314,12 +314,7 @@ class Autoencoder(BaseDecodingEstimator):
                     "pairs of all the rows; leave it out, or take "
                     "objective='reconstruction'."
                 )
-        units = () if self.hidden_units is None else self.hidden_units
-        if not all(isinstance(width, Integral) and int(width) > 0 for width in units):
-            raise ValueError(
-                "hidden_units must hold positive whole numbers, as in (500, 2000), got "
-                f"{units!r}."
-            )
+        check_widths(() if self.hidden_units is None else self.hidden_units)
         if self.augment is not None and not callable(self.augment):
             checked_names(self.augment)
         if isinstance(self.network, nn.Module):
@@ -449,3 +444,12 @@ class Autoencoder(BaseDecodingEstimator):
             Mean of `score_samples`.
         """
         return float(self.score_samples(X).mean(dtype=np.float64))
+
+
+def check_widths(units: Any) -> None:
+    """Refuse widths of hidden layers that are none."""
+    if not all(isinstance(width, Integral) and int(width) > 0 for width in units):
+        raise ValueError(
+            "hidden_units must hold positive whole numbers, as in (500, 2000), got "
+            f"{units!r}."
+        )

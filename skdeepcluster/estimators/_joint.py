@@ -45,6 +45,7 @@ from skdeepcluster.heads import (
     CentroidHead,
     DDCModule,
     Mixing,
+    ParallelHeads,
     StudentTHead,
 )
 from skdeepcluster.training import Net, Trained
@@ -212,7 +213,7 @@ class BaseJointClusterer(HasLogOdds, BaseDeepClusterer):
     def _train_towards(
         self,
         X: Any,
-        module: AssigningAutoencoder | DDCModule,
+        module: AssigningAutoencoder | DDCModule | ParallelHeads,
         labels: np.ndarray,
         seed: int,
         page: Page,
