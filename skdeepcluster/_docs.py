@@ -66,15 +66,16 @@ PARAGRAPHS = {
         than there are rows in a cluster on average, nor than a third of the rows. They
         are found once, among rows of at most 50 principal components.""",
     "head_units": """
-        hidden_units : sequence of int, default=(256,)
-            Widths of the hidden layers of a head. The rows of the last are scaled to
-            length one, and are what `transform` returns.""",
+        hidden_units : sequence of int, default=(256, 128)
+            Widths of the hidden layers of a head, of which the last is linear: with
+            one, clusters are parted by planes. Its rows are scaled to length one, and
+            are what `transform` returns.""",
     "heads_schedule": """
         max_epochs : int, default=20
             Passes over the rows, each of which is shown beside a neighbour.
         batch_size : int, default=128
             Rows in a step, each with a neighbour, at most.
-        lr : float, default=1e-3
+        lr : float, default=1e-4
             Learning rate.""",
     "heads_attributes": """
         {labels_}

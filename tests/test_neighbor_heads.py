@@ -20,7 +20,12 @@ both = pytest.mark.parametrize("cls", BOTH)
 
 
 def made(cls, **settings):
-    settings = {"n_clusters": 4, "hidden_units": (32,), "random_state": 0, **settings}
+    settings = {
+        "n_clusters": 4,
+        "hidden_units": (32, 16),
+        "random_state": 0,
+        **settings,
+    }
     return cls(**settings)
 
 
@@ -41,7 +46,8 @@ def blobs():
 def test_separated_blobs_are_found(cls, init, blobs):
     X, y = blobs
     epochs = 60 if init == "random" else 3
-    model = made(cls, init=init, n_heads=3, batch_size=32, max_epochs=epochs).fit(X)
+    settings = {"n_heads": 3, "batch_size": 32, "max_epochs": epochs, "lr": 1e-3}
+    model = made(cls, init=init, **settings).fit(X)
     assert adjusted_rand_score(y, model.labels_) > 0.9
     assert ("teaching" in model.history_) == (init != "random")
     assert len(model.history_["clustering"]) == model.n_iter_ == epochs

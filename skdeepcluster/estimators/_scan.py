@@ -41,7 +41,7 @@ class SCANClustering(BaseNeighborHeads):
     step of [1]_, which needs augmented images.
 
     The heads are taught the clusters of a graph of neighbours first. In [1]_ they start
-    from nothing: ``init="random", max_epochs=50, lr=1e-4`` comes close to that.
+    from nothing: ``init="random", max_epochs=50`` comes close to that.
 
     Parameters
     ----------
@@ -97,10 +97,10 @@ class SCANClustering(BaseNeighborHeads):
         n_neighbors: int = 20,
         entropy_weight: float = 5.0,
         n_heads: int = 1,
-        hidden_units: Any = (256,),
+        hidden_units: Any = (256, 128),
         max_epochs: int = 20,
         batch_size: int = 128,
-        lr: float = 1e-3,
+        lr: float = 1e-4,
         training: Training | None = None,
         verbose: int = 0,
         random_state: Any = None,
