@@ -39,7 +39,7 @@ from skdeepcluster.estimators._given import (
     is_fitted,
     unwrapped,
 )
-from skdeepcluster.estimators._initial import Clusters, InitialClusters
+from skdeepcluster.estimators._initial import Clusters, InitialClusters, keeping
 from skdeepcluster.estimators._training import Training
 from skdeepcluster.graph.constraints import Links
 from skdeepcluster.networks import Passthrough
@@ -120,9 +120,9 @@ class BaseDeepClusterer(EditableLabels, ClusterMixin, HoldsFitted, BaseDeepEstim
             # As its own predictions would: the names of columns are checked as well.
             validate_data(encoder, X, reset=False, skip_check_array=True)
         self._check_fit(rows, encoder)
-        initial: Any = self._initial()
+        initial = self._initial()
         if links is not None:
-            initial = initial.keeping(links, rows)
+            initial = keeping(initial, links, rows)
         network = getattr(encoder, "module_", None)
         journal, drawn = self._open_journal(
             rows, [*FitSeeds.of(self.random_state)], network, links

@@ -114,16 +114,6 @@ class InitialClusters:
         elif not (isinstance(init, str) or callable(init)):
             self._checked(init, latent_dim)
 
-    def keeping(self, links: Links, X: Any) -> "InitialClusters":
-        """Return the strategy that keeps links, or refuse them."""
-        if not self.of_graph:
-            raise ValueError(
-                "must_link and cannot_link are kept by a graph only, and "
-                f"init={self.init!r} is none: use init='graph'."
-            )
-        Constraints.known(links, Nodes.of(X), self.n_clusters)
-        return replace(self, links=links)
-
     def kept_or_found(
         self,
         journal: Journal,
@@ -213,6 +203,16 @@ class InitialClusters:
                 f"latent_dim) is {(n_clusters, latent_dim)}."
             )
         return centers
+
+
+def keeping(initial: InitialClusters | None, links: Links, X: Any) -> InitialClusters:
+    """Return a strategy that keeps links, or refuse them."""
+    if initial is None or not initial.of_graph:
+        raise ValueError(
+            "must_link and cannot_link are kept by a graph only: use init='graph'."
+        )
+    Constraints.known(links, Nodes.of(X), initial.n_clusters)
+    return replace(initial, links=links)
 
 
 def kmeans(Z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> KMeans:
