@@ -2,6 +2,7 @@
 
     python benchmarks/confidence.py
     python benchmarks/confidence.py --sets digits iris --seeds 5
+    python benchmarks/confidence.py --seeds 2 --out benchmarks/results/confidence.csv
 
 A row is right if it has the most frequent class of its cluster, or the one that its
 cluster is matched to one by one. The AUC of this is printed for the agreement between
@@ -14,6 +15,7 @@ import argparse
 import numpy as np
 import pandas as pd
 from _frozen import frozen
+from _results import add_out, append, parameters
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.cluster import contingency_matrix
@@ -46,30 +48,42 @@ def signs(graph, X):
     }
 
 
+def measured(X, y, seed):
+    """AUC by each rule of all that tells how sure rows are; none if all are right."""
+    rows = np.random.default_rng(seed).permutation(len(y))[:MOST_ROWS]
+    classes, codes = np.unique(y[rows], return_inverse=True)
+    graph = GraphClustering(len(classes), random_state=seed).fit(X[rows])
+    majority, matched = right_rows(codes, graph.labels_)
+    if majority.all() or graph.n_clusters_ == 1:
+        return
+    for method, sure in signs(graph, X[rows]).items():
+        aucs = roc_auc_score(majority, sure), roc_auc_score(matched, sure)
+        about = {"seed": seed, "clusters": graph.n_clusters_}
+        scores = dict(zip(("auc", "auc_matched"), map(float, aucs), strict=True))
+        yield {"method": method, **about, **scores}
+
+
 def main():
     """Print a table of the sets, and the means."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", help="names; all by default")
     parser.add_argument("--seeds", type=int, default=3)
+    add_out(parser)
     options = parser.parse_args()
-    results = []
-    for _, name, X, y in frozen():
-        if options.sets and name not in options.sets:
+    results, given = [], parameters(parser, options, "sets")
+    for kind, name, X, y in frozen():
+        if (options.sets and name not in options.sets) or not y.any():
             continue
-        for seed in range(options.seeds):
-            rows = np.random.default_rng(seed).permutation(len(y))[:MOST_ROWS]
-            classes, codes = np.unique(y[rows], return_inverse=True)
-            graph = GraphClustering(len(classes), random_state=seed).fit(X[rows])
-            told = signs(graph, X[rows])
-            for rule, right in zip(
-                ("majority", "matched"), right_rows(codes, graph.labels_), strict=True
-            ):
-                if 0 < right.sum() < len(right) and graph.n_clusters_ > 1:
-                    auc = {key: roc_auc_score(right, it) for key, it in told.items()}
-                    results.append({"set": name, "rule": rule, **auc})
-    table = pd.DataFrame(results)
-    print(table.groupby(["set", "rule"]).mean().round(3).to_string())
-    print(table.groupby("rule").mean(numeric_only=True).round(3).to_string())
+        about = {"data": name, "kind": kind, "parameters": given}
+        new = [
+            about | row for seed in range(options.seeds) for row in measured(X, y, seed)
+        ]
+        append(options.out, new)
+        results += new
+    scores = ["auc", "auc_matched"]
+    table = pd.DataFrame(results).groupby(["data", "method"], sort=False)[scores].mean()
+    print(table.unstack().round(3).to_string())
+    print(table.groupby("method", sort=False).mean().round(3).to_string())
 
 
 if __name__ == "__main__":

@@ -386,6 +386,18 @@ def labelling():
     return markdown(["method", *(f"{b:g} answers" for b in budgets), "commit"], lines)
 
 
+def sure():
+    """Means over the sets, each of which counts once."""
+    frame = newest(read("confidence"), ["data", "method"])
+    lines = []
+    for method, own in frame.groupby("method", sort=False):
+        means = own.groupby("data")[["auc", "auc_matched"]].mean()
+        cells = [shown(value) for value in means.mean()]
+        lines.append([method, len(means), *cells, said(own["commit"])])
+    heads = ["sign", "sets", "AUC, majority", "AUC, matched", "commit"]
+    return markdown(heads, lines)
+
+
 def chosen(question):
     frame = read("selection")
     return newest(frame[frame["kind"] == question], ["data", "method"])
@@ -535,6 +547,7 @@ TABLES = {
     "outliers": outliers,
     "labelling": labelling,
     "mixed": mixed,
+    "confidence": sure,
     "selection-settings": selection_settings,
     "selection-number": selection_number,
     "selection-any": selection_any,
