@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from skdeepcluster.estimators._ddc import DDCClustering
     from skdeepcluster.estimators._dec import DECClustering
     from skdeepcluster.estimators._density_ddc import DensityDDCClustering
+    from skdeepcluster.estimators._dipdeck import DipDECKClustering
     from skdeepcluster.estimators._dkm import DKMClustering
     from skdeepcluster.estimators._idec import IDECClustering
     from skdeepcluster.estimators._n2d import N2DClustering
@@ -32,6 +33,7 @@ __all__ = [
     "DKMClustering",
     "DeepOutlierDetector",
     "DensityDDCClustering",
+    "DipDECKClustering",
     "IDECClustering",
     "N2DClustering",
     "SCANClustering",
@@ -51,6 +53,7 @@ _FILES = {
     "DKMClustering": "_dkm",
     "DeepOutlierDetector": "_outliers",
     "DensityDDCClustering": "_density_ddc",
+    "DipDECKClustering": "_dipdeck",
     "IDECClustering": "_idec",
     "N2DClustering": "_n2d",
     "SCANClustering": "_scan",

@@ -146,6 +146,35 @@ def soft_distance(distances: Tensor, inverse_temperature: float) -> Tensor:
     return (weights * distances).sum(1).mean()
 
 
+def related_distance(z: Tensor, centers: Tensor, relations: Tensor) -> Tensor:
+    """Mean distance to related clusters, equation 3 of Leiber et al. (2021).
+
+    The squared distances of a row are weighed by how its cluster, that of the nearest
+    centre, is related to the others. Over the mean distance of two centres, and times
+    one and the deviation of these distances, they fall neither where all rows shrink
+    nor where some clusters are pushed far off.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, n_dims)
+    centers : Tensor of shape (n_clusters, n_dims)
+    relations : Tensor of shape (n_clusters, n_clusters)
+        Weights; rows sum to one.
+
+    Returns
+    -------
+    Tensor of shape ()
+    """
+    distances = squared_distances(z, centers)
+    weights = relations[distances.argmin(1)]
+    pull = (weights * distances).sum(1).mean()
+    if len(centers) == 1:
+        return pull
+    apart = torch.pdist(centers)
+    floor = torch.finfo(z.dtype).eps
+    return pull * (1 + apart.std(correction=0)) / apart.mean().clamp(min=floor)
+
+
 def running_means(
     centers: Tensor, counts: Tensor, z: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:

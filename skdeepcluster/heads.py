@@ -87,6 +87,34 @@ class CentroidAutoencoder(JointModule):
         return self.head.distances(z), nn.functional.mse_loss(reconstruction, target)
 
 
+class MergingCentroids(JointModule):
+    """Autoencoder and centroids, a `CentroidHead`, the first of which are in use."""
+
+    n_clusters: Tensor
+
+    def __init__(self, autoencoder: AutoencoderModule, head: CentroidHead) -> None:
+        super().__init__(autoencoder, head.requires_grad_(False))
+        self.register_buffer("n_clusters", torch.tensor(len(head.centers)))
+
+    def latent(self, x: Tensor) -> Tensor:
+        """Latent rows of rows in the units of the data."""
+        return self.autoencoder.encode(self.autoencoder.standardize(x)).float()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Latent rows, and error of reconstruction."""
+        target, z, reconstruction = self.autoencoder(x)
+        return z.float(), nn.functional.mse_loss(reconstruction, target)
+
+    def centers(self) -> Tensor:
+        """Centroids in use."""
+        return self.head.centers[: int(self.n_clusters)]
+
+    def move(self, centers: Tensor) -> None:
+        """Take other centroids, as many at most."""
+        self.n_clusters.fill_(len(centers))
+        self.centers().copy_(centers)
+
+
 class StudentTHead(CentroidHead):
     """Soft assignment to trainable centroids.
 

@@ -26,6 +26,7 @@ TRUSTED_TYPES = (
     "skdeepcluster.estimators._ddc.DDCClustering",
     "skdeepcluster.estimators._dec.DECClustering",
     "skdeepcluster.estimators._density_ddc.DensityDDCClustering",
+    "skdeepcluster.estimators._dipdeck.DipDECKClustering",
     "skdeepcluster.estimators._dkm.DKMClustering",
     "skdeepcluster.estimators._edits.Parted",
     "skdeepcluster.estimators._edits.Plan",

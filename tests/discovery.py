@@ -94,7 +94,8 @@ def tiny(cls, **changes):
     }
     # One estimator proves the graph's start, which takes hundreds of steps, and one
     # that of k-means with all its restarts.
-    inits = {"DECClustering": GraphClustering(n_init=2), "DDCClustering": "k-means"}
+    inits = {"DECClustering": GraphClustering(n_init=2)}
+    inits |= dict.fromkeys(["DDCClustering", "DipDECKClustering"], "k-means")
     settings["init"] = inits.get(cls.__name__, KMeans(n_init=1))
     settings |= changes
     if "estimator" in inspect.signature(cls).parameters:
@@ -128,6 +129,7 @@ CLUSTERERS = of_type("clusterer")
 # Those that train a network by parameters of their own, and those that do it twice.
 TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, lr=1e-3)]
 TWO_PHASES = [cls for cls in TRAINERS if settings_for(cls, encoder=None)]
+NEED_NETWORKS = [cls for cls in CLUSTERERS if getattr(cls, "_needs_network", False)]
 TOLD_N_CLUSTERS = [cls for cls in CLUSTERERS if settings_for(cls, n_clusters=1)]
 OUTLIER_DETECTORS = of_type("outlier_detector")
 TRANSFORMERS = [cls for cls in ESTIMATORS if hasattr(cls, "transform")]

@@ -16,6 +16,7 @@ import torch
 from discovery import (
     CLUSTERERS,
     ESTIMATORS,
+    NEED_NETWORKS,
     OUTLIER_DETECTORS,
     TRANSFORMERS,
     brief_teaching,
@@ -39,7 +40,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import SkipTest, parametrize_with_checks
 from skorch.callbacks import Callback
 
-from skdeepcluster import Autoencoder, DCNClustering, DECClustering
+from skdeepcluster import Autoencoder, DECClustering
 from skdeepcluster.labelling import ClusterThenLabelClassifier
 
 METHODS = (
@@ -658,14 +659,15 @@ def test_the_latent_size_is_searched(X):
     assert search.best_estimator_.transform(X).shape[1] in (2, 3)
 
 
-def test_dcn_needs_a_network(X):
+@pytest.mark.parametrize("cls", NEED_NETWORKS)
+def test_what_trains_a_network_alone_needs_one(cls, X):
     with pytest.raises(
-        ValueError, match="encoder='passthrough' leaves DCNClustering no"
+        ValueError, match=f"encoder='passthrough' leaves {cls.__name__} no"
     ):
-        tiny(DCNClustering, encoder="passthrough").fit(X)
+        tiny(cls, encoder="passthrough").fit(X)
 
 
-@pytest.mark.parametrize("cls", [cls for cls in CLUSTERERS if cls is not DCNClustering])
+@pytest.mark.parametrize("cls", [cls for cls in CLUSTERERS if cls not in NEED_NETWORKS])
 def test_embeddings_need_no_network(cls):
     X, y = make_blobs(150, 6, centers=4, random_state=0)
     settings = {"encoder": "passthrough", "hidden_units": (64,), "max_epochs": 5}

@@ -190,6 +190,7 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
     """
 
     _brief = True
+    _needs_network = True
     _parameter_constraints: dict = {
         **BaseJointClusterer._parameter_constraints,
         "cluster_weight": [Interval(Real, 0, None, closed="left")],
@@ -222,14 +223,6 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
         self.training = training
         self.verbose = verbose
         self.random_state = random_state
-
-    def _check_fit(self, X: Any, encoder: Any) -> None:
-        if encoder is None:
-            raise ValueError(
-                f"encoder={self.encoder!r} leaves {type(self).__name__} no network to "
-                "train: take an Autoencoder, or AutoencoderKMeans."
-            )
-        super()._check_fit(X, encoder)
 
     def _refine(self, X: Any, learned: Learned, head: Any, seed: int) -> Learned:
         return self._train_jointly(

@@ -97,6 +97,8 @@ class BaseJointClusterer(HasLogOdds, BaseDeepClusterer):
     # clusters were as good. After it, deep k-means lost a cluster of texture (.88 for
     # .97), and VaDE, of densities and samples, reconstructs rows worse.
     _brief: ClassVar[bool] = False
+    # Whether nothing is left to train without one.
+    _needs_network: ClassVar[bool] = False
     _parameter_constraints: dict = {
         **BaseDeepClusterer._parameter_constraints,
         **INITIAL_CONSTRAINTS,
@@ -175,6 +177,14 @@ class BaseJointClusterer(HasLogOdds, BaseDeepClusterer):
 
     def _initial(self) -> InitialClusters:
         return InitialClusters(self.init, self.n_clusters)
+
+    def _check_fit(self, X: Any, encoder: Any) -> None:
+        if encoder is None and self._needs_network:
+            raise ValueError(
+                f"encoder={self.encoder!r} leaves {type(self).__name__} no network to "
+                "train: take an Autoencoder, or AutoencoderKMeans."
+            )
+        super()._check_fit(X, encoder)
 
     def _pretrain(self, X: Any, encoder: Any, seed: int, journal: Journal) -> Learned:
         left_to_us = unwrapped(self.encoder) is None and self._initial().of_graph
