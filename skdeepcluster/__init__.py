@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skdeepcluster.estimators._dec import DECClustering
     from skdeepcluster.estimators._density_ddc import DensityDDCClustering
     from skdeepcluster.estimators._dipdeck import DipDECKClustering
+    from skdeepcluster.estimators._dipencoder import DipEncoderClustering
     from skdeepcluster.estimators._dkm import DKMClustering
     from skdeepcluster.estimators._idec import IDECClustering
     from skdeepcluster.estimators._n2d import N2DClustering
@@ -34,6 +35,7 @@ __all__ = [
     "DeepOutlierDetector",
     "DensityDDCClustering",
     "DipDECKClustering",
+    "DipEncoderClustering",
     "IDECClustering",
     "N2DClustering",
     "SCANClustering",
@@ -54,6 +56,7 @@ _FILES = {
     "DeepOutlierDetector": "_outliers",
     "DensityDDCClustering": "_density_ddc",
     "DipDECKClustering": "_dipdeck",
+    "DipEncoderClustering": "_dipencoder",
     "IDECClustering": "_idec",
     "N2DClustering": "_n2d",
     "SCANClustering": "_scan",

@@ -143,19 +143,24 @@ def p_value(value: float, size: int) -> float:
 
 
 def pair_p_value(one: np.ndarray, other: np.ndarray) -> float:
-    """Tell how likely two clusters have one mode, along the line through their means.
+    """Tell how likely two clusters have one mode on the line through their means."""
+    both = np.concatenate([one, other])
+    members = np.arange(len(one)), np.arange(len(one), len(both))
+    rows = both[balanced(both, *members)] @ (one.mean(0) - other.mean(0))
+    return p_value(dip(rows).value, len(rows))
+
+
+def balanced(Z: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Choose rows of two clusters, given by their indices.
 
     Of a cluster more than twice as large as the other, the rows that are nearest to the
     other's mean count alone, twice as many as it has.
     """
     small, large = sorted((one, other), key=len)
-    center = small.mean(0)
-    axis = large.mean(0) - center
     if len(large) > 2 * len(small):
-        nearest = np.square(large - center).sum(1).argsort(kind="stable")
-        large = large[nearest[: 2 * len(small)]]
-    rows = np.concatenate([small, large]) @ axis
-    return p_value(dip(rows).value, len(rows))
+        distances = np.square(Z[large] - Z[small].mean(0)).sum(1)
+        large = large[distances.argsort(kind="stable")[: 2 * len(small)]]
+    return np.concatenate([small, large])
 
 
 def merged(
@@ -195,3 +200,15 @@ def merged(
     for label, rows in enumerate(members):
         labels[rows] = label
     return labels, p
+
+
+def border(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Where two projected clusters meet, and how far from there a mode begins.
+
+    It is the middle between the ends of their modal intervals that face each other. The
+    distance is negative where the other cluster is the lower one.
+    """
+    first, second = (part[list(dip(part).interval)] for part in (one, other))
+    side = 1 if first.sum() <= second.sum() else -1
+    low, high = (first, second) if side == 1 else (second, first)
+    return (low[1] + high[0]) / 2, side * abs(high[0] - low[1]) / 2

@@ -2,8 +2,11 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from skdeepcluster._dip import dip
 
 
 def squared_distances(z: Tensor, centers: Tensor) -> Tensor:
@@ -173,6 +176,36 @@ def related_distance(z: Tensor, centers: Tensor, relations: Tensor) -> Tensor:
     apart = torch.pdist(centers)
     floor = torch.finfo(z.dtype).eps
     return pull * (1 + apart.std(correction=0)) / apart.mean().clamp(min=floor)
+
+
+def dips(projections: Tensor, samples: list[tuple[int, np.ndarray]]) -> Tensor:
+    """Hartigan's dips of samples, with the gradients of Krause and Liebscher (2005).
+
+    Only the three rows that a dip hangs on have a part in its gradient.
+
+    Parameters
+    ----------
+    projections : Tensor of shape (n_samples, n_axes)
+    samples : list of (int, ndarray)
+        The axis of each sample, and the indices of its rows.
+
+    Returns
+    -------
+    Tensor of shape (len(samples),)
+    """
+    known = projections.detach().double().cpu().numpy()
+    found = [dip(known[rows, axis]) for axis, rows in samples]
+    device, dtype = projections.device, projections.dtype
+    axes = torch.tensor([axis for axis, _ in samples], device=device)
+    corners = [
+        rows[list(it.triangle)] for it, (_, rows) in zip(found, samples, strict=True)
+    ]
+    rows = torch.as_tensor(np.array(corners).reshape(-1, 3).T, device=device)
+    values = torch.tensor([it.value for it in found], dtype=dtype, device=device)
+    slopes = torch.tensor([it.slope for it in found], dtype=dtype, device=device)
+    a, b, c = projections[rows, axes]
+    place = (b - a) / torch.where(c > a, c - a, 1)
+    return values + slopes * (place - place.detach())
 
 
 def running_means(

@@ -87,14 +87,8 @@ class CentroidAutoencoder(JointModule):
         return self.head.distances(z), nn.functional.mse_loss(reconstruction, target)
 
 
-class MergingCentroids(JointModule):
-    """Autoencoder and centroids, a `CentroidHead`, the first of which are in use."""
-
-    n_clusters: Tensor
-
-    def __init__(self, autoencoder: AutoencoderModule, head: CentroidHead) -> None:
-        super().__init__(autoencoder, head.requires_grad_(False))
-        self.register_buffer("n_clusters", torch.tensor(len(head.centers)))
+class LatentAutoencoder(JointModule):
+    """Autoencoder that gives latent rows, and a head that is asked about them."""
 
     def latent(self, x: Tensor) -> Tensor:
         """Latent rows of rows in the units of the data."""
@@ -105,6 +99,16 @@ class MergingCentroids(JointModule):
         target, z, reconstruction = self.autoencoder(x)
         return z.float(), nn.functional.mse_loss(reconstruction, target)
 
+
+class MergingCentroids(LatentAutoencoder):
+    """Autoencoder and centroids, a `CentroidHead`, the first of which are in use."""
+
+    n_clusters: Tensor
+
+    def __init__(self, autoencoder: AutoencoderModule, head: CentroidHead) -> None:
+        super().__init__(autoencoder, head.requires_grad_(False))
+        self.register_buffer("n_clusters", torch.tensor(len(head.centers)))
+
     def centers(self) -> Tensor:
         """Centroids in use."""
         return self.head.centers[: int(self.n_clusters)]
@@ -113,6 +117,59 @@ class MergingCentroids(JointModule):
         """Take other centroids, as many at most."""
         self.n_clusters.fill_(len(centers))
         self.centers().copy_(centers)
+
+
+class AxesHead(nn.Module):
+    """An axis for each pair of clusters, and the border of the two on it.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of clusters.
+    latent_dim : int
+        Width of the latent space.
+    """
+
+    borders: Tensor
+    widths: Tensor
+
+    def __init__(self, n_clusters: int, latent_dim: int) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "n_clusters": n_clusters,
+            "latent_dim": latent_dim,
+        }
+        n_pairs = n_clusters * (n_clusters - 1) // 2
+        self.axes = nn.Parameter(torch.zeros(n_pairs, latent_dim, dtype=torch.float32))
+        self.register_buffer("borders", torch.zeros(n_pairs, dtype=torch.float32))
+        # How far from the border a mode begins; negative where the first is higher.
+        self.register_buffer("widths", torch.ones(n_pairs, dtype=torch.float32))
+
+    @property
+    def pairs(self) -> Tensor:
+        """The two clusters of each axis, of shape (2, n_pairs)."""
+        n_clusters = self.config["n_clusters"]
+        return torch.triu_indices(n_clusters, n_clusters, 1, device=self.axes.device)
+
+    def keep(self, kept: Tensor) -> None:
+        """Drop all clusters but those of the given indices."""
+        kept = kept.to(self.axes.device)
+        (own,) = torch.isin(self.pairs, kept).all(0).nonzero(as_tuple=True)
+        keep_rows(self, ("axes",), own)
+        self.borders, self.widths = self.borders[own], self.widths[own]
+        self.config["n_clusters"] = len(kept)
+
+    def project(self, z: Tensor) -> Tensor:
+        """Places of latent rows on the axes, of shape (n_samples, n_pairs)."""
+        return z @ self.axes.T
+
+    def scores(self, z: Tensor) -> Tensor:
+        """Scores by the sides of borders: log probabilities to beat each other one."""
+        one, other = self.pairs
+        margins = (self.project(z) - self.borders) / self.widths
+        scores = z.new_zeros(len(z), self.config["n_clusters"])
+        scores = scores.index_add(1, one, nn.functional.logsigmoid(-margins))
+        return scores.index_add(1, other, nn.functional.logsigmoid(margins))
 
 
 class StudentTHead(CentroidHead):
