@@ -57,6 +57,26 @@ def divergence(p, q):
     return total / len(p)
 
 
+@pytest.mark.parametrize("n_clusters", [1, 2, 4])
+def test_related_distance(rows, n_clusters):
+    z, centers = rows[0], rows[1][:n_clusters]
+    relations = np.random.RandomState(1).dirichlet(np.ones(n_clusters), n_clusters)
+    pull = 0.0
+    for row in z:
+        squares = [distance(row, center) for center in centers]
+        own = relations[int(np.argmin(squares))]
+        pull += sum(w * square for w, square in zip(own, squares, strict=True)) / len(z)
+    if n_clusters > 1:
+        apart = [
+            math.sqrt(distance(centers[j], centers[k]))
+            for j in range(n_clusters)
+            for k in range(j)
+        ]
+        pull *= (1 + np.std(apart)) / np.mean(apart)
+    found = F.related_distance(*map(tensor, (z, centers, relations)))
+    assert found.item() == pytest.approx(pull)
+
+
 def test_attraction():
     z = np.random.RandomState(0).normal(size=(6, 3))
     z[4] = z[0]
