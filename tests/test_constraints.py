@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from discovery import CLUSTERERS, tiny
+from discovery import TOLD_N_CLUSTERS, tiny
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.datasets import load_digits, make_blobs
@@ -331,7 +331,7 @@ def test_votes_that_lead_nowhere_give_way():
     assert hard
 
 
-JOINT = [cls for cls in CLUSTERERS if issubclass(cls, BaseJointClusterer)]
+JOINT = [cls for cls in TOLD_N_CLUSTERS if issubclass(cls, BaseJointClusterer)]
 
 
 @pytest.fixture(scope="module")
