@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from skdeepcluster.estimators._dcn import DCNClustering
     from skdeepcluster.estimators._ddc import DDCClustering
     from skdeepcluster.estimators._dec import DECClustering
+    from skdeepcluster.estimators._deepect import DeepECTClustering
     from skdeepcluster.estimators._density_ddc import DensityDDCClustering
     from skdeepcluster.estimators._dipdeck import DipDECKClustering
     from skdeepcluster.estimators._dipencoder import DipEncoderClustering
@@ -32,6 +33,7 @@ __all__ = [
     "DDCClustering",
     "DECClustering",
     "DKMClustering",
+    "DeepECTClustering",
     "DeepOutlierDetector",
     "DensityDDCClustering",
     "DipDECKClustering",
@@ -53,6 +55,7 @@ _FILES = {
     "DDCClustering": "_ddc",
     "DECClustering": "_dec",
     "DKMClustering": "_dkm",
+    "DeepECTClustering": "_deepect",
     "DeepOutlierDetector": "_outliers",
     "DensityDDCClustering": "_density_ddc",
     "DipDECKClustering": "_dipdeck",

@@ -437,3 +437,76 @@ def temi_loss(
     one = log_agreement(students[0], teachers[1], marginal, beta)
     other = log_agreement(students[1], teachers[0], marginal, beta)
     return -(weights * (one + other)).mean(-1) / 2
+
+
+def side_centers(centers: Tensor, weights: Tensor, sides: Tensor) -> Tensor:
+    """Weighted means of the leaves on either side of each inner node of a tree.
+
+    Parameters
+    ----------
+    centers : Tensor of shape (n_leaves, n_dims)
+    weights : Tensor of shape (n_leaves,)
+    sides : Tensor of shape (n_inner, 2, n_leaves), bool
+        The leaves of each side.
+
+    Returns
+    -------
+    Tensor of shape (n_inner, 2, n_dims)
+        Zero where a side has no leaf.
+    """
+    shares = sides * weights
+    floor = torch.finfo(weights.dtype).tiny
+    return shares / shares.sum(2, keepdim=True).clamp(min=floor) @ centers
+
+
+def mean_center_distance(z: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    """Mean squared distance of centres to the mean of their rows.
+
+    It is the loss L_NC of Mautz et al. (2020). No gradient reaches the rows, and
+    centres without rows don't count.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, n_dims)
+    labels : Tensor of shape (n_samples,)
+    centers : Tensor of shape (n_clusters, n_dims)
+
+    Returns
+    -------
+    Tensor of shape ()
+    """
+    one_hot = torch.nn.functional.one_hot(labels, len(centers)).to(z.dtype)
+    counts = one_hot.sum(0)
+    means = one_hot.T @ z.detach() / counts.clamp(min=1).unsqueeze(1)
+    squares = (centers - means).square().sum(1)
+    return squares[counts > 0].mean()
+
+
+def side_distance(z: Tensor, labels: Tensor, means: Tensor, sides: Tensor) -> Tensor:
+    """Mean distance of rows to the centre of their side, along the line to the other.
+
+    It is the loss L_DC of Mautz et al. (2020): the mean over the sides of all inner
+    nodes that have rows, of the mean over these. What is at right angles to the line
+    between the two centres of a node is free.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, n_dims)
+    labels : Tensor of shape (n_samples,)
+        Leaf of each row.
+    means : Tensor of shape (n_inner, 2, n_dims)
+        What `side_centers` gives.
+    sides : Tensor of shape (n_inner, 2, n_leaves), bool
+
+    Returns
+    -------
+    Tensor of shape ()
+        Zero for a tree of one leaf.
+    """
+    within = sides[:, :, labels].to(z.dtype)
+    lines = torch.nn.functional.normalize(means[:, 0] - means[:, 1], dim=1)
+    places = (means * lines.unsqueeze(1)).sum(2)
+    distances = (places.unsqueeze(2) - (lines @ z.T).unsqueeze(1)).abs()
+    counts = within.sum(2)
+    own = (within * distances).sum(2) / counts.clamp(min=1)
+    return own.sum() / (counts > 0).sum().clamp(min=1)

@@ -61,6 +61,112 @@ class CentroidHead(nn.Module):
         return -self.distances(z)
 
 
+class ClusterTreeHead(CentroidHead):
+    """Centroids that are the leaves of a binary tree.
+
+    Each inner node has two sides, which are sets of leaves; the root comes first, and
+    any other after the node above it. A leaf without weight is none: its place is free,
+    and one of an inner node, after the others.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of leaves.
+    latent_dim : int
+        Width of the latent space.
+    """
+
+    sides: Tensor
+    weights: Tensor
+
+    def __init__(self, n_clusters: int, latent_dim: int) -> None:
+        super().__init__(n_clusters, latent_dim)
+        size = max(n_clusters - 1, 0), 2, n_clusters
+        self.register_buffer("sides", torch.zeros(size, dtype=torch.bool))
+        weights = torch.zeros(n_clusters, dtype=torch.float32)
+        self.register_buffer("weights", weights)
+
+    @property
+    def leaves(self) -> Tensor:
+        """Indices of the leaves that there are."""
+        return self.weights.nonzero()[:, 0]
+
+    def distances(self, z: Tensor) -> Tensor:
+        """Squared distances to the leaves, infinite to those that there aren't."""
+        return super().distances(z).masked_fill(self.weights == 0, torch.inf)
+
+    @torch.no_grad()
+    def join(self, children: Tensor, weights: Tensor) -> Self:
+        """Make a tree of the leaves, of pairs that are merged and of their weights."""
+        self.weights = weights.to(self.centers)
+        self.sides = self.sides.to(self.centers.device)
+        nodes = [*torch.eye(len(weights), dtype=torch.bool).unbind()]
+        for node, pair in enumerate(children.unbind()):
+            self.sides[-1 - node] = torch.stack([nodes[int(child)] for child in pair])
+            nodes.append(self.sides[-1 - node].any(0).cpu())
+        return self
+
+    @torch.no_grad()
+    def resize(self, places: Tensor, n_leaves: int) -> None:
+        """Move leaves to the first places of a tree for so many."""
+        count, inner = len(places), max(len(places) - 1, 0)
+        centers, weights = self.centers[places], self.weights[places]
+        sides = self.sides[:inner, :, places]
+        self.centers = nn.Parameter(centers.new_zeros(n_leaves, centers.shape[1]))
+        self.weights = weights.new_zeros(n_leaves)
+        self.sides = sides.new_zeros(max(n_leaves - 1, 0), 2, n_leaves)
+        self.centers[:count], self.weights[:count] = centers, weights
+        self.sides[:inner, :, :count] = sides
+        self.config["n_clusters"] = n_leaves
+
+    @torch.no_grad()
+    def keep(self, kept: Tensor) -> None:
+        """Drop all leaves but those of the given indices."""
+        kept = kept.to(self.centers.device)
+        for leaf in self.leaves.unbind():
+            if leaf not in kept:
+                self.prune(int(leaf))
+        self.resize(kept, len(kept))
+
+    def prune(self, leaf: int) -> None:
+        """Drop a leaf: what was beside it takes the place of the node above."""
+        self.sides[:, :, leaf] = False
+        lost = ~self.sides.any(2).all(1)
+        self.sides[lost] = False
+        self.sides = self.sides[lost.byte().argsort(stable=True)]
+        self.weights[leaf] = 0
+
+    @torch.no_grad()
+    def split(self, leaf: int, centers: Tensor, shares: Tensor) -> None:
+        """Part a leaf into two, of which the second has a free place."""
+        other = int((self.weights == 0).nonzero()[0])
+        node, pair = len(self.leaves) - 1, [leaf, other]
+        self.sides[:, :, other] = self.sides[:, :, leaf]
+        self.sides[node, [0, 1], pair] = True
+        self.weights[pair] = self.weights[leaf] * shares
+        self.centers[pair] = centers
+
+    @torch.no_grad()
+    def merges(self) -> tuple[Tensor, Tensor]:
+        """Pairs that are merged from the leaves up, and their distances.
+
+        These are Ward's, and at least those of the merges before.
+        """
+        sides = self.sides.flip(0)
+        # Number of each node, by the leaves that are below it.
+        numbers = {frozenset([leaf]): leaf for leaf in range(len(self.weights))}
+        children = torch.empty((len(sides), 2), dtype=torch.int64)
+        for node, pair in enumerate(sides.unbind()):
+            one, other = (frozenset(map(int, side.nonzero())) for side in pair)
+            children[node] = torch.tensor([numbers[one], numbers[other]])
+            numbers[one | other] = len(self.weights) + node
+        means = F.side_centers(self.centers, self.weights, sides)
+        sizes = (sides * self.weights).sum(2)
+        squares = (means[:, 0] - means[:, 1]).square().sum(1)
+        distances = (2 * squares * sizes.prod(1) / sizes.sum(1)).sqrt()
+        return children, distances.cummax(0).values
+
+
 class JointModule(nn.Module):
     """A network and the head of its clusters, trained as one.
 
@@ -93,6 +199,7 @@ class LatentAutoencoder(JointModule):
     def latent(self, x: Tensor) -> Tensor:
         """Latent rows of rows in the units of the data."""
         return self.autoencoder.encode(self.autoencoder.standardize(x)).float()
+    """Autoencoder and a head that the loss asks of latent rows, as one module."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Latent rows, and error of reconstruction."""
@@ -170,8 +277,6 @@ class AxesHead(nn.Module):
         scores = z.new_zeros(len(z), self.config["n_clusters"])
         scores = scores.index_add(1, one, nn.functional.logsigmoid(-margins))
         return scores.index_add(1, other, nn.functional.logsigmoid(margins))
-
-
 class StudentTHead(CentroidHead):
     """Soft assignment to trainable centroids.
 

@@ -12,7 +12,13 @@ from skdeepcluster._fitted import fitted_labels
 from skdeepcluster._labels import check_labels, is_noise
 from skdeepcluster._rows import takes_tensors
 
-__all__ = ["align", "clustering_accuracy", "clustering_accuracy_scorer"]
+__all__ = [
+    "align",
+    "clustering_accuracy",
+    "clustering_accuracy_scorer",
+    "dendrogram_purity",
+    "leaf_purity",
+]
 
 
 @takes_tensors
@@ -55,11 +61,7 @@ def clustering_accuracy(labels_true: Any, labels_pred: Any) -> float:
     >>> clustering_accuracy([0, 0, 1, 1], [0, 0, 1, -1])
     0.75
     """
-    labels_true = check_labels(labels_true, "labels_true")
-    labels_pred = check_labels(labels_pred, "labels_pred")
-    check_consistent_length(labels_true, labels_pred)
-    if len(labels_true) == 0:
-        raise ValueError("labels_true and labels_pred are empty.")
+    labels_true, labels_pred = _checked_pair(labels_true, labels_pred)
     clustered = ~is_noise(labels_pred)
     if not clustered.any():
         return 0.0
@@ -228,3 +230,134 @@ def _home(moves: dict[int, int]) -> int | None:
     """Where more than half of some rows are, or None."""
     place, count = next(iter(moves.items()))
     return place if 2 * count > sum(moves.values()) else None
+
+
+@takes_tensors
+def leaf_purity(labels_true: Any, labels_pred: Any) -> float:
+    """Share of rows that are of the most frequent class of their cluster.
+
+    It rises with the number of clusters: compare trees of as many leaves by it, as in
+    [1]_, or clusterings of as many clusters.
+
+    Parameters
+    ----------
+    labels_true : array-like of shape (n_samples,)
+        Classes, of any type that sorts.
+    labels_pred : array-like of shape (n_samples,)
+        Clusters; rows of noise, with a negative number, count as wrong.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; higher is better.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or are 0, or a label is missing.
+
+    References
+    ----------
+    .. [1] Mautz, D., Plant, C. and Boehm, C. (2020). DeepECT: the deep embedded cluster
+       tree. Data Science and Engineering 5.
+       https://doi.org/10.1007/s41019-020-00134-0
+
+    Examples
+    --------
+    >>> from skdeepcluster.metrics import leaf_purity
+    >>> leaf_purity(["cat", "cat", "dog", "dog"], [0, 0, 0, 1])
+    0.75
+    """
+    labels_true, labels_pred = _checked_pair(labels_true, labels_pred)
+    clustered = ~is_noise(labels_pred)
+    if not clustered.any():
+        return 0.0
+    counts = contingency_matrix(labels_true[clustered], labels_pred[clustered])
+    return float(counts.max(0).sum() / len(labels_true))
+
+
+@takes_tensors
+def dendrogram_purity(labels_true: Any, leaf_labels: Any, children: Any) -> float:
+    """How pure a tree of clusters is where rows of a class come together.
+
+    Of every two rows of one class, the purity is the share of that class in the
+    smallest node of the tree that has both; this is the mean over all such pairs [1]_.
+
+    Parameters
+    ----------
+    labels_true : array-like of shape (n_samples,)
+        Classes, of any type that sorts.
+    leaf_labels : array-like of shape (n_samples,)
+        Leaf of each row, from 0 on.
+    children : array-like of shape (n_leaves - 1, 2)
+        The two nodes of each merge, as ``children_`` of `DeepECTClustering`, of
+        `GraphClustering` and of scikit-learn's trees has them: a leaf, or the number of
+        leaves plus that of an earlier merge.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; higher is better. It is 1 if each class is a node, and if no
+        class has two rows.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or are 0, or a label is missing, or ``children`` are no
+        tree with the leaves of ``leaf_labels``.
+
+    References
+    ----------
+    .. [1] Heller, K. A. and Ghahramani, Z. (2005). Bayesian hierarchical clustering.
+       ICML. https://doi.org/10.1145/1102351.1102389
+
+    Examples
+    --------
+    >>> from skdeepcluster.metrics import dendrogram_purity
+    >>> dendrogram_purity([0, 0, 1, 1], [0, 1, 2, 2], [[0, 1], [2, 3]])
+    1.0
+    >>> dendrogram_purity([0, 0, 1, 1], [0, 2, 1, 1], [[0, 1], [2, 3]])
+    0.75
+    """
+    labels_true, leaves = _checked_pair(labels_true, leaf_labels, "leaf_labels")
+    children = np.asarray(children).reshape(-1, 2)
+    n_leaves = len(children) + 1
+    if (
+        leaves.dtype.kind not in "iu"
+        or not 0 <= leaves.min() <= leaves.max() < n_leaves
+    ):
+        raise ValueError(
+            f"leaf_labels must be whole numbers from 0 to {n_leaves - 1}, the leaves of"
+            " the tree: give leaf_labels_ of the fit that children are of."
+        )
+    if (
+        sorted(children.ravel()) != [*range(2 * n_leaves - 2)]
+        or not (children.max(1, initial=-1) < n_leaves + np.arange(n_leaves - 1)).all()
+    ):
+        raise ValueError(
+            "children must join each leaf and each earlier merge once: give children_ "
+            "of a tree, or the first two columns of its linkage."
+        )
+    classes, members = np.unique(labels_true, return_inverse=True)
+    counts = np.zeros((2 * n_leaves - 1, len(classes)))
+    np.add.at(counts, (leaves, members), 1)
+    pairs = counts * (counts - 1) / 2
+    for node, (one, other) in enumerate(children.astype(int), start=n_leaves):
+        counts[node] = counts[one] + counts[other]
+        pairs[node] = counts[one] * counts[other]
+    if not pairs.any():
+        return 1.0
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return float((pairs * shares).sum() / pairs.sum())
+
+
+def _checked_pair(
+    labels_true: Any, labels_pred: Any, name: str = "labels_pred"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and clusters of the same rows."""
+    labels_true = check_labels(labels_true, "labels_true")
+    labels_pred = check_labels(labels_pred, name)
+    check_consistent_length(labels_true, labels_pred)
+    if len(labels_true) == 0:
+        raise ValueError(f"labels_true and {name} are empty.")
+    return labels_true, labels_pred

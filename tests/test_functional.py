@@ -207,3 +207,66 @@ def test_temi_loss_of_an_empty_cluster_has_a_gradient():
     marginal = torch.tensor([[0.5, 0.5, 0.0]] * 2)
     F.temi_loss(pair, tuple(it.detach() for it in pair), marginal, 0.6).sum().backward()
     assert torch.isfinite(scores.grad).all()
+
+
+@pytest.fixture
+def tree():
+    """Five leaves; the root parts (0, 1, 2) from (3, 4)."""
+    rng = np.random.RandomState(1)
+    pairs = [([0, 1, 2], [3, 4]), ([0, 1], [2]), ([3], [4]), ([0], [1])]
+    sides = np.zeros((4, 2, 5), dtype=bool)
+    for node, pair in enumerate(pairs):
+        for side, leaves in enumerate(pair):
+            sides[node, side, leaves] = True
+    return pairs, torch.tensor(sides), rng.normal(size=(5, 3)), rng.uniform(size=5)
+
+
+def mean_of(leaves, centers, weights):
+    total = sum(weights[leaf] for leaf in leaves)
+    return sum(weights[leaf] * centers[leaf] for leaf in leaves) / total
+
+
+def test_side_centers(tree):
+    pairs, sides, centers, weights = tree
+    means = F.side_centers(tensor(centers), tensor(weights), sides)
+    for node, pair in enumerate(pairs):
+        for side, leaves in enumerate(pair):
+            assert_allclose(means[node, side], mean_of(leaves, centers, weights))
+    free = torch.zeros(1, 2, 5, dtype=torch.bool)
+    assert not F.side_centers(tensor(centers), tensor(weights), free).any()
+
+
+def test_side_distance(tree):
+    pairs, sides, centers, weights = tree
+    z = np.random.RandomState(2).normal(size=(9, 3))
+    labels = [0, 0, 2, 3, 3, 3, 1, 2, 0]  # none in the last leaf
+    losses = []
+    for pair in pairs:
+        one, other = (mean_of(leaves, centers, weights) for leaves in pair)
+        line = (one - other) / math.sqrt(distance(one, other))
+        for mean, leaves in zip((one, other), pair, strict=True):
+            rows = [row for row, leaf in zip(z, labels, strict=True) if leaf in leaves]
+            if rows:
+                lengths = [abs(sum(line * (mean - row))) for row in rows]
+                losses.append(sum(lengths) / len(lengths))
+    means = F.side_centers(tensor(centers), tensor(weights), sides)
+    actual = F.side_distance(tensor(z), torch.tensor(labels), means, sides)
+    assert actual.item() == pytest.approx(sum(losses) / len(losses))
+    none = F.side_distance(tensor(z), torch.tensor(labels), means[:0], sides[:0])
+    assert none.item() == 0
+
+
+def test_mean_center_distance(rows):
+    z, centers = rows
+    labels = [0, 0, 2, 2, 2, 0, 3]
+    losses = []
+    for label in (0, 2, 3):
+        own = [row for row, at in zip(z, labels, strict=True) if at == label]
+        losses.append(distance(sum(own) / len(own), centers[label]))
+    z, centers = (tensor(each).requires_grad_() for each in rows)
+    actual = F.mean_center_distance(z, torch.tensor(labels), centers)
+    assert actual.item() == pytest.approx(sum(losses) / 3)
+    actual.backward()
+    assert z.grad is None
+    assert centers.grad[[0, 2, 3]].all()
+    assert not centers.grad[1].any()

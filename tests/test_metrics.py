@@ -4,12 +4,18 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.cluster.hierarchy import linkage
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepcluster.metrics import clustering_accuracy, clustering_accuracy_scorer
+from skdeepcluster.metrics import (
+    clustering_accuracy,
+    clustering_accuracy_scorer,
+    dendrogram_purity,
+    leaf_purity,
+)
 from skdeepcluster.model_selection import AllData
 
 
@@ -128,3 +134,63 @@ def test_scorer_of_a_clusterer_without_predict(digits, digits_target):
     assert scores["test_score"] == [expected]
     with pytest.raises(ValueError, match="cv=AllData"):
         clustering_accuracy_scorer(pipeline, X[:50], y[:50])
+
+
+def looped_purity(classes, leaves, children):
+    """Dendrogram purity pair by pair, each climbing from its leaves."""
+    n_leaves = len(children) + 1
+    parents = {
+        child: n_leaves + merge for merge, pair in enumerate(children) for child in pair
+    }
+
+    def path(node):
+        nodes = [node]
+        while nodes[-1] in parents:
+            nodes.append(parents[nodes[-1]])
+        return nodes
+
+    paths = [path(leaf) for leaf in leaves]
+    purities = []
+    for i in range(len(classes)):
+        for j in range(i):
+            if classes[i] == classes[j]:
+                node = next(each for each in paths[i] if each in paths[j])
+                own = [c for c, at in zip(classes, paths, strict=True) if node in at]
+                purities.append(own.count(classes[i]) / len(own))
+    return sum(purities) / len(purities)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_dendrogram_purity_is_that_of_pairs(seed):
+    rng = np.random.default_rng(seed)
+    children = linkage(rng.normal(size=(6, 2)))[:, :2]
+    leaves, classes = rng.integers(6, size=40), rng.integers(3, size=40).tolist()
+    expected = looped_purity(classes, leaves.tolist(), children.tolist())
+    assert dendrogram_purity(classes, leaves, children) == pytest.approx(expected)
+
+
+def test_dendrogram_purity_of_few():
+    assert dendrogram_purity([0, 1], [0, 0], []) == 1
+    assert dendrogram_purity(["a", "a", "b"], [0, 0, 0], np.empty((0, 2))) == 2 / 3
+    with pytest.raises(ValueError, match="leaf_labels must be whole numbers from 0 to"):
+        dendrogram_purity([0, 1], [0, 2], [[0, 1]])
+    with pytest.raises(ValueError, match="leaf_labels must be"):
+        dendrogram_purity([0, 1], [0, -1], [[0, 1]])
+    for children in ([[0, 0]], [[0, 3], [1, 2]], [[0, 1], [1, 3]]):
+        with pytest.raises(ValueError, match="children must join each leaf"):
+            dendrogram_purity([0, 1], [0, 1], children)
+    with pytest.raises(ValueError, match="are empty"):
+        dendrogram_purity([], [], [])
+
+
+def test_leaf_purity():
+    classes, leaves = [0, 0, 1, 1, 2, 2, 2], [0, 0, 0, 1, 1, 1, -1]
+    expected = sum(
+        max(
+            [c for c, at in zip(classes, leaves, strict=True) if at == leaf].count(c)
+            for c in range(3)
+        )
+        for leaf in range(2)
+    )
+    assert leaf_purity(classes, leaves) == expected / 7
+    assert leaf_purity([0, 1], [-1, -2]) == 0

@@ -226,6 +226,11 @@ def kmeans(Z: np.ndarray, n_clusters: int, n_init: int, seed: int) -> KMeans:
         return KMeans(n_clusters, n_init=n_init, random_state=seed).fit(Z)
 
 
+def one_center(Z: np.ndarray, n_clusters: int, random_state: Any) -> np.ndarray:
+    """Mean of all rows, for clusterers that find their clusters from there."""
+    return Z.mean(0, keepdims=True)
+
+
 def count_parameter(clusterer: Any) -> str | None:
     """Name of the parameter that tells a clusterer how many clusters to find."""
     names = clusterer.get_params(deep=False)
