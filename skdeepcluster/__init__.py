@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skdeepcluster.estimators._acedec import ACeDeCClustering
     from skdeepcluster.estimators._autoencoder import Autoencoder
     from skdeepcluster.estimators._autoencoder_gmm import AutoencoderGMM
     from skdeepcluster.estimators._autoencoder_kmeans import AutoencoderKMeans
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from skdeepcluster.estimators._dipdeck import DipDECKClustering
     from skdeepcluster.estimators._dipencoder import DipEncoderClustering
     from skdeepcluster.estimators._dkm import DKMClustering
+    from skdeepcluster.estimators._enrc import ENRCClustering
     from skdeepcluster.estimators._idec import IDECClustering
     from skdeepcluster.estimators._n2d import N2DClustering
     from skdeepcluster.estimators._outliers import DeepOutlierDetector
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ACeDeCClustering",
     "Autoencoder",
     "AutoencoderGMM",
     "AutoencoderKMeans",
@@ -38,6 +41,7 @@ __all__ = [
     "DensityDDCClustering",
     "DipDECKClustering",
     "DipEncoderClustering",
+    "ENRCClustering",
     "IDECClustering",
     "N2DClustering",
     "SCANClustering",
@@ -48,6 +52,7 @@ __all__ = [
 
 # Where each is, and what else there is.
 _FILES = {
+    "ACeDeCClustering": "_acedec",
     "Autoencoder": "_autoencoder",
     "AutoencoderGMM": "_autoencoder_gmm",
     "AutoencoderKMeans": "_autoencoder_kmeans",
@@ -60,6 +65,7 @@ _FILES = {
     "DensityDDCClustering": "_density_ddc",
     "DipDECKClustering": "_dipdeck",
     "DipEncoderClustering": "_dipencoder",
+    "ENRCClustering": "_enrc",
     "IDECClustering": "_idec",
     "N2DClustering": "_n2d",
     "SCANClustering": "_scan",

@@ -167,6 +167,77 @@ class ClusterTreeHead(CentroidHead):
         return children, distances.cummax(0).values
 
 
+class SubspaceHead(CentroidHead):
+    """Centroids of several clusterings, and the directions that each of them counts.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of clusters of the first clustering.
+    latent_dim : int
+        Width of the latent space.
+    others : sequence of int
+        Numbers of clusters of further clusterings.
+    """
+
+    start_rotation: Tensor
+
+    def __init__(self, n_clusters: int, latent_dim: int, others: Sequence[int]) -> None:
+        super().__init__(n_clusters, latent_dim)
+        self.config["others"] = [*others]
+        square = torch.zeros(latent_dim, latent_dim, dtype=torch.float32)
+        self.register_buffer("start_rotation", square)
+        self.turn = nn.Parameter(square.clone())
+        rows = sum(others), latent_dim
+        self.other_centers = nn.Parameter(torch.zeros(rows, dtype=torch.float32))
+        rows = 1 + len(others), latent_dim
+        self.logits = nn.Parameter(torch.zeros(rows, dtype=torch.float32))
+
+    @property
+    def rotation(self) -> Tensor:
+        """Orthogonal matrix, whatever its parameter, whose columns are directions."""
+        turn = torch.matrix_exp(self.turn - self.turn.T)
+        return self.start_rotation @ turn
+
+    @property
+    def space_weights(self) -> Tensor:
+        """Weight of each direction in each clustering; those of a direction sum to one.
+
+        It has the shape (n_clusterings, latent_dim).
+        """
+        return self.logits.softmax(0)
+
+    @torch.no_grad()
+    def begin(
+        self, other_centers: Tensor, rotation: Tensor, owners: Tensor, share: float
+    ) -> Self:
+        """Set all but the first centroids; owners have a share of their directions."""
+        like, n_spaces = self.centers, len(self.logits)
+        rest = (1 - share) / max(n_spaces - 1, 1)
+        own = nn.functional.one_hot(owners, n_spaces).T * (share - rest) + rest
+        self.logits = nn.Parameter(own.log().to(like))
+        self.start_rotation = rotation.to(like)
+        self.other_centers = nn.Parameter(other_centers.to(like))
+        self.turn = nn.Parameter(torch.zeros_like(self.start_rotation))
+        return self
+
+    def all_distances(self, z: Tensor) -> list[Tensor]:
+        """Squared distances to the centroids of each clustering, as it weighs them."""
+        rotation = self.rotation
+        sizes = [len(self.centers), *self.config["others"]]
+        centers = torch.cat([self.centers, self.other_centers]) @ rotation
+        own = torch.split(centers, sizes)
+        rows, weights = z @ rotation, self.space_weights.unbind()
+        return [
+            F.squared_distances(rows * each, place * each)
+            for each, place in zip(weights, own, strict=True)
+        ]
+
+    def distances(self, z: Tensor) -> Tensor:
+        """Squared distances to the centroids of the first clustering."""
+        return self.all_distances(z)[0]
+
+
 class JointModule(nn.Module):
     """A network and the head of its clusters, trained as one.
 
