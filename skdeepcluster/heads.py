@@ -270,7 +270,6 @@ class LatentAutoencoder(JointModule):
     def latent(self, x: Tensor) -> Tensor:
         """Latent rows of rows in the units of the data."""
         return self.autoencoder.encode(self.autoencoder.standardize(x)).float()
-    """Autoencoder and a head that the loss asks of latent rows, as one module."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Latent rows, and error of reconstruction."""
