@@ -347,6 +347,8 @@ class AxesHead(nn.Module):
         scores = z.new_zeros(len(z), self.config["n_clusters"])
         scores = scores.index_add(1, one, nn.functional.logsigmoid(-margins))
         return scores.index_add(1, other, nn.functional.logsigmoid(margins))
+
+
 class StudentTHead(CentroidHead):
     """Soft assignment to trainable centroids.
 
