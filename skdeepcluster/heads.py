@@ -214,7 +214,7 @@ class SubspaceHead(CentroidHead):
         """Set all but the first centroids; owners have a share of their directions."""
         like, n_spaces = self.centers, len(self.logits)
         rest = (1 - share) / max(n_spaces - 1, 1)
-        own = nn.functional.one_hot(owners, n_spaces).T * (share - rest) + rest
+        own = nn.functional.one_hot(owners, n_spaces).T.double() * (share - rest) + rest
         self.logits = nn.Parameter(own.log().to(like))
         self.start_rotation = rotation.to(like)
         self.other_centers = nn.Parameter(other_centers.to(like))

@@ -129,6 +129,9 @@ CLUSTERERS = of_type("clusterer")
 # Those that train a network by parameters of their own, and those that do it twice.
 TRAINERS = [cls for cls in ESTIMATORS if settings_for(cls, lr=1e-3)]
 TWO_PHASES = [cls for cls in TRAINERS if settings_for(cls, encoder=None)]
+# Clusterers with a network beside their clusters, and heads alone, on embeddings.
+WITH_ENCODER = [cls for cls in CLUSTERERS if settings_for(cls, encoder=None)]
+HEADS = [cls for cls in CLUSTERERS if settings_for(cls, n_heads=1)]
 NEED_NETWORKS = [cls for cls in CLUSTERERS if getattr(cls, "_needs_network", False)]
 TOLD_N_CLUSTERS = [cls for cls in CLUSTERERS if settings_for(cls, n_clusters=1)]
 OUTLIER_DETECTORS = of_type("outlier_detector")

@@ -16,8 +16,10 @@ import torch
 from discovery import (
     CLUSTERERS,
     ESTIMATORS,
+    HEADS,
     OUTLIER_DETECTORS,
     TOLD_N_CLUSTERS,
+    WITH_ENCODER,
     fitted,
     settings_for,
     tiny,
@@ -134,6 +136,8 @@ CASES = [
     for cls in ESTIMATORS
     for name, values in settings_for(cls, **BAD_PARAMETERS).items()
     for value in values
+    # One neighbour is enough for heads.
+    if (name, value) != ("n_neighbors", 1) or cls not in HEADS
 ]
 
 
@@ -158,7 +162,7 @@ def test_bad_parameter(cls, name, value, X):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("cls", CLUSTERERS)
+@pytest.mark.parametrize("cls", WITH_ENCODER)
 @pytest.mark.parametrize(("name", "value"), AUTOENCODER_PARAMETERS)
 def test_bad_parameter_of_the_autoencoder(cls, name, value, X):
     autoencoder = tiny_autoencoder(**{name: value})
@@ -421,6 +425,8 @@ def test_extreme_rows_have_finite_results(cls, X):
 @pytest.mark.parametrize("how", ["refused data", "refused parameter", "diverging"])
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_a_refit_that_fails_leaves_the_model_as_it_was(cls, how, X):
+    if how == "diverging" and cls in HEADS:
+        pytest.skip("hidden rows of length one stay finite")
     estimator = fitted(tiny(cls), X)
     before = dict(vars(estimator))
     method = "score_samples" if hasattr(estimator, "score_samples") else "predict"
@@ -429,7 +435,9 @@ def test_a_refit_that_fails_leaves_the_model_as_it_was(cls, how, X):
         with pytest.raises(ValueError, match="NaN"):
             estimator.fit(np.full((50, 3), np.nan))
     elif how == "refused parameter":
-        params = dict.fromkeys(("n_clusters", "contamination", "noise"), "nothing")
+        params = dict.fromkeys(
+            ("n_clusters", "contamination", "noise", "n_init_clusters"), "nothing"
+        )
         estimator.set_params(**settings_for(cls, **params))
         if cls is DensityDDCClustering:
             estimator.set_params(perplexity=-1)
@@ -640,7 +648,7 @@ def test_init_clusterer_that_finds_another_number_of_clusters(X):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("cls", CLUSTERERS)
+@pytest.mark.parametrize("cls", WITH_ENCODER)
 class TestGivenAutoencoder:
     @pytest.fixture
     def autoencoder(self, X):
