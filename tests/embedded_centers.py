@@ -7,7 +7,6 @@ from numbers import Real
 
 from skdeepcluster import functional as F
 from skdeepcluster._sklearn import Interval
-from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.heads import JointModule
 from skdeepcluster.training import Net
@@ -67,6 +66,3 @@ class EmbeddedCenters(BaseJointClusterer):
             seed,
             inverse_temperature=self.inverse_temperature,
         )
-
-    def _labels(self, Z):
-        return nearest_centers(Z, self.cluster_centers_)[0]

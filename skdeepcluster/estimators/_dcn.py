@@ -12,7 +12,6 @@ See https://arxiv.org/abs/1610.04794.
 from numbers import Real
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +21,6 @@ from skdeepcluster._docs import documented
 from skdeepcluster._modules import evaluating
 from skdeepcluster._sklearn import Interval
 from skdeepcluster.batches import over_rows
-from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.estimators._training import Training
@@ -234,6 +232,3 @@ class DCNClustering(BaseJointClusterer, BaseDecodingEstimator):
             cluster_weight=self.cluster_weight,
             tol=self.tol,
         )
-
-    def _labels(self, Z: np.ndarray) -> np.ndarray:
-        return nearest_centers(Z, self.cluster_centers_)[0]

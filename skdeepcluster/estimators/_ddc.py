@@ -202,9 +202,6 @@ class DDCClustering(BaseSoftClusterer, BaseJointClusterer):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _initial(self) -> InitialClusters:
-        return InitialClusters(self.init, self.n_clusters)
-
     def _find_initial(
         self, X: Any, learned: Learned, seeds: FitSeeds, initial: InitialClusters
     ) -> Clusters | None:

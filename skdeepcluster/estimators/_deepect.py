@@ -335,6 +335,3 @@ default="graph"
     @takes_any_rows
     def _leaves(self, X: Any) -> np.ndarray:
         return self._labels(self._encode(self._check_input(X)))
-
-    def _labels(self, Z: np.ndarray) -> np.ndarray:
-        return nearest_centers(Z, self.cluster_centers_)[0]

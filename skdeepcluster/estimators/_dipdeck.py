@@ -232,6 +232,3 @@ class DipDECKClustering(BaseJointClusterer, BaseDecodingEstimator):
         )
         head.keep(torch.arange(int(module.n_clusters)))
         return learned
-
-    def _labels(self, Z: np.ndarray) -> np.ndarray:
-        return nearest_centers(Z, self.cluster_centers_)[0]

@@ -9,13 +9,11 @@ centroids r_j alike: the loss is
 from numbers import Real
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from skdeepcluster import functional as F
 from skdeepcluster._docs import documented
 from skdeepcluster._sklearn import Interval
-from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import BaseDecodingEstimator, Learned
 from skdeepcluster.estimators._joint import BaseJointClusterer
 from skdeepcluster.estimators._training import Training
@@ -138,6 +136,3 @@ class DKMClustering(BaseJointClusterer, BaseDecodingEstimator):
             cluster_weight=self.cluster_weight,
             inverse_temperature=self.inverse_temperature,
         )
-
-    def _labels(self, Z: np.ndarray) -> np.ndarray:
-        return nearest_centers(Z, self.cluster_centers_)[0]

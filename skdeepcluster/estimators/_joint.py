@@ -23,6 +23,7 @@ from skdeepcluster._sklearn import _fit_context
 from skdeepcluster._tasks import telling
 from skdeepcluster._warnings import warn
 from skdeepcluster.batches import over_rows
+from skdeepcluster.estimators._autoencoder_kmeans import nearest_centers
 from skdeepcluster.estimators._base import (
     SCHEDULE_CONSTRAINTS,
     Learned,
@@ -174,6 +175,9 @@ class BaseJointClusterer(HasLogOdds, BaseDeepClusterer):
     def _scores(self, x: Tensor) -> Tensor:
         z = self.module_.encode(self.module_.standardize(x)).float()
         return self.head_.scores(z)
+
+    def _labels(self, Z: np.ndarray) -> np.ndarray:
+        return nearest_centers(Z, self.cluster_centers_)[0]
 
     def _initial(self) -> InitialClusters:
         return InitialClusters(self.init, self.n_clusters)
